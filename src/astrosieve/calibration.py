@@ -1,0 +1,111 @@
+"""From logits to probabilities, and from one mix of classes to another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+__all__ = ['complete_prior', 'reweight', 'softmax']
+
+
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """
+    Return probabilities from logits.
+
+    Parameters
+    ----------
+    logits : (N, C) `~numpy.ndarray`
+        Outputs of a network.
+    temperature : float, optional
+        Divides the logits (Guo et al. 2017, ICML 70, 1321).
+
+    Returns
+    -------
+    probabilities : (N, C) float32 `~numpy.ndarray`
+        Each row sums to one.
+    """
+    scaled = logits.astype(np.float64) / temperature
+    scaled -= scaled.max(axis=1, keepdims=True, initial=-np.inf)
+    np.exp(scaled, out=scaled)
+    scaled /= scaled.sum(axis=1, keepdims=True)
+    return scaled.astype(np.float32)
+
+
+def complete_prior(
+    prior: Mapping[str, float], card_prior: Mapping[str, float]
+) -> dict[str, float]:
+    """
+    Complete an expected mix of classes.
+
+    Parameters
+    ----------
+    prior : dict of str to float
+        Expected share of some or all classes, each in (0, 1).
+    card_prior : dict of str to float
+        The mix that the model's probabilities hold for. Classes that ``prior``
+        leaves out share the rest in these proportions.
+
+    Returns
+    -------
+    prior : dict of str to float
+        A share for each class; they sum to one.
+
+    Raises
+    ------
+    ValueError
+        If a class is not known, a share is not in (0, 1), or the sum is not 1.
+    """
+    unknown = sorted(set(prior) - set(card_prior))
+    if unknown:
+        msg = f'prior names {", ".join(unknown)}; classes are {", ".join(card_prior)}'
+        raise ValueError(msg)
+    for name, share in prior.items():
+        if not 0 < share < 1:
+            msg = f'prior of {name} must be a share between 0 and 1; got {share}'
+            raise ValueError(msg)
+    given = sum(prior.values())
+    rest = {name: share for name, share in card_prior.items() if name not in prior}
+    if (rest and given >= 1) or (not rest and abs(given - 1) > 1e-3):
+        msg = (
+            f'the shares of prior sum to {given:g}; all classes together must give '
+            '1, and fewer must leave a rest'
+        )
+        raise ValueError(msg)
+    scale = (1 - given) / sum(rest.values()) if rest else 1.0
+    complete = {name: share * scale for name, share in rest.items()}
+    return {name: {**complete, **prior}[name] for name in card_prior}
+
+
+def reweight(
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    *,
+    factors: Mapping[str, float],
+    rows: np.ndarray | None = None,
+) -> np.ndarray:
+    """
+    Multiply the odds of classes, by Bayes' rule.
+
+    Parameters
+    ----------
+    probabilities : (N, C) `~numpy.ndarray`
+        Rows that sum to one.
+    classes : sequence of str
+        Class of each column.
+    factors : dict of str to float
+        Factor per class: the new share over the old one, or a likelihood ratio.
+    rows : (N,) bool `~numpy.ndarray`, optional
+        Rows to change; all by default.
+
+    Returns
+    -------
+    probabilities : (N, C) float32 `~numpy.ndarray`
+        Each row sums to one.
+    """
+    weights = np.array([factors.get(name, 1.0) for name in classes])
+    weighted = probabilities.astype(np.float64) * weights
+    weighted /= weighted.sum(axis=1, keepdims=True)
+    if rows is not None:
+        weighted = np.where(rows[:, None], weighted, probabilities)
+    return weighted.astype(np.float32)

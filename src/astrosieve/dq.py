@@ -1,0 +1,90 @@
+"""
+Meaning of the DQ bits, by instrument.
+
+The bits are those of the HST Data Handbooks (ACS section 3.4, WFC3 section
+3.3, WFPC2 section 3.2.1, STIS section 2.5). Only three meanings matter to a
+classifier: no signal, saturated, and cosmic ray.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ['DQMeaning', 'dq_meaning', 'dq_to_mask']
+
+
+@dataclass(frozen=True)
+class DQMeaning:
+    """
+    Bits of one instrument's DQ array, grouped by what they mean to a cutout.
+
+    Parameters
+    ----------
+    no_signal : int
+        The pixel carries no signal: lost data, bad detector, reference pixel.
+    saturated : int
+        Full-well or converter saturation; the pixel still belongs to a source.
+    cosmic_ray : int
+        An earlier program took the pixel for a cosmic ray: a hint.
+    """
+
+    no_signal: int
+    saturated: int
+    cosmic_ray: int
+
+
+_CCD = DQMeaning(no_signal=1 | 2 | 4, saturated=256 | 2048, cosmic_ray=4096 | 8192)
+_MEANINGS = {
+    ('WFC3', 'IR'): DQMeaning(
+        no_signal=1 | 2 | 4 | 128, saturated=256, cosmic_ray=4096 | 8192
+    ),
+    ('WFPC2', ''): DQMeaning(no_signal=1 | 4 | 16, saturated=8, cosmic_ray=4096 | 8192),
+    ('STIS', ''): DQMeaning(no_signal=1 | 4 | 8, saturated=256, cosmic_ray=8192),
+}
+
+
+def dq_meaning(instrument: str = '', detector: str = '') -> DQMeaning:
+    """
+    Return the meaning of an instrument's DQ bits.
+
+    Parameters
+    ----------
+    instrument, detector : str
+        ``INSTRUME`` and ``DETECTOR`` of the header. Instruments that are not
+        in the table read as ACS and WFC3/UVIS, which share their bits.
+
+    Returns
+    -------
+    meaning : `DQMeaning`
+    """
+    key = (instrument.strip().upper(), detector.strip().upper())
+    return _MEANINGS.get(key) or _MEANINGS.get((key[0], ''), _CCD)
+
+
+def dq_to_mask(dq: np.ndarray, bits: int) -> np.ndarray:
+    """
+    Return where a DQ array has one of some bits.
+
+    Parameters
+    ----------
+    dq : 2D integer `~numpy.ndarray`
+        DQ array.
+    bits : int
+        Bits to look for.
+
+    Returns
+    -------
+    mask : 2D bool `~numpy.ndarray`
+        `True` where a bit is set.
+
+    Raises
+    ------
+    ValueError
+        If ``dq`` is not an integer array.
+    """
+    if not np.issubdtype(dq.dtype, np.integer):
+        msg = f'dq must be an integer array; got {dq.dtype}'
+        raise ValueError(msg)
+    return (dq & np.asarray(bits).astype(dq.dtype)) != 0

@@ -1,0 +1,157 @@
+"""Overlays of classes on images (needs matplotlib, extra ``plot``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from astropy.table import Table
+
+from astrosieve.atomic import atomic_path
+from astrosieve.catalogs import UNSCORED, fill_masked
+from astrosieve.exceptions import AstrosieveError
+from astrosieve.markers import CLASSES, MARKERS
+from astrosieve.psf import measure_background
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ['draw_overlay', 'overlay_figure', 'save_figure']
+
+_PIXELS = 2_400  # longest side of an overlay, beyond which images are reduced
+
+
+def overlay_figure(
+    images: Sequence[np.ndarray], tables: Sequence[Table], titles: Sequence[str]
+) -> Figure:
+    """
+    Draw classified detections over images, one panel each, top to bottom.
+
+    Parameters
+    ----------
+    images : sequence of 2D `~numpy.ndarray`
+        Images.
+    tables : sequence of `~astropy.table.Table`
+        Their classified detections.
+    titles : sequence of str
+        Their names.
+
+    Returns
+    -------
+    figure : `~matplotlib.figure.Figure`
+
+    Raises
+    ------
+    AstrosieveError
+        If matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        msg = "pictures need matplotlib: pip install 'astrosieve[plot]'"
+        raise AstrosieveError(msg) from None
+    width = max(image.shape[1] for image in images)
+    height = sum(image.shape[0] for image in images)
+    inches = np.array([width, height]) * (11 / max(width, height))
+    inches = np.maximum(inches, 6) + np.array([0.4, 0.9 * len(images)])
+    figure = Figure(figsize=tuple(inches), dpi=150, layout='constrained')
+    FigureCanvasAgg(figure)
+    rows = figure.subplots(len(images), 1, squeeze=False)[:, 0]
+    for axes, image, table, title in zip(rows, images, tables, titles, strict=True):
+        draw_overlay(axes, image, table)
+        axes.set_title(title, fontsize=10, loc='left')
+    return figure
+
+
+def draw_overlay(axes: Axes, image: np.ndarray, table: Table) -> None:
+    """
+    Draw an image and its classified detections on matplotlib axes.
+
+    Stars are green circles, cosmic rays red crosses, spikes blue diamonds, as
+    in figures 6 and 7 of WFC3 ISR 2024-14. The stretch is an inverse
+    hyperbolic sine of the signal in units of the sky's noise.
+
+    Parameters
+    ----------
+    axes : `~matplotlib.axes.Axes`
+        Where to draw.
+    image : 2D `~numpy.ndarray`
+        The image.
+    table : `~astropy.table.Table`
+        With ``x_centroid``, ``y_centroid``, ``class_name``.
+    """
+    ny, nx = image.shape
+    step = max(1, int(np.ceil(max(ny, nx) / _PIXELS)))
+    finite = np.isfinite(image)
+    sky = measure_background(image, spoilt=~finite)
+    noise = sky.noise if sky.noise > 0 else 1.0
+    signal = np.where(finite, (image - sky.level) / noise, np.nan)
+    axes.imshow(
+        np.arcsinh(_brightest(signal, step) / 3),
+        cmap='gray',
+        origin='lower',
+        vmin=np.arcsinh(-2 / 3),
+        vmax=np.arcsinh(100),
+        extent=(-0.5, nx - 0.5, -0.5, ny - 0.5),
+        interpolation='nearest',
+    )
+    names = np.asarray(table['class_name'], dtype=str)
+    x, y = fill_masked(table['x_centroid']), fill_masked(table['y_centroid'])
+    inside = (x > -0.5) & (x < nx - 0.5) & (y > -0.5) & (y < ny - 0.5)
+    box = axes.get_window_extent()
+    per_pixel = min(box.width / nx, box.height / ny) * 72 / axes.figure.dpi
+    size = float(np.clip(9 * per_pixel, 2.5, 13)) ** 2
+    for name in (*CLASSES, UNSCORED):
+        rows = (names == name) & inside
+        if not rows.any():
+            continue
+        marker = MARKERS[name]
+        hollow = marker.matplotlib in 'oDs'
+        axes.scatter(
+            x[rows],
+            y[rows],
+            s=size,
+            marker=marker.matplotlib,
+            facecolors='none' if hollow else marker.color,
+            edgecolors=marker.color if hollow else None,
+            linewidths=float(np.clip(size**0.5 / 9, 0.5, 1.3)),
+            label=f'{name.replace("_", " ")} ({int((names == name).sum())})',
+        )
+    if len(table):
+        axes.legend(
+            loc='upper center',
+            bbox_to_anchor=(0.5, -0.04),
+            ncols=4,
+            fontsize=9,
+            frameon=True,
+            facecolor='0.25',
+            labelcolor='white',
+        )
+    axes.set(xlim=(-0.5, nx - 0.5), ylim=(-0.5, ny - 0.5))
+    axes.tick_params(labelsize=8)
+
+
+def _brightest(image: np.ndarray, step: int) -> np.ndarray:
+    """Reduce an image, each block to its brightest pixel, so that hits stay."""
+    if step == 1:
+        return image
+    ny, nx = (n // step * step for n in image.shape)
+    blocks = image[:ny, :nx].reshape(ny // step, step, nx // step, step)
+    return np.fmax.reduce(np.fmax.reduce(blocks, axis=3), axis=1)
+
+
+def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) -> None:
+    """
+    Write a figure as PNG.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        figure.savefig(temporary, format='png')

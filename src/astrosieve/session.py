@@ -1,0 +1,103 @@
+"""An onnxruntime session that opens late, can be copied, and runs in chunks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from astrosieve.exceptions import ModelIntegrityError
+
+__all__ = ['CHUNK_SIZE', 'OnnxSession']
+
+CHUNK_SIZE = 256
+"""Rows per run: small chunks stay in the cache and bound the memory."""
+
+
+class OnnxSession:
+    """
+    A network, opened when it is first run.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the verified bytes of the ONNX file. It travels with copies and
+        pickles, and is asked again where they are first run.
+    name : str
+        What messages call the network.
+    threads : int, optional
+        Threads of onnxruntime; by default as many as there are cores.
+    """
+
+    def __init__(
+        self, read: Callable[[], bytes], *, name: str, threads: int | None = None
+    ) -> None:
+        self._read = read
+        self._name = name
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._session: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            'read': self._read,
+            'name': self._name,
+            'threads': self._threads,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def _open(self) -> Any:
+        with self._lock:
+            if self._session is None:
+                import onnxruntime
+
+                options = onnxruntime.SessionOptions()
+                options.log_severity_level = 3
+                # Idle threads that spin take the cores from everybody else.
+                options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+                if self._threads:
+                    options.intra_op_num_threads = self._threads
+                content = self._read()
+                try:
+                    self._session = onnxruntime.InferenceSession(
+                        content, options, providers=['CPUExecutionProvider']
+                    )
+                except Exception as error:  # onnxruntime has no common base
+                    msg = f'{self._name}: not a usable ONNX network ({error})'
+                    raise ModelIntegrityError(msg) from error
+            return self._session
+
+    def run(
+        self, inputs: dict[str, np.ndarray], *, chunk_size: int = CHUNK_SIZE
+    ) -> np.ndarray:
+        """
+        Run the network on all rows.
+
+        Parameters
+        ----------
+        inputs : dict of str to `~numpy.ndarray`
+            Arrays of N rows, by name of the input.
+        chunk_size : int, optional
+            Rows per run. The result does not depend on it.
+
+        Returns
+        -------
+        logits : (N, C) float32 `~numpy.ndarray`
+        """
+        session = self._open()
+        n_rows = len(next(iter(inputs.values())))
+        parts = [
+            session.run(
+                ['logits'],
+                {key: value[i : i + chunk_size] for key, value in inputs.items()},
+            )[0]
+            for i in range(0, n_rows, chunk_size)
+        ]
+        if not parts:
+            n_classes = session.get_outputs()[0].shape[1]
+            return np.empty((0, n_classes), dtype=np.float32)
+        return np.concatenate(parts)

@@ -1,0 +1,357 @@
+"""Classified source catalogues of whole exposures: detect, classify, collect."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.table import QTable, Table, vstack
+
+from astrosieve._flags import CLASS_FLAGS
+from astrosieve.catalogs import UNSCORED, add_classes, fill_masked, positions
+from astrosieve.dq import dq_to_mask
+from astrosieve.exceptions import AstrosieveWarning, CatalogError
+from astrosieve.exposures import Chip, read_chips
+from astrosieve.finders import detect
+from astrosieve.preprocessing import spoilt_pixels
+from astrosieve.psf import estimate_fwhm, measure_background
+from astrosieve.registry import Model, load_model
+from astrosieve.sources import classify_sources
+from astrosieve.units import PixelUnit, electron_scale, parse_unit
+
+__all__ = ['ClassifyOptions', 'chip_fwhm', 'classify_chip', 'classify_exposure']
+
+# FWHM in pixels about the middle of each camera's filters (WFC3 Instrument
+# Handbook tables 6.6 and 7.5, ACS table 5.5, WFPC2 table 5.4).
+_NOMINAL_FWHM = {
+    ('WFC3', 'UVIS'): 1.8,
+    ('WFC3', 'IR'): 1.15,
+    ('ACS', 'WFC'): 2.0,
+    ('ACS', 'HRC'): 2.3,
+    ('WFPC2', '1'): 1.6,
+    ('WFPC2', ''): 1.4,
+}
+_DEFAULT_FWHM = 2.0
+
+
+@dataclass(frozen=True)
+class ClassifyOptions:
+    """
+    How exposures are searched and classified.
+
+    Parameters
+    ----------
+    finder : str
+        Name in the registry of finders.
+    fwhm : float or None
+        FWHM of the point-spread function, pixels; None estimates it.
+    nsigma : float
+        Detection threshold in units of the sky's noise.
+    unit, gain, exptime
+        What to use in place of the header's.
+    model : str or `~astrosieve.registry.Model`
+        Name, path, or a loaded model.
+    operating_point : str or None
+        Named threshold of the model.
+    prior : dict of str to float
+        Expected mix of classes.
+    cosmic_ray_hint : bool
+        Whether the cosmic-ray bits of DQ count.
+    columns : tuple of str or None
+        Position columns of given catalogues.
+    origin : float
+        Coordinate of the first pixel's centre in given catalogues.
+    """
+
+    finder: str = 'dao'
+    fwhm: float | None = None
+    nsigma: float = 5.0
+    unit: str | None = None
+    gain: float | None = None
+    exptime: float | None = None
+    model: str | Model = 'source'
+    operating_point: str | None = None
+    prior: Mapping[str, float] = field(default_factory=dict)
+    cosmic_ray_hint: bool = True
+    columns: tuple[str, str] | None = None
+    origin: float = 0
+
+
+def chip_fwhm(
+    chip: Chip, fwhm: float | None = None, *, spoilt: np.ndarray | None = None
+) -> float:
+    """
+    Return the FWHM to use for a chip.
+
+    Parameters
+    ----------
+    chip : `~astrosieve.exposures.Chip`
+        The chip.
+    fwhm : float, optional
+        Returned as it is when given.
+    spoilt : 2D `~numpy.ndarray`, optional
+        Pixels to leave out.
+
+    Returns
+    -------
+    fwhm : float
+        Pixels: the estimate from the image, unless it is implausible for a
+        camera that is known, whose nominal width is then used.
+
+    Warns
+    -----
+    AstrosieveWarning
+        Where the width is neither given, nor measurable, nor known.
+    """
+    if fwhm is not None:
+        return fwhm
+    measured = estimate_fwhm(chip.sci, spoilt=spoilt)
+    nominal = _NOMINAL_FWHM.get((chip.instrument, chip.detector)) or _NOMINAL_FWHM.get(
+        (chip.instrument, '')
+    )
+    if nominal is not None:
+        plausible = measured is not None and 0.7 < measured / nominal < 1.6
+        return measured if measured is not None and plausible else nominal
+    if measured is None:
+        msg = (
+            f'{chip.name}: too few stars to estimate the width of the PSF; taken as '
+            f'{_DEFAULT_FWHM} pixels. Give fwhm= (--fwhm)'
+        )
+        warnings.warn(msg, AstrosieveWarning, stacklevel=2)
+        return _DEFAULT_FWHM
+    return measured
+
+
+def _chip_spoilt(chip: Chip) -> np.ndarray | None:
+    no_signal = (
+        None if chip.dq is None else dq_to_mask(chip.dq, chip.dq_meaning.no_signal)
+    )
+    return spoilt_pixels(chip.sci, mask=chip.mask, no_signal=no_signal)
+
+
+def _detect(
+    chip: Chip,
+    options: ClassifyOptions,
+    fwhm: float,
+    unit: PixelUnit | None,
+    spoilt: np.ndarray | None,
+) -> Table:
+    """Return a finder's detections, an empty table where there are none."""
+    scale, _ = electron_scale(
+        unit,
+        gain=options.gain or chip.gain,
+        exptime=options.exptime or chip.exptime,
+    )
+    found = detect(
+        chip.sci,
+        options.finder,
+        fwhm=fwhm,
+        nsigma=options.nsigma,
+        scale=scale,
+        spoilt=spoilt,
+        background=measure_background(chip.sci, spoilt=spoilt),
+    )
+    if found is None:
+        return QTable({'id': [0], 'x_centroid': [0.0], 'y_centroid': [0.0]})[:0]
+    return QTable(found)
+
+
+def _add_sky(table: Table, chip: Chip, xy: np.ndarray) -> Table:
+    """Return a copy with ``sky_centroid`` where the chip has a WCS."""
+    if chip.wcs is None or 'sky_centroid' in table.colnames:
+        return table
+    table = table.copy()
+    table['sky_centroid'] = chip.wcs.pixel_to_world(xy[:, 0], xy[:, 1])
+    return table
+
+
+def classify_chip(
+    chip: Chip, options: ClassifyOptions, catalog: Table | None = None
+) -> Table:
+    """
+    Detect and classify the sources of one chip.
+
+    Parameters
+    ----------
+    chip : `~astrosieve.exposures.Chip`
+        The chip.
+    options : `ClassifyOptions`
+        How.
+    catalog : `~astropy.table.Table`, optional
+        Detections to classify in place of the finder's.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        As from `~astrosieve.sources.classify_sources`, with ``sky_centroid``
+        where there is a WCS, and ``extver``.
+    """
+    unit = parse_unit(options.unit) if options.unit else chip.unit
+    spoilt = _chip_spoilt(chip)
+    fwhm = chip_fwhm(chip, options.fwhm, spoilt=spoilt)
+    if catalog is None:
+        catalog = _detect(chip, options, fwhm, unit, spoilt)
+        columns, origin = None, 0.0
+        found_by: dict[str, Any] = {'finder': options.finder, 'nsigma': options.nsigma}
+    else:
+        columns, origin = options.columns, options.origin
+        found_by = {'finder': 'catalog'}
+    xy = positions(catalog, columns=columns, origin=origin)
+    table = classify_sources(
+        chip.sci,
+        _add_sky(catalog, chip, xy),
+        mask=chip.mask,
+        dq=chip.dq,
+        unit=unit,
+        gain=options.gain or chip.gain,
+        exptime=options.exptime or chip.exptime,
+        fwhm=fwhm,
+        model=options.model,
+        operating_point=options.operating_point,
+        prior=options.prior,
+        columns=columns,
+        origin=origin,
+        dq_bits=chip.dq_meaning,
+        cosmic_ray_hint=options.cosmic_ray_hint,
+        extver=chip.extver,
+    )
+    options_used = json.loads(table.meta['options'])
+    table.meta['options'] = json.dumps({**found_by, **options_used})
+    return table
+
+
+def classify_exposure(
+    path: str | Path,
+    options: ClassifyOptions | None = None,
+    *,
+    ext: str | None = None,
+    catalog: Table | None = None,
+    on_chip: Callable[[Chip, Table], None] | None = None,
+) -> Table:
+    """
+    Detect and classify the sources of an exposure, chip by chip.
+
+    Parameters
+    ----------
+    path : path-like
+        FITS file.
+    options : `ClassifyOptions`, optional
+        How.
+    ext : str, optional
+        Extension as 'SCI,1'; by default each SCI extension.
+    catalog : `~astropy.table.Table`, optional
+        Detections to classify in place of the finder's. A column ``extver``
+        says which chip a row is of; without it there must be one chip only.
+    on_chip : callable, optional
+        Called with each chip and its table, while the chip is in memory.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        Detections of all chips; those of ``catalog`` in its order, those of a
+        finder in its order, chip after chip, with ``id`` from 1.
+
+    Raises
+    ------
+    ExposureError
+        If the file cannot be read.
+    CatalogError
+        If the catalogue does not fit the exposure.
+    """
+    options = options or ClassifyOptions()
+    if not isinstance(options.model, Model):
+        options = replace(options, model=load_model(options.model))
+    tables, rows = [], []
+    left = None if catalog is None else np.ones(len(catalog), dtype=bool)
+    for chip, mine in _chips_with_rows(path, ext, catalog):
+        part = None if catalog is None or mine is None else catalog[mine]
+        table = classify_chip(chip, options, part)
+        if on_chip is not None:
+            on_chip(chip, table)
+        tables.append(table)
+        if left is not None and mine is not None:
+            left[mine] = False
+            rows.append(mine)
+    if catalog is None or left is None:
+        table = _stack(tables)
+        table['id'] = np.arange(1, len(table) + 1)
+        return table
+    if left.any():
+        rest = np.flatnonzero(left)
+        tables.append(_not_done(catalog[rest], options, tables[0]))
+        rows.append(rest)
+    table = _stack(tables)[np.argsort(np.concatenate(rows))]
+    if 'id' not in catalog.colnames:
+        table['id'] = np.arange(1, len(table) + 1)
+    return table
+
+
+def _chips_with_rows(
+    path: str | Path, ext: str | None, catalog: Table | None
+) -> Iterator[tuple[Chip, np.ndarray | None]]:
+    """Yield chips, each with the rows of the catalogue that are its own."""
+    if catalog is None:
+        for chip in read_chips(path, ext):
+            yield chip, None
+        return
+    if 'extver' not in catalog.colnames:
+        chips = iter(read_chips(path, ext))
+        chip = next(chips)
+        if next(chips, None) is not None:
+            msg = (
+                f'{path}: has several chips and the catalog no column extver; '
+                'say which chip with ext= (--ext SCI,1)'
+            )
+            raise CatalogError(msg)
+        yield chip, np.arange(len(catalog))
+        return
+    extver = fill_masked(catalog['extver'])
+    seen = np.zeros(len(catalog), dtype=bool)
+    for chip in read_chips(path, ext):
+        mine = extver == chip.extver
+        seen |= mine
+        yield chip, np.flatnonzero(mine)
+    if ext is None and not seen.all():
+        strange = sorted({f'{value:g}' for value in extver[~seen]})
+        msg = f'{path}: no chip for extver {", ".join(strange)} of the catalog'
+        raise CatalogError(msg)
+
+
+def _not_done(catalog: Table, options: ClassifyOptions, like: Table) -> Table:
+    """Return the rows of chips that were not asked for, unscored."""
+    classes = [n[2:] for n in like.colnames if n.startswith('p_')]
+    flags = CLASS_FLAGS.value('unscored', 'other_chip')
+    xy = positions(catalog, columns=options.columns, origin=options.origin)
+    table = add_classes(
+        catalog,
+        xy=xy,
+        class_names=np.full(len(catalog), UNSCORED),
+        probabilities=np.full((len(catalog), len(classes)), np.nan, dtype=np.float32),
+        classes=classes,
+        flags=np.full(len(catalog), flags, dtype=np.int32),
+        extver=None,
+    )
+    if 'sky_centroid' in like.colnames and 'sky_centroid' not in table.colnames:
+        nowhere = np.full(len(table), np.nan)
+        table['sky_centroid'] = SkyCoord(nowhere, nowhere, unit='deg')
+    return table
+
+
+def _stack(tables: Sequence[Table]) -> Table:
+    """Stack the tables of chips; their warnings and widths are kept."""
+    meta = dict(tables[0].meta)
+    texts = [text for t in tables if (text := t.meta.get('warnings'))]
+    meta['warnings'] = '; '.join(dict.fromkeys(texts))
+    widths = [t.meta['fwhm'] for t in tables if 'fwhm' in t.meta]
+    if widths:
+        meta['fwhm'] = round(float(np.mean(widths)), 4)
+    stacked = vstack(list(tables), metadata_conflicts='silent')
+    stacked.meta.clear()
+    stacked.meta.update(meta)
+    return stacked

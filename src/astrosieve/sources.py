@@ -1,0 +1,361 @@
+"""Classify detections: stars, cosmic rays, diffraction spikes."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+
+import astropy.units as u
+import numpy as np
+from astropy.table import QTable, Table
+from numpy.typing import ArrayLike
+
+from astrosieve import __version__
+from astrosieve._flags import CLASS_FLAGS
+from astrosieve.calibration import complete_prior, reweight
+from astrosieve.cards import ModelCard
+from astrosieve.catalogs import UNSCORED, add_classes, positions
+from astrosieve.cutouts import extract_cutouts, pixel_indices
+from astrosieve.dq import DQMeaning, dq_meaning, dq_to_mask
+from astrosieve.exceptions import (
+    AstrosieveWarning,
+    CatalogError,
+    ModelError,
+    UnitWarning,
+)
+from astrosieve.preprocessing import get_preprocessing, spoilt_pixels
+from astrosieve.registry import Model, load_model
+from astrosieve.session import CHUNK_SIZE
+from astrosieve.units import PixelUnit, electron_scale, parse_unit
+
+__all__ = ['COSMIC_RAY_HINT_ODDS', 'classify_sources']
+
+COSMIC_RAY_HINT_ODDS = 4.0
+"""Factor on the odds of 'cosmic_ray' where DQ has a cosmic-ray bit: a hint."""
+
+_BLOCK = 16_384  # rows that are cut out at once: bounds the memory
+
+
+def classify_sources(
+    data: ArrayLike | u.Quantity,
+    catalog: Table | ArrayLike,
+    mask: ArrayLike | None = None,
+    dq: ArrayLike | None = None,
+    err: ArrayLike | None = None,
+    unit: str | u.UnitBase | PixelUnit | None = None,
+    gain: float | None = None,
+    exptime: float | None = None,
+    fwhm: float | None = None,
+    model: str | Model = 'source',
+    operating_point: str | None = None,
+    prior: Mapping[str, float] | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+    origin: float = 0,
+    dq_bits: DQMeaning | None = None,
+    cosmic_ray_hint: bool = True,
+    extver: int | None = None,
+    chunk_size: int = CHUNK_SIZE,
+) -> Table:
+    """
+    Classify the detections of a catalogue in an image.
+
+    Parameters
+    ----------
+    data : 2D array_like or `~astropy.units.Quantity`
+        Image, with or without its sky. NaN and infinite pixels are treated as
+        masked.
+    catalog : `~astropy.table.Table` or (N, 2) array_like
+        One detection per row; or bare positions ``(x, y)``.
+    mask : 2D bool array_like, optional
+        `True` excludes a pixel.
+    dq : 2D int array_like, optional
+        DQ flags. Pixels that carry no signal are filled; saturated ones are
+        not. Cosmic-ray bits are a hint.
+    err : 2D array_like, optional
+        Errors; pixels whose error is not finite are taken to carry no signal.
+    unit : str or `~astropy.units.UnitBase`, optional
+        Unit of ``data``: 'electron', 'electron/s', 'DN', 'DN/s'. By default
+        the Quantity's own.
+    gain : float, optional
+        Electrons per DN.
+    exptime : float, optional
+        Exposure time, seconds.
+    fwhm : float, optional
+        FWHM of the point-spread function, pixels. Outside the range that the
+        model was trained on there is a warning.
+    model : str or `~astrosieve.registry.Model`, optional
+        Name of a model, path of an ONNX file, or a loaded model.
+    operating_point : str, optional
+        A named threshold of the model card: ``class_name`` is then 'star'
+        where ``p_star`` reaches it, else the best other class. By default the
+        class of highest probability.
+    prior : dict of str to float, optional
+        Expected share of classes among the detections, for instance
+        ``{'cosmic_ray': 0.8}`` in a long exposure of an empty field. Classes
+        left out share the rest as in the model card. The probabilities are
+        re-weighted by Bayes' rule before any threshold.
+    columns : sequence of str, optional
+        Names or 1-based numbers of the position columns of ``catalog``.
+    origin : float, optional
+        Coordinate of the first pixel's centre in ``catalog``, 0 or 1.
+    dq_bits : `~astrosieve.dq.DQMeaning`, optional
+        Meaning of the DQ bits; by default that of ACS and WFC3/UVIS.
+    cosmic_ray_hint : bool, optional
+        Whether a cosmic-ray bit of ``dq`` within one pixel multiplies the odds
+        of 'cosmic_ray' by `COSMIC_RAY_HINT_ODDS`.
+    extver : int, optional
+        Chip number, for the column ``extver``.
+    chunk_size : int, optional
+        Detections per run of the network; changes nothing but time.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        Copy of ``catalog``, rows in its order, with ``id``, ``x_centroid``,
+        ``y_centroid`` (0-based), ``class_name``, a float32 column
+        ``p_<class>`` for each class, ``class_flags``, and ``extver`` if given.
+        Rows that cannot be scored are 'unscored', with NaN probabilities and
+        the reason in ``class_flags`` (see `astrosieve._flags.CLASS_FLAGS`).
+        ``meta`` holds model, hash, version, options, unit, fwhm, warnings.
+
+    Raises
+    ------
+    CatalogError
+        If the positions cannot be found in the catalogue.
+    ModelError
+        If the model is not known, not for sources, or lacks what is asked.
+    ValueError
+        If an array has the wrong shape, or an option is out of its range.
+
+    Warns
+    -----
+    UnitWarning
+        Where the unit is not known.
+
+    References
+    ----------
+    Bajaj & Dauphin 2024, WFC3 ISR 2024-14.
+
+    Examples
+    --------
+    >>> from astrosieve import classify_sources
+    >>> table = classify_sources(image, detections, unit='electron')  # doctest: +SKIP
+    >>> stars = table[table['class_name'] == 'star']                  # doctest: +SKIP
+    """
+    loaded = model if isinstance(model, Model) else load_model(model)
+    card = loaded.card
+    if card.task != 'source':
+        msg = f'model {card.name} is for task {card.task!r}, not for sources'
+        raise ModelError(msg)
+    point = card.operating_point(operating_point) if operating_point else None
+    expected = complete_prior(prior, card.class_prior) if prior else card.class_prior
+    table = _as_table(catalog)
+    xy = positions(table, columns=columns, origin=origin)
+    sci, pixel_unit = _as_image(data, unit)
+    meaning = dq_bits or dq_meaning()
+    dq = _as_plane(dq, 'dq', sci.shape)
+    spoilt = _spoilt(sci, mask=mask, dq=dq, err=err, meaning=meaning)
+    cautions = list(_cautions(card, pixel_unit, gain, exptime, fwhm))
+    for category, text in cautions:
+        warnings.warn(text, category, stacklevel=2)
+
+    probabilities, flags = _score(loaded, sci, xy, spoilt, chunk_size)
+    if dq is not None:
+        flags |= _dq_flags(dq, xy, meaning)
+    if cosmic_ray_hint:
+        probabilities = reweight(
+            probabilities,
+            card.classes,
+            factors={'cosmic_ray': COSMIC_RAY_HINT_ODDS},
+            rows=(flags & CLASS_FLAGS.cosmic_ray_hint) != 0,
+        )
+    if prior:
+        probabilities = reweight(
+            probabilities,
+            card.classes,
+            factors={k: expected[k] / card.class_prior[k] for k in card.classes},
+        )
+    result = add_classes(
+        table,
+        xy=xy,
+        class_names=_class_names(
+            probabilities, card.classes, point.threshold if point else None
+        ),
+        probabilities=probabilities,
+        classes=card.classes,
+        flags=flags,
+        extver=extver,
+    )
+    options = {
+        'operating_point': operating_point,
+        'prior': dict(prior) if prior else None,
+        'cosmic_ray_hint': cosmic_ray_hint,
+        'origin': origin,
+        'gain': gain,
+        'exptime': exptime,
+    }
+    # Plain values under short keys, so that FITS keeps them as they are.
+    result.meta.update(
+        model=f'{card.name} {card.version}',
+        hash=card.sha256,
+        version=__version__,
+        options=json.dumps({k: v for k, v in options.items() if v is not None}),
+        unit=str(pixel_unit or 'unknown'),
+        warnings='; '.join(text for _, text in cautions),
+    )
+    if fwhm is not None:
+        result.meta['fwhm'] = round(float(fwhm), 4)
+    return result
+
+
+def _as_table(catalog: Table | ArrayLike) -> Table:
+    """Return a catalogue as a table; bare positions get columns."""
+    if isinstance(catalog, Table):
+        return catalog
+    xy = np.asarray(catalog)
+    if xy.size == 0:
+        xy = xy.reshape(0, 2)
+    if xy.ndim != 2 or xy.shape[1] != 2 or xy.dtype.kind not in 'iuf':
+        msg = (
+            'catalog must be a table or positions of shape (N, 2); got '
+            f'{type(catalog).__name__} of shape {xy.shape}'
+        )
+        raise CatalogError(msg)
+    return QTable(xy.astype(float), names=('x_centroid', 'y_centroid'))
+
+
+def _as_image(
+    data: ArrayLike | u.Quantity, unit: str | u.UnitBase | PixelUnit | None
+) -> tuple[np.ndarray, PixelUnit | None]:
+    """Return an image as a native float32 array, and its unit."""
+    if isinstance(data, u.Quantity):
+        unit = data.unit if unit is None else unit
+        data = data.value
+    if np.ma.isMaskedArray(data):
+        data = np.ma.filled(np.ma.asarray(data, dtype=np.float32), np.nan)
+    sci = np.asarray(data)
+    if sci.ndim != 2:
+        msg = f'data must be a 2D image; got shape {sci.shape}'
+        raise ValueError(msg)
+    if sci.dtype.kind not in 'iufb':
+        msg = f'data must hold real numbers; got {sci.dtype}'
+        raise ValueError(msg)
+    parsed = unit if isinstance(unit, PixelUnit) else parse_unit(unit)
+    return np.ascontiguousarray(sci, dtype=np.float32), parsed
+
+
+def _as_plane(
+    plane: ArrayLike | None, name: str, shape: tuple[int, ...]
+) -> np.ndarray | None:
+    """Return a plane that goes with the image."""
+    if plane is None:
+        return None
+    array = np.asarray(getattr(plane, 'value', plane))
+    if array.shape != shape:
+        msg = f'{name} must have the shape of data, {shape}; got {array.shape}'
+        raise ValueError(msg)
+    return array
+
+
+def _spoilt(
+    sci: np.ndarray,
+    *,
+    mask: ArrayLike | None,
+    dq: np.ndarray | None,
+    err: ArrayLike | None,
+    meaning: DQMeaning,
+) -> np.ndarray | None:
+    """Return which pixels are not usable, and why."""
+    user_mask = _as_plane(mask, 'mask', sci.shape)
+    error = _as_plane(err, 'err', sci.shape)
+    lost = None if dq is None else dq_to_mask(dq, meaning.no_signal)
+    if error is not None:
+        lost = ~np.isfinite(error) if lost is None else lost | ~np.isfinite(error)
+    return spoilt_pixels(
+        sci,
+        mask=None if user_mask is None else user_mask.astype(bool),
+        no_signal=lost,
+    )
+
+
+def _cautions(
+    card: ModelCard,
+    unit: PixelUnit | None,
+    gain: float | None,
+    exptime: float | None,
+    fwhm: float | None,
+) -> Iterator[tuple[type[AstrosieveWarning], str]]:
+    """Yield what the user should know of the input, each with its category."""
+    _, problem = electron_scale(unit, gain=gain, exptime=exptime)
+    if problem:
+        yield UnitWarning, problem
+    if fwhm is None:
+        return
+    if not fwhm > 0:
+        msg = f'fwhm must be positive; got {fwhm}'
+        raise ValueError(msg)
+    low, high = card.fwhm_range
+    if not low <= fwhm <= high:
+        yield (
+            AstrosieveWarning,
+            f'the PSF is {fwhm:.2f} pixels wide; {card.name} was trained on {low:g} '
+            f'to {high:g}, and its probabilities may be wrong',
+        )
+
+
+def _score(
+    model: Model,
+    sci: np.ndarray,
+    xy: np.ndarray,
+    spoilt: np.ndarray | None,
+    chunk_size: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return class probabilities, NaN where there are none, and flags."""
+    fitted = get_preprocessing(model.card.preprocessing).fit(sci, spoilt=spoilt)
+    shape = (len(xy), len(model.card.classes))
+    probabilities = np.full(shape, np.nan, dtype=np.float32)
+    flags = np.zeros(len(xy), dtype=np.int32)
+    for start in range(0, len(xy), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        batch = fitted(xy[block])
+        flags[block] = batch.flags
+        inputs = batch.inputs
+        if not batch.valid.all():
+            inputs = {key: value[batch.valid] for key, value in inputs.items()}
+        scored = model.predict(inputs, chunk_size=chunk_size)
+        probabilities[block][batch.valid] = scored
+    return probabilities, flags
+
+
+def _dq_flags(dq: np.ndarray, xy: np.ndarray, meaning: DQMeaning) -> np.ndarray:
+    """Return the flags that the DQ pixels within one pixel of positions give."""
+    ix, iy, _, inside = pixel_indices(xy, (dq.shape[0], dq.shape[1]))
+    near = np.bitwise_or.reduce(extract_cutouts(dq, ix, iy, 3, fill=0), axis=(1, 2))
+    flags = np.zeros(len(xy), dtype=np.int32)
+    for bits, flag in (
+        (meaning.saturated, CLASS_FLAGS.saturated),
+        (meaning.cosmic_ray, CLASS_FLAGS.cosmic_ray_hint),
+    ):
+        flags[inside & dq_to_mask(near, bits)] |= flag
+    return flags
+
+
+def _class_names(
+    probabilities: np.ndarray, classes: Sequence[str], threshold: float | None
+) -> np.ndarray:
+    """Return the class of each row, by highest probability or by threshold."""
+    scored = np.isfinite(probabilities).all(axis=1)
+    ranked = np.where(scored[:, None], probabilities, 0)
+    best = ranked.argmax(axis=1)
+    if threshold is not None:
+        if 'star' not in classes:
+            msg = 'an operating point needs a model with the class star'
+            raise ModelError(msg)
+        star = classes.index('star')
+        others = ranked.copy()
+        others[:, star] = -1
+        best = np.where(ranked[:, star] >= threshold, star, others.argmax(axis=1))
+    names = np.array([*classes, UNSCORED])
+    return names[np.where(scored, best, len(classes))]

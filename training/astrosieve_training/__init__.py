@@ -1,0 +1,1 @@
+"""Simulators, labelling, networks, training, evaluation and export."""

@@ -1,0 +1,526 @@
+"""
+Configurations of networks: one TOML file per network, read into frozen dataclasses.
+
+A key that is not known is named with the nearest one that is; a value that
+cannot be is refused with the rule that it breaks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import tomllib
+import types
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from astrosieve.exceptions import AstrosieveError
+from astrosieve.markers import CLASSES
+
+__all__ = [
+    'CalibrationConfig',
+    'ConfigError',
+    'ExposurePlan',
+    'ExposureSet',
+    'FinderConfig',
+    'JudgeConfig',
+    'NetworkConfig',
+    'RealConfig',
+    'SourceConfig',
+    'TrainConfig',
+    'digest',
+    'list_configs',
+    'load_config',
+]
+
+_FOLDER = Path(__file__).parent / 'configs'
+
+
+class ConfigError(AstrosieveError, ValueError):
+    """A configuration file with an unknown key or an impossible value."""
+
+
+def _require(ok: bool, name: str, value: object, rule: str) -> None:
+    if not ok:
+        msg = f'{name} must be {rule}; got {value!r}'
+        raise ConfigError(msg)
+
+
+@dataclass(frozen=True)
+class ExposurePlan:
+    """
+    One exposure to simulate: with the code's version, all that decides its pixels.
+
+    Parameters
+    ----------
+    camera, scene : str
+        Camera (name or file) and scene preset.
+    exptime : float
+        Seconds; 0 for the camera's usual one.
+    seed : int
+        Seed of everything random in it.
+    shape : tuple of int
+        ``(ny, nx)`` of the chip; ``(0, 0)`` for the camera's own.
+    """
+
+    camera: str
+    scene: str
+    exptime: float
+    seed: int
+    shape: tuple[int, int]
+
+    @property
+    def label(self) -> str:
+        """Short name, for files and tables."""
+        return f'{Path(self.camera).stem}-{self.scene}-{self.seed}'
+
+
+@dataclass(frozen=True)
+class ExposureSet:
+    """
+    A set of exposures, spread evenly over cameras, scenes and exposure times.
+
+    Parameters
+    ----------
+    name : str
+        What tables call the set.
+    n : int
+        Number of exposures.
+    seed : int
+        Exposure i has the seed ``seed + i``; sets must not share seeds.
+    cameras, scenes : tuple of str
+        Cameras (names or files) and scene presets.
+    exptimes : tuple of float
+        Exposure times, seconds; empty for the cameras' usual ones.
+    shape : tuple of int
+        ``(ny, nx)``; ``(0, 0)`` for the cameras' own.
+    use_dq : tuple of bool
+        Whether pixels that DQ calls without signal are filled; taken in turn.
+    """
+
+    n: int
+    seed: int
+    cameras: tuple[str, ...]
+    name: str = 'set'
+    scenes: tuple[str, ...] = ('globular',)
+    exptimes: tuple[float, ...] = ()
+    shape: tuple[int, int] = (1024, 1024)
+    use_dq: tuple[bool, ...] = (True,)
+
+    def __post_init__(self) -> None:
+        _require(self.n >= 0, f'{self.name}.n', self.n, '0 or more')
+        _require(self.seed >= 0, f'{self.name}.seed', self.seed, '0 or more')
+        for key in ('cameras', 'scenes', 'use_dq'):
+            value = getattr(self, key)
+            _require(len(value) > 0, f'{self.name}.{key}', value, 'a list, not empty')
+        good = all(0 < t < np.inf for t in self.exptimes)
+        _require(good, f'{self.name}.exptimes', self.exptimes, 'positive numbers')
+        good = len(self.shape) == 2 and (
+            self.shape == (0, 0) or min(self.shape) >= 64
+        )
+        _require(good, f'{self.name}.shape', self.shape, 'two integers, 64 or more')
+
+    @property
+    def seeds(self) -> range:
+        """Seeds of the exposures."""
+        return range(self.seed, self.seed + self.n)
+
+    def plans(self) -> list[ExposurePlan]:
+        """
+        Return the exposures of the set.
+
+        Returns
+        -------
+        plans : list of `ExposurePlan`
+            Each camera in turn; scenes and times are dealt out so that each camera
+            meets each of them as evenly as ``n`` allows.
+        """
+        rng = np.random.default_rng(self.seed)
+        decks: dict[str, list[tuple[str, float]]] = {}
+        times = self.exptimes or (0.0,)
+        plans = []
+        for i in range(self.n):
+            camera = self.cameras[i % len(self.cameras)]
+            deck = decks.setdefault(camera, [])
+            if not deck:
+                pairs = [(scene, time) for scene in self.scenes for time in times]
+                deck.extend(pairs[j] for j in rng.permutation(len(pairs)))
+            scene, exptime = deck.pop()
+            plans.append(
+                ExposurePlan(camera, scene, exptime, self.seed + i, self.shape)
+            )
+        return plans
+
+
+@dataclass(frozen=True)
+class FinderConfig:
+    """
+    A finder of the registry ``astrosieve.finders`` and its threshold.
+
+    Parameters
+    ----------
+    name : str
+        Name of the finder.
+    nsigma : float
+        Threshold in units of the sky's noise.
+    """
+
+    name: str
+    nsigma: float = 5.0
+
+    def __post_init__(self) -> None:
+        _require(self.nsigma > 0, 'finders.nsigma', self.nsigma, 'positive')
+
+    @property
+    def label(self) -> str:
+        """Name and threshold, for tables."""
+        return f'{self.name}-{self.nsigma:g}'
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """
+    Form of the network.
+
+    Parameters
+    ----------
+    kind : str
+        Name of the architecture, see `astrosieve_training.networks`.
+    preprocessing : str
+        Name of the preprocessing, see `astrosieve.preprocessing`.
+    classes : tuple of str
+        Classes in the order of the outputs.
+    filters : tuple of int
+        Filters of the two convolutions.
+    dense : tuple of int
+        Sizes of the dense layers before the last.
+    pooling : bool
+        Whether each convolution is followed by 2x2 max pooling.
+    """
+
+    kind: str = 'isr2024'
+    preprocessing: str = 'zscale-log-1'
+    classes: tuple[str, ...] = ('star', 'cosmic_ray', 'spike')
+    filters: tuple[int, ...] = (32, 32)
+    dense: tuple[int, ...] = (16, 16)
+    pooling: bool = False
+
+    def __post_init__(self) -> None:
+        good = len(self.classes) > 1 and set(self.classes) <= set(CLASSES)
+        _require(good, 'network.classes', self.classes, f'of {", ".join(CLASSES)}')
+        for key in ('filters', 'dense'):
+            value = getattr(self, key)
+            _require(
+                all(n > 0 for n in value), f'network.{key}', value, 'positive integers'
+            )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """
+    The training.
+
+    Parameters
+    ----------
+    epochs, batch_size : int
+        Passes through the training set, and cutouts per step.
+    learning_rate : float
+        Of Adam.
+    runs : int
+        Independent runs; the one of lowest validation loss is taken.
+    balance : float
+        Classes are cut to this many times the smallest; 0 leaves them.
+    max_per_class : int
+        Largest number of cutouts of a class.
+    augment : bool
+        Whether each cutout is turned or mirrored at random in each epoch.
+    spoil : float
+        Share of the cutouts in which pixels are filled with sky, as the
+        preprocessing fills those that are not usable.
+    min_share : float
+        Detections whose largest component holds less are left out, besides the
+        contested ones.
+    split : {'exposure', 'cutout'}
+        Whether whole exposures are kept for validation, or each cutout is dealt
+        to either side, as published (80/20).
+    validation_share : float
+        Share of the cutouts for validation where the split is by cutout.
+    threads : int
+        Threads of torch.
+    """
+
+    epochs: int = 10
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    runs: int = 3
+    balance: float = 1.5
+    max_per_class: int = 40_000
+    augment: bool = True
+    spoil: float = 0.05
+    min_share: float = 0.6
+    split: str = 'exposure'
+    validation_share: float = 0.2
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        for key in ('epochs', 'batch_size', 'runs', 'max_per_class', 'threads'):
+            value = getattr(self, key)
+            _require(value >= 1, f'train.{key}', value, '1 or more')
+        for key in ('spoil', 'min_share', 'validation_share'):
+            value = getattr(self, key)
+            _require(0 <= value < 1, f'train.{key}', value, 'a share, 0 or more')
+        _require(
+            self.learning_rate > 0, 'train.learning_rate', self.learning_rate,
+            'positive',
+        )  # fmt: skip
+        good = self.balance == 0 or self.balance >= 1
+        _require(good, 'train.balance', self.balance, '0, or 1 or more')
+        good = self.split in ('exposure', 'cutout')
+        _require(good, 'train.split', self.split, "'exposure' or 'cutout'")
+
+
+@dataclass(frozen=True)
+class RealConfig:
+    """
+    Real frames in training.
+
+    Parameters
+    ----------
+    ngc1261 : bool
+        Whether the left half of NGC 1261 F336W is in the training set.
+    repeat : int
+        How often each of its cutouts is counted.
+    """
+
+    ngc1261: bool = True
+    repeat: int = 1
+
+    def __post_init__(self) -> None:
+        _require(self.repeat >= 1, 'real.repeat', self.repeat, '1 or more')
+
+
+@dataclass(frozen=True)
+class CalibrationConfig:
+    """
+    What turns logits into probabilities, and where the operating points lie.
+
+    Parameters
+    ----------
+    pure : float
+        Purity that the operating point 'pure' aims at.
+    complete : float
+        Completeness that the operating point 'complete' aims at.
+    """
+
+    pure: float = 0.99
+    complete: float = 0.99
+
+    def __post_init__(self) -> None:
+        for key in ('pure', 'complete'):
+            value = getattr(self, key)
+            _require(0 < value < 1, f'calibration.{key}', value, 'a share')
+
+
+@dataclass(frozen=True)
+class JudgeConfig:
+    """
+    What the network is judged on.
+
+    Parameters
+    ----------
+    sets : tuple of `ExposureSet`
+        Simulated exposures, none of them used before.
+    finders : tuple of `FinderConfig`
+        Finders whose detections are judged.
+    real : bool
+        Whether the real frames are judged as well, where they are found.
+    """
+
+    sets: tuple[ExposureSet, ...] = ()
+    finders: tuple[FinderConfig, ...] = (FinderConfig('dao'), FinderConfig('peaks'))
+    real: bool = True
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """
+    One network for the task 'source', from simulation to judgement.
+
+    Parameters
+    ----------
+    name, version : str
+        Of the model.
+    description : str
+        One paragraph, for the card.
+    licence : str
+        For the card.
+    seed : int
+        Seed of the training.
+    limits, references : tuple of str
+        For the card.
+    network, train, real, calibration, judge
+        Sections, see their classes.
+    training, validation, calibrating : `ExposureSet`
+        Exposures to train on, to choose the best parameters by, and to calibrate
+        on.
+    finders : tuple of `FinderConfig`
+        Finders whose detections are learnt.
+    """
+
+    name: str
+    training: ExposureSet
+    validation: ExposureSet
+    calibrating: ExposureSet
+    version: str = '1.0'
+    description: str = ''
+    licence: str = 'BSD-3-Clause'
+    seed: int = 0
+    limits: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    real: RealConfig = field(default_factory=RealConfig)
+    calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
+    finders: tuple[FinderConfig, ...] = (FinderConfig('dao'), FinderConfig('peaks'))
+
+    def __post_init__(self) -> None:
+        sets = [self.training, self.validation, self.calibrating, *self.judge.sets]
+        for i, one in enumerate(sets):
+            for other in sets[i + 1 :]:
+                if set(one.seeds) & set(other.seeds):
+                    msg = (
+                        f'the sets {one.name!r} and {other.name!r} share seeds; an '
+                        'exposure must not serve twice. Move the seed of one'
+                    )
+                    raise ConfigError(msg)
+
+
+def digest(*parts: Any) -> str:
+    """
+    Return a short hash of settings, by which cached work is recognised.
+
+    Parameters
+    ----------
+    *parts : object
+        Dataclasses, and what JSON can hold.
+
+    Returns
+    -------
+    digest : str
+        12 hexadecimal digits.
+    """
+
+    def plain(value: Any) -> Any:
+        if is_dataclass(value) and not isinstance(value, type):
+            return dataclasses.asdict(value)
+        return str(value)
+
+    text = json.dumps(parts, default=plain, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _build(kind: Any, value: Any, where: str) -> Any:
+    """Turn a TOML value into an annotated type."""
+    origin = get_origin(kind)
+    if is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, dict):
+            msg = f'{where} must be a table; got {value!r}'
+            raise ConfigError(msg)
+        return _dataclass(kind, value, where)
+    if origin is tuple:
+        if not isinstance(value, list):
+            msg = f'{where} must be a list; got {value!r}'
+            raise ConfigError(msg)
+        inner = get_args(kind)
+        kinds = [inner[0]] * len(value) if Ellipsis in inner else list(inner)
+        if len(kinds) != len(value):
+            msg = f'{where} must have {len(kinds)} values; got {value!r}'
+            raise ConfigError(msg)
+        pairs = zip(kinds, value, strict=True)
+        return tuple(_build(k, v, f'{where}[{i}]') for i, (k, v) in enumerate(pairs))
+    if origin in (Union, types.UnionType):
+        kind = next(k for k in get_args(kind) if k is not type(None))
+        return _build(kind, value, where)
+    accepted = (int, float) if kind is float else kind
+    if isinstance(value, bool) != (kind is bool) or not isinstance(value, accepted):
+        names = {float: 'a number', int: 'an integer', str: 'a string'}
+        msg = f'{where} must be {names.get(kind, kind.__name__)}; got {value!r}'
+        raise ConfigError(msg)
+    return float(value) if kind is float else value
+
+
+def _dataclass(kind: type, values: dict[str, Any], where: str) -> Any:
+    hints = get_type_hints(kind)
+    known = {f.name: f for f in fields(kind)}
+    prefix = f'{where}.' if where else ''
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+            hint = f'; did you mean {near[0]!r}?' if near else ''
+            msg = f"unknown key '{prefix}{key}'{hint} Known: {', '.join(known)}"
+            raise ConfigError(msg)
+    missing = [
+        name
+        for name, f in known.items()
+        if name not in values
+        and f.default is MISSING
+        and f.default_factory is MISSING
+    ]
+    if missing:
+        msg = f"'{prefix}{missing[0]}' is missing"
+        raise ConfigError(msg)
+    built = {k: _build(hints[k], v, f'{prefix}{k}') for k, v in values.items()}
+    return kind(**built)
+
+
+def list_configs() -> list[str]:
+    """Return the names of the configurations that come with the package."""
+    return sorted(path.stem for path in _FOLDER.glob('*.toml'))
+
+
+def load_config(name: str | Path) -> SourceConfig:
+    """
+    Read a configuration.
+
+    Parameters
+    ----------
+    name : str or path-like
+        One of `list_configs`, or the path of a TOML file.
+
+    Returns
+    -------
+    config : `SourceConfig`
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file, it is not TOML, a key is not known or a value
+        cannot be.
+    """
+    path = Path(name)
+    if path.suffix != '.toml':
+        path = _FOLDER / f'{name}.toml'
+        if not path.is_file():
+            known = ', '.join(list_configs())
+            msg = f'no configuration {str(name)!r}; known are {known}, or give a file'
+            raise ConfigError(msg)
+    try:
+        values = tomllib.loads(path.read_text(encoding='utf-8'))
+    except OSError as error:
+        msg = f'{path}: cannot be read ({error.strerror})'
+        raise ConfigError(msg) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f'{path}: not valid TOML ({error})'
+        raise ConfigError(msg) from error
+    try:
+        config: SourceConfig = _dataclass(SourceConfig, values, '')
+    except ConfigError as error:
+        msg = f'{path}: {error}'
+        raise ConfigError(msg) from error
+    return config

@@ -1,0 +1,49 @@
+"""Architectures by name; each module holds one."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from astrosieve.exceptions import ModelError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from astrosieve_training.config import NetworkConfig
+
+__all__ = ['build_network']
+
+_MODULES = {'isr2024': 'isr2024'}
+
+
+def build_network(config: NetworkConfig, *, size: int) -> nn.Module:
+    """
+    Build a network with fresh parameters.
+
+    Parameters
+    ----------
+    config : `~astrosieve_training.config.NetworkConfig`
+        Its ``kind`` names the architecture.
+    size : int
+        Side of the cutouts, pixels.
+
+    Returns
+    -------
+    network : `torch.nn.Module`
+        Takes (N, 1, size, size), returns (N, C) logits.
+
+    Raises
+    ------
+    ModelError
+        If there is no such architecture.
+    """
+    if config.kind not in _MODULES:
+        near = difflib.get_close_matches(config.kind, _MODULES, n=1, cutoff=0.4)
+        hint = f'; did you mean {near[0]!r}?' if near else ''
+        msg = f'no network {config.kind!r}{hint} Known: {", ".join(_MODULES)}'
+        raise ModelError(msg)
+    module = import_module(f'{__name__}.{_MODULES[config.kind]}')
+    network: nn.Module = module.build(config, size=size)
+    return network

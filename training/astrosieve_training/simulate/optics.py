@@ -1,0 +1,834 @@
+"""
+Point-spread functions: how a point of light falls on the pixels.
+
+Every `PSF` is an effective one: it includes the optics, the charge diffusion and
+the integration over the pixel, so that its value at an offset is the share of a
+star's electrons that a pixel at this offset holds. The core is an oversampled grid
+that may vary over the detector; wings and diffraction spikes, which are smooth on
+the scale of a pixel, are one image at the detector's own sampling. The two are
+joined by a smooth taper and share a total of 1.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    'PSF',
+    'data_directory',
+    'epsf_planes',
+    'gaussian_psf',
+    'join_wings',
+    'moffat_psf',
+    'optical_psf',
+    'optical_wings',
+    'tinytim_path',
+    'tinytim_wings',
+]
+
+_OVERSAMPLING = 4
+_CORE_RADIUS = 12
+_TAPER = (7.5, 11.5)
+_HST_DIAMETER = 2.4
+_HST_OBSCURATION = 0.33
+_HST_STRUT = 0.011
+
+
+def data_directory() -> Path:
+    """
+    Return the folder of the shared data.
+
+    Returns
+    -------
+    path : `~pathlib.Path`
+        The environment variable ``ASTROSIEVE_DATA``, else ``../shared/data`` seen
+        from the top of the source tree.
+    """
+    value = os.environ.get('ASTROSIEVE_DATA')
+    if value:
+        return Path(value)
+    return Path(__file__).resolve().parents[3].parent / 'shared' / 'data'
+
+
+def tinytim_path(instrument: str, detector: str, filter_name: str) -> Path | None:
+    """
+    Return the path of one of the TinyTim models that drizzlepac carries.
+
+    Drizzlepac is located, not imported.
+
+    Parameters
+    ----------
+    instrument, detector, filter_name : str
+        As in the file names, in any case, for example ``'wfc3'``, ``'uvis'``,
+        ``'f336w'``.
+
+    Returns
+    -------
+    path : `~pathlib.Path` or `None`
+        `None` where drizzlepac is not installed.
+    """
+    spec = importlib.util.find_spec('drizzlepac')
+    if spec is None or spec.origin is None:
+        return None
+    parts = [instrument.lower(), detector.lower(), filter_name.lower()]
+    folder = Path(spec.origin).parent / 'pars' / 'psfs' / parts[0] / parts[1]
+    return folder / ('_'.join(parts) + '.fits')
+
+
+def _radius_grid(n: int, scale: float) -> np.ndarray:
+    c = (np.arange(n) - (n - 1) / 2) / scale
+    return np.hypot(c[:, None], c[None, :])
+
+
+def _smooth_step(r: np.ndarray, inner: float, outer: float) -> np.ndarray:
+    """Fall smoothly from 1 at ``inner`` to 0 at ``outer``."""
+    t = np.clip((outer - r) / (outer - inner), 0, 1)
+    return t * t * t * (t * (6 * t - 15) + 10)
+
+
+def _bspline_weights(t: np.ndarray) -> np.ndarray:
+    """Return the four cubic B-spline weights at fractions ``t``, shape (N, 4)."""
+    s = 1 - t
+    return np.stack(
+        [
+            s**3 / 6,
+            (4 - 6 * t**2 + 3 * t**3) / 6,
+            (4 - 6 * s**2 + 3 * s**3) / 6,
+            t**3 / 6,
+        ],
+        axis=-1,
+    )
+
+
+def _window_centroid(plane: np.ndarray, scale: float, sigma: float) -> np.ndarray:
+    """Return the Gaussian-weighted centroid (x, y), pixels from the centre."""
+    c = (np.arange(plane.shape[0]) - (plane.shape[0] - 1) / 2) / scale
+    x0 = y0 = 0.0
+    for _ in range(30):
+        wx = np.exp(-0.5 * ((c - x0) / sigma) ** 2)
+        wy = np.exp(-0.5 * ((c - y0) / sigma) ** 2)
+        w = plane * wy[:, None] * wx
+        total = w.sum()
+        dx = (w.sum(axis=0) @ (c - x0)) / total
+        dy = (w.sum(axis=1) @ (c - y0)) / total
+        x0 += 2 * dx
+        y0 += 2 * dy
+        if abs(dx) + abs(dy) < 1e-6:
+            break
+    return np.array([x0, y0])
+
+
+def _fwhm_of(plane: np.ndarray, scale: float) -> float:
+    """Return the diameter of the circle as large as the area above half maximum."""
+    n = plane.shape[0] // 2
+    half = min(n, int(8 * scale))
+    cut = plane[n - half : n + half + 1, n - half : n + half + 1]
+    fine = ndimage.zoom(cut, 4, order=3)
+    step = (cut.shape[0] - 1) / (fine.shape[0] - 1) / scale
+    area = np.count_nonzero(fine > 0.5 * fine.max()) * step**2
+    return float(2 * np.sqrt(area / np.pi))
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    x: np.ndarray
+    y: np.ndarray
+
+
+class PSF:
+    """
+    An effective point-spread function, possibly variable over the detector.
+
+    Parameters
+    ----------
+    planes : (K, n, n) array_like
+        Oversampled effective PSF, n odd, centre in the middle; the value is the share
+        of the electrons in a pixel centred there. K is ``len(x_nodes) *
+        len(y_nodes)``, rows of nodes first.
+    oversampling : int, optional
+        Samples per pixel along one axis.
+    x_nodes, y_nodes : array_like, optional
+        Detector positions of the planes, pixels, ascending. The PSF is interpolated
+        linearly between them and is constant outside.
+    wings : 2D array_like, optional
+        What is to be added to the core at the detector's own sampling, odd in size.
+    recentre : bool, optional
+        Whether to move each plane so that its Gaussian-weighted centroid lies at its
+        centre.
+
+    Attributes
+    ----------
+    fwhm : float
+        Full width at half maximum in pixels, of the plane in the middle.
+    peak : float
+        Largest share of the electrons that one pixel can hold.
+    """
+
+    def __init__(
+        self,
+        planes: np.ndarray,
+        oversampling: int = _OVERSAMPLING,
+        *,
+        x_nodes: Sequence[float] = (0.0,),
+        y_nodes: Sequence[float] = (0.0,),
+        wings: np.ndarray | None = None,
+        recentre: bool = True,
+    ) -> None:
+        planes = np.asarray(planes, dtype=float)
+        if planes.ndim == 2:
+            planes = planes[None]
+        if planes.ndim != 3 or planes.shape[1] != planes.shape[2]:
+            msg = f'planes must have shape (K, n, n); got {planes.shape}'
+            raise ValueError(msg)
+        if planes.shape[1] % 2 == 0:
+            msg = f'planes must have an odd size; got {planes.shape[1]}'
+            raise ValueError(msg)
+        if planes.shape[0] != len(x_nodes) * len(y_nodes):
+            msg = (
+                f'{planes.shape[0]} planes do not fill a grid of {len(x_nodes)} x '
+                f'{len(y_nodes)} nodes'
+            )
+            raise ValueError(msg)
+        self.oversampling = int(oversampling)
+        self._nodes = _Nodes(np.asarray(x_nodes, float), np.asarray(y_nodes, float))
+        middle = planes[len(planes) // 2]
+        self.fwhm = _fwhm_of(middle, self.oversampling)
+        if recentre:
+            sigma = self.fwhm / 2.0
+            planes = np.stack([self._centred(plane, sigma) for plane in planes])
+        self.planes = planes
+        self.wings = None if wings is None else np.asarray(wings, np.float32)
+        self.peak = float(planes.max())
+        self._coefficients = np.stack(
+            [ndimage.spline_filter(p, order=3, mode='mirror') for p in planes]
+        ).astype(np.float32)
+        self._half = planes.shape[1] // 2
+        self.core_radius = (self._half - 2) // self.oversampling
+        self._taps: dict[tuple[int, int, int], np.ndarray] = {}
+        self._envelope = self._measure_envelope()
+
+    def _centred(self, plane: np.ndarray, sigma: float) -> np.ndarray:
+        offset = _window_centroid(plane, self.oversampling, sigma)
+        shift = (-offset[1] * self.oversampling, -offset[0] * self.oversampling)
+        moved = ndimage.shift(plane, shift, order=3, mode='nearest')
+        return moved * (plane.sum() / moved.sum())
+
+    def _measure_envelope(self) -> np.ndarray:
+        """Return the largest value at or beyond each integer radius."""
+        core = self.planes.max(axis=0)
+        r = np.round(_radius_grid(core.shape[0], self.oversampling)).astype(int)
+        size = r.max() + 1
+        if self.wings is not None:
+            rw = np.round(_radius_grid(self.wings.shape[0], 1)).astype(int)
+            size = max(size, rw.max() + 1)
+        out = np.zeros(size)
+        np.maximum.at(out, r.ravel(), core.ravel())
+        if self.wings is not None:
+            np.maximum.at(out, rw.ravel(), self.wings.ravel())
+        return np.maximum.accumulate(out[::-1])[::-1]
+
+    @property
+    def max_radius(self) -> int:
+        """Radius in pixels to which the PSF is known."""
+        wing = 0 if self.wings is None else self.wings.shape[0] // 2
+        return max(self.core_radius, wing)
+
+    def radius(self, flux: np.ndarray, level: float) -> np.ndarray:
+        """
+        Return how far stars rise above a level.
+
+        Parameters
+        ----------
+        flux : array_like
+            Total electrons of each star.
+        level : float
+            Electrons in one pixel.
+
+        Returns
+        -------
+        radius : int `~numpy.ndarray`
+            Pixels; at least 3, at most `max_radius`.
+        """
+        flux = np.asarray(flux, dtype=float)
+        wanted = np.asarray(level) / np.maximum(flux, 1e-30)
+        # The envelope falls, so search in its reverse.
+        reverse = self._envelope[::-1]
+        n = len(reverse) - np.searchsorted(reverse, wanted, side='right')
+        return np.clip(n, 3, self.max_radius)
+
+    def _cells(self, v: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the lower node and the fraction to the next one."""
+        if len(nodes) == 1:
+            return np.zeros(len(v), int), np.zeros(len(v))
+        i = np.clip(np.searchsorted(nodes, v, side='right') - 1, 0, len(nodes) - 2)
+        f = np.clip((v - nodes[i]) / (nodes[i + 1] - nodes[i]), 0, 1)
+        return i, f
+
+    def _plane_weights(
+        self, x: np.ndarray, y: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return indices and weights, each (N, 4), of the planes around positions."""
+        ix, fx = self._cells(x, self._nodes.x)
+        iy, fy = self._cells(y, self._nodes.y)
+        nx = len(self._nodes.x)
+        jx = np.minimum(ix + 1, nx - 1)
+        jy = np.minimum(iy + 1, len(self._nodes.y) - 1)
+        index = np.stack([iy * nx + ix, iy * nx + jx, jy * nx + ix, jy * nx + jx], 1)
+        weight = np.stack(
+            [(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx], 1
+        )
+        return index, weight
+
+    def value(
+        self,
+        dx: np.ndarray,
+        dy: np.ndarray,
+        *,
+        position: tuple[float, float] = (0.0, 0.0),
+    ) -> np.ndarray:
+        """
+        Return the share of a star's electrons in pixels at given offsets.
+
+        Parameters
+        ----------
+        dx, dy : array_like
+            Pixel centre minus star centre, pixels.
+        position : (float, float), optional
+            Where on the detector the star is, for a variable PSF.
+
+        Returns
+        -------
+        share : `~numpy.ndarray`
+            Of the broadcast shape of ``dx`` and ``dy``.
+        """
+        dx, dy = np.broadcast_arrays(np.asarray(dx, float), np.asarray(dy, float))
+        index, weight = self._plane_weights(
+            np.array([position[0]]), np.array([position[1]])
+        )
+        coefficients = np.tensordot(weight[0], self._coefficients[index[0]], axes=1)
+        s = self.oversampling
+        at = np.stack([dy.ravel() * s + self._half, dx.ravel() * s + self._half])
+        out = ndimage.map_coordinates(
+            coefficients, at, order=3, prefilter=False, mode='constant'
+        )
+        if self.wings is not None:
+            w = self.wings.shape[0] // 2
+            at = np.stack([dy.ravel() + w, dx.ravel() + w])
+            out = out + ndimage.map_coordinates(
+                self.wings, at, order=1, mode='constant'
+            )
+        return out.reshape(dx.shape)
+
+    def render(
+        self,
+        shape: tuple[int, int],
+        x: np.ndarray,
+        y: np.ndarray,
+        flux: np.ndarray,
+        *,
+        level: float = 0.02,
+        origin: tuple[float, float] = (0.0, 0.0),
+        core_distance: float | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """
+        Render stars into an image.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Shape of the image, (ny, nx).
+        x, y : (N,) array_like
+            Centres, pixels, 0-based; they may lie outside the image.
+        flux : (N,) array_like
+            Total electrons of each star.
+        level : float, optional
+            Electrons per pixel below which a star's wings are dropped.
+        origin : (float, float), optional
+            Detector position (x, y) of the image's first pixel.
+        core_distance : float, optional
+            Pixels nearer than this to the star's centre belong to its core. Default:
+            `fwhm`.
+
+        Returns
+        -------
+        core, rest : 2D float32 `~numpy.ndarray`
+            Electrons within ``core_distance`` of each star's own centre, and all
+            others. Their sum is the image.
+        """
+        x = np.atleast_1d(np.asarray(x, float))
+        y = np.atleast_1d(np.asarray(y, float))
+        flux = np.atleast_1d(np.asarray(flux, float))
+        core_distance = self.fwhm if core_distance is None else core_distance
+        core = np.zeros(shape, np.float32)
+        rest = np.zeros(shape, np.float32)
+        radius = self.radius(flux, level)
+        classes = sorted({3, 5, 8, self.core_radius})
+        classes = [c for c in classes if c <= self.core_radius]
+        smallest = int(np.ceil(core_distance))
+        classes = [c for c in classes if c >= smallest] or [self.core_radius]
+        bins = np.searchsorted(classes, np.minimum(radius, classes[-1]))
+        for k, r in enumerate(classes):
+            inside = (bins == k) & (x > -r - 1) & (x < shape[1] + r)
+            chosen = np.flatnonzero(inside & (y > -r - 1) & (y < shape[0] + r))
+            if len(chosen):
+                self._render_core(
+                    core, rest, x[chosen], y[chosen], flux[chosen], r, origin,
+                    core_distance,
+                )  # fmt: skip
+        if self.wings is not None:
+            for i in np.flatnonzero(radius > _TAPER[0]):
+                self._render_wings(rest, x[i], y[i], flux[i], int(radius[i]))
+        return core, rest
+
+    def _render_core(
+        self,
+        core: np.ndarray,
+        rest: np.ndarray,
+        x: np.ndarray,
+        y: np.ndarray,
+        flux: np.ndarray,
+        radius: int,
+        origin: tuple[float, float],
+        core_distance: float,
+    ) -> None:
+        s = self.oversampling
+        xi = np.floor(x + 0.5).astype(int)
+        yi = np.floor(y + 0.5).astype(int)
+        # Position in the grid of pixel i is centre + (i - star) * s.
+        px = (x - xi) * s
+        py = (y - yi) * s
+        ox = np.ceil(px).astype(int)
+        oy = np.ceil(py).astype(int)
+        wx = _bspline_weights(ox - px)
+        wy = _bspline_weights(oy - py)
+        taps = (wy[:, :, None] * wx[:, None, :]).reshape(len(x), 16)
+        taps = (taps * flux[:, None]).astype(np.float32)
+        index, weight = self._plane_weights(x + origin[0], y + origin[1])
+        phase = (oy + s) * 4 * s + (ox + s)
+        key = index[:, 0] * (16 * s * s) + phase
+        order = np.argsort(key, kind='stable')
+        bounds = np.flatnonzero(np.diff(key[order], prepend=-1, append=-1))
+        ny, nx = core.shape
+        grid = np.arange(-radius, radius + 1)
+        gy, gx = (g.ravel() for g in np.meshgrid(grid, grid, indexing='ij'))
+        for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+            members = order[start:stop]
+            for part in np.array_split(members, 1 + len(members) // 4000):
+                first = part[0]
+                values = np.zeros((len(part), len(gx)), np.float32)
+                for j in range(4):
+                    w = weight[part, j].astype(np.float32)
+                    if not w.any():
+                        continue
+                    matrix = self._phase_matrix(
+                        int(index[first, j]), int(oy[first]), int(ox[first]), radius
+                    )
+                    values += (taps[part] * w[:, None]) @ matrix
+                cols = xi[part, None] + gx
+                rows = yi[part, None] + gy
+                good = (cols >= 0) & (cols < nx) & (rows >= 0) & (rows < ny)
+                near = np.hypot(cols - x[part, None], rows - y[part, None])
+                near = near <= core_distance
+                flat = rows * nx + cols
+                for target, mask in ((core, good & near), (rest, good & ~near)):
+                    np.add.at(target.reshape(-1), flat[mask], values[mask])
+
+    def _phase_matrix(self, plane: int, oy: int, ox: int, radius: int) -> np.ndarray:
+        key = (plane, oy * 100 + ox, radius)
+        if key not in self._taps:
+            s = self.oversampling
+            c = self._coefficients[plane]
+            offsets = np.arange(-radius, radius + 1) * s + self._half
+            rows = []
+            for b in range(-1, 3):
+                iy = np.clip(offsets - oy + b, 0, c.shape[0] - 1)
+                for a in range(-1, 3):
+                    ix = np.clip(offsets - ox + a, 0, c.shape[0] - 1)
+                    rows.append(c[np.ix_(iy, ix)].ravel())
+            self._taps[key] = np.array(rows, dtype=np.float32)
+        return self._taps[key]
+
+    def _render_wings(
+        self, rest: np.ndarray, x: float, y: float, flux: float, radius: int
+    ) -> None:
+        wings = self.wings
+        half = wings.shape[0] // 2
+        radius = min(radius, half - 1)
+        xi, yi = int(np.floor(x)), int(np.floor(y))
+        fx, fy = x - xi, y - yi
+        ny, nx = rest.shape
+        # A pixel at xi + k looks up the wings at k - fx.
+        x0, x1 = max(0, xi - radius + 1), min(nx, xi + radius + 1)
+        y0, y1 = max(0, yi - radius + 1), min(ny, yi + radius + 1)
+        if x0 >= x1 or y0 >= y1:
+            return
+        a = half + x0 - xi
+        b = half + y0 - yi
+        h, w = y1 - y0, x1 - x0
+        block = wings[b - 1 : b + h, a - 1 : a + w]
+        rows = (1 - fy) * block[1:] + fy * block[:-1]
+        rest[y0:y1, x0:x1] += flux * ((1 - fx) * rows[:, 1:] + fx * rows[:, :-1])
+
+
+def gaussian_psf(fwhm: float) -> PSF:
+    """
+    Return a Gaussian PSF, integrated over the pixels.
+
+    Parameters
+    ----------
+    fwhm : float
+        Of the Gaussian before the integration, pixels.
+
+    Returns
+    -------
+    psf : `PSF`
+        Its total is 1.
+    """
+    return _analytic_psf(fwhm, None)
+
+
+def moffat_psf(fwhm: float, beta: float = 3.0) -> PSF:
+    """
+    Return a Moffat PSF, integrated over the pixels.
+
+    Parameters
+    ----------
+    fwhm : float
+        Of the Moffat profile before the integration, pixels.
+    beta : float, optional
+        Exponent, above 1.
+
+    Returns
+    -------
+    psf : `PSF`
+        Its total is 1 when the wings beyond its radius are counted.
+    """
+    if beta <= 1:
+        msg = f'beta must exceed 1; got {beta}'
+        raise ValueError(msg)
+    return _analytic_psf(fwhm, beta)
+
+
+def _analytic_psf(fwhm: float, beta: float | None) -> PSF:
+    if fwhm <= 0:
+        msg = f'fwhm must be positive; got {fwhm}'
+        raise ValueError(msg)
+    radius = int(np.clip(np.ceil(4 * fwhm), _CORE_RADIUS, 24))
+    fine = 3  # points per sample, for the integration over the pixel
+    n = 2 * (radius + 1) * _OVERSAMPLING + 1
+    size = n * fine
+
+    def profile(r: np.ndarray) -> np.ndarray:
+        if beta is None:
+            return np.exp(-4 * np.log(2) * (r / fwhm) ** 2)
+        alpha = fwhm / (2 * np.sqrt(2 ** (1 / beta) - 1))
+        return (1 + (r / alpha) ** 2) ** -beta
+
+    image = profile(_radius_grid(size, _OVERSAMPLING * fine))
+    box = _OVERSAMPLING * fine
+    kernel = np.ones(box + 1)
+    kernel[[0, -1]] = 0.5
+    kernel /= box
+    for axis in (0, 1):
+        image = ndimage.convolve1d(image, kernel, axis=axis, mode='nearest')
+    plane = image[fine // 2 :: fine, fine // 2 :: fine]
+    if beta is None:
+        total = np.pi * fwhm**2 / (4 * np.log(2))
+        return PSF(plane / total)
+    alpha = fwhm / (2 * np.sqrt(2 ** (1 / beta) - 1))
+    total = np.pi * alpha**2 / (beta - 1)
+    plane = plane / total
+    taper = _smooth_step(_radius_grid(n, _OVERSAMPLING), radius - 4, radius)
+    wide = 150
+    r = _radius_grid(2 * wide + 1, 1)
+    wings = profile(r) / total * (1 - _smooth_step(r, radius - 4, radius))
+    wings *= _smooth_step(r, wide - 30, wide)
+    return PSF(plane * taper, wings=wings)
+
+
+@lru_cache(maxsize=16)
+def _optical_images(
+    wavelength_nm: float,
+    bandwidth: float,
+    plate_scale: float,
+    spike_angles: tuple[float, ...],
+    diffusion: float,
+    aberrations: tuple[float, ...],
+    wing_radius: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the oversampled core and the wide image of HST's optics."""
+    try:
+        import galsim
+    except ImportError as err:
+        msg = "optical PSFs need GalSim: pip install 'astrosieve[training]'"
+        raise ImportError(msg) from err
+    n = 2 * _CORE_RADIUS * _OVERSAMPLING + 5
+    core = np.zeros((n, n))
+    factors = 1 + bandwidth * np.linspace(-0.5, 0.5, 7)
+    first, second = np.deg2rad(spike_angles[0]), np.deg2rad(spike_angles[1])
+    jacobian = np.array(
+        [[np.cos(first), np.cos(second)], [np.sin(first), np.sin(second)]]
+    )
+    jacobian /= np.sqrt(abs(np.linalg.det(jacobian)))
+    pupil = {
+        'diam': _HST_DIAMETER,
+        'obscuration': _HST_OBSCURATION,
+        'nstruts': 4,
+        'strut_thick': _HST_STRUT,
+        'strut_angle': 0 * galsim.degrees,
+    }
+    for factor in factors:
+        lam = wavelength_nm * factor
+        # Zernike coefficients in waves at 547 nm, as TinyTim gives them.
+        waves = [0.0] * 4 + [a * 547.0 / lam for a in aberrations]
+        optics = galsim.OpticalPSF(lam=lam, aberrations=waves, pad_factor=2, **pupil)
+        parts = [optics.transform(*jacobian.ravel()), galsim.Pixel(plate_scale)]
+        if diffusion > 0:
+            parts.append(galsim.Gaussian(sigma=diffusion * plate_scale))
+        step = plate_scale / _OVERSAMPLING
+        image = galsim.Convolve(parts).drawImage(
+            nx=n, ny=n, scale=step, method='no_pixel'
+        )
+        core += image.array * _OVERSAMPLING**2 / len(factors)
+    # Far out, a change of wavelength only changes the scale.
+    fine = 3
+    size = fine * (2 * wing_radius + 1)
+    extent = 1.2 * wing_radius * plate_scale / 206265.0
+    aperture = galsim.Aperture(
+        lam=wavelength_nm,
+        pupil_plane_size=2 * _HST_DIAMETER,
+        pupil_plane_scale=wavelength_nm * 1e-9 / extent,
+        **pupil,
+    )
+    optics = galsim.OpticalPSF(
+        lam=wavelength_nm, diam=_HST_DIAMETER, aper=aperture
+    ).transform(*jacobian.ravel())
+    wide = np.zeros((size, size))
+    for factor in factors:
+        wide += (
+            optics.dilate(factor)
+            .drawImage(nx=size, ny=size, scale=plate_scale / fine, method='no_pixel')
+            .array
+        )
+    wide = wide.reshape(size // fine, fine, size // fine, fine).sum(axis=(1, 3))
+    return core, np.maximum(wide / len(factors), 0)
+
+
+def optical_wings(
+    *,
+    wavelength_nm: float,
+    bandwidth: float,
+    plate_scale: float,
+    spike_angles: Sequence[float],
+    wing_radius: int,
+    tinytim: Path | None = None,
+) -> np.ndarray:
+    """
+    Return an image of HST's whole PSF at the detector's sampling.
+
+    Parameters
+    ----------
+    wavelength_nm, bandwidth, plate_scale, spike_angles, wing_radius, tinytim
+        As in `optical_psf`.
+
+    Returns
+    -------
+    image : 2D `~numpy.ndarray`
+        Odd in size, centred, total near 1.
+    """
+    _, wide = _optical_images(
+        float(wavelength_nm),
+        float(bandwidth),
+        float(plate_scale),
+        tuple(float(a) for a in spike_angles),
+        0.35,
+        (),
+        int(wing_radius),
+    )
+    wide = _add_scattering(wide)
+    return wide if tinytim is None else tinytim_wings(tinytim, wide)
+
+
+def _add_scattering(wide: np.ndarray) -> np.ndarray:
+    """Add the halo that dust and micro-roughness of the mirrors scatter."""
+    # 3 % of the light, falling with the inverse 2.3rd power of the distance.
+    r = _radius_grid(wide.shape[0], 1)
+    halo = (1 + (r / 6.0) ** 2) ** -1.15
+    return 0.97 * wide + 0.03 * halo / halo.sum()
+
+
+def join_wings(planes: np.ndarray, wide: np.ndarray, *, match: bool) -> tuple:
+    """
+    Join oversampled cores to one wide image and give them a total of 1.
+
+    Parameters
+    ----------
+    planes : (K, n, n) array_like
+        Cores, four samples per pixel.
+    wide : 2D array_like
+        Image of the whole PSF at the detector's sampling.
+    match : bool
+        Whether to scale each core so that it holds as much as ``wide`` in the ring in
+        which they are joined. Without it both keep their own scale.
+
+    Returns
+    -------
+    planes, wings : `~numpy.ndarray`
+        What `PSF` takes.
+    """
+    planes = np.array(planes, dtype=float)
+    r = _radius_grid(planes.shape[1], _OVERSAMPLING)
+    rw = _radius_grid(wide.shape[0], 1)
+    inner, outer = _TAPER
+    wide = np.asarray(wide, float)
+    wings = wide * (1 - _smooth_step(rw, inner, outer))
+    ring = (r >= inner) & (r <= outer)
+    if match:
+        reference = wide[(rw >= inner) & (rw <= outer)].mean()
+        level = planes[:, ring].mean(axis=1)
+        planes *= (reference / np.maximum(level, 1e-12))[:, None, None]
+    planes *= _smooth_step(r, inner, outer)
+    totals = planes.sum(axis=(1, 2)) / _OVERSAMPLING**2
+    scale = 1 / (np.median(totals) + wings.sum())
+    # Each plane carries the same share, so that a star's flux does not depend on
+    # where it falls.
+    planes *= (np.median(totals) / totals)[:, None, None] * scale
+    return planes, wings * scale
+
+
+def tinytim_wings(path: Path, wide: np.ndarray) -> np.ndarray:
+    """
+    Put a TinyTim model into the middle of a wider image.
+
+    Parameters
+    ----------
+    path : `~pathlib.Path`
+        One of drizzlepac's models, sampled like the detector.
+    wide : 2D `~numpy.ndarray`
+        Image of the optics, odd in size, total near 1; it goes on where the model
+        ends, scaled to the model at its edge.
+
+    Returns
+    -------
+    image : 2D `~numpy.ndarray`
+        Same shape as ``wide``.
+    """
+    from astropy.io import fits
+
+    model = fits.getdata(path).astype(float)
+    valid = model > 1e-9
+    peak = np.unravel_index(np.argmax(model), model.shape)
+    cut = model[peak[0] - 6 : peak[0] + 7, peak[1] - 6 : peak[1] + 7]
+    offset = _window_centroid(cut, 1, 1.2)
+    half = wide.shape[0] // 2
+    canvas = np.zeros_like(wide)
+    weight = np.zeros_like(wide)
+    distance = ndimage.distance_transform_edt(np.pad(valid, 1))[1:-1, 1:-1]
+    shift = (half - peak[0] - offset[1], half - peak[1] - offset[0])
+    whole = np.round(shift).astype(int)
+    ny, nx = model.shape
+    target = np.s_[whole[0] : whole[0] + ny, whole[1] : whole[1] + nx]
+    part = (shift[0] - whole[0], shift[1] - whole[1])
+    canvas[target] = np.maximum(ndimage.shift(model, part, order=3), 0)
+    weight[target] = _smooth_step(-distance, -12.0, -2.0)
+    edge = (weight > 0.2) & (weight < 0.8)
+    scale = canvas[edge].sum() / max(wide[edge].sum(), 1e-12)
+    return weight * canvas + (1 - weight) * wide * scale
+
+
+def optical_psf(
+    *,
+    wavelength_nm: float,
+    plate_scale: float,
+    bandwidth: float = 0.2,
+    spike_angles: Sequence[float] = (45.0, 135.0),
+    diffusion: float = 0.35,
+    aberrations: Sequence[float] = (),
+    tinytim: Path | None = None,
+    wing_radius: int = 300,
+) -> PSF:
+    """
+    Return HST's optical PSF, computed by GalSim.
+
+    Parameters
+    ----------
+    wavelength_nm : float
+        Central wavelength.
+    plate_scale : float
+        Arcseconds per pixel.
+    bandwidth : float, optional
+        Full width of the filter as a share of the wavelength.
+    spike_angles : (float, float), optional
+        Directions of the two pairs of spikes, degrees from +x towards +y.
+    diffusion : float, optional
+        Standard deviation of the charge diffusion, pixels.
+    aberrations : sequence of float, optional
+        Zernike coefficients from focus (Noll 4) on, waves RMS at 547 nm.
+    tinytim : `~pathlib.Path`, optional
+        A TinyTim model from which the wings are taken.
+    wing_radius : int, optional
+        Pixels to which the spikes reach.
+
+    Returns
+    -------
+    psf : `PSF`
+        Its total is 1.
+    """
+    core, wide = _optical_images(
+        float(wavelength_nm),
+        float(bandwidth),
+        float(plate_scale),
+        tuple(float(a) for a in spike_angles),
+        float(diffusion),
+        tuple(float(a) for a in aberrations),
+        int(wing_radius),
+    )
+    wide = _add_scattering(wide)
+    if tinytim is not None:
+        wide = tinytim_wings(tinytim, wide)
+    planes, wings = join_wings(core[None], wide, match=False)
+    return PSF(planes, wings=wings)
+
+
+def epsf_planes(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """
+    Read a grid of STScI empirical PSFs.
+
+    Parameters
+    ----------
+    path : `~pathlib.Path`
+        A file ``PSFSTD``: a cube of planes, four samples per pixel, with the nodes in
+        its header.
+
+    Returns
+    -------
+    planes : (K, 101, 101) `~numpy.ndarray`
+        Filled edges and negative values are set to 0.
+    x_nodes, y_nodes : `~numpy.ndarray`
+        Detector positions. Where two chips meet a node occurs twice.
+    """
+    import warnings
+
+    from astropy.io import fits
+    from astropy.io.fits.verify import VerifyWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', VerifyWarning)
+        with fits.open(path) as hdus:
+            header = hdus[0].header
+            planes = hdus[0].data.astype(float)
+            nx, ny = int(header['NXPSFS']), int(header['NYPSFS'])
+    x_nodes = np.array([header[f'IPSFX{i + 1:02d}'] for i in range(nx)], float)
+    y_nodes = np.array([header[f'JPSFY{i + 1:02d}'] for i in range(ny)], float)
+    return np.maximum(planes, 0), x_nodes, y_nodes
