@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from astrosieve import registry
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         '--run-slow', action='store_true', help='run the complete checks of minutes'
+    )
+    parser.addoption(
+        '--forbid-skips', action='store_true', help='fail if a test is skipped'
     )
 
 
@@ -19,10 +28,16 @@ def pytest_collection_modifyitems(
 ) -> None:
     if config.getoption('--run-slow'):
         return
-    skip = pytest.mark.skip(reason='slow; run with --run-slow')
-    for item in items:
-        if 'slow' in item.keywords:
-            item.add_marker(skip)
+    slow = [item for item in items if 'slow' in item.keywords]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if 'slow' not in item.keywords]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption('--forbid-skips'):
+        reporter = session.config.pluginmanager.get_plugin('terminalreporter')
+        if reporter is not None and reporter.stats.get('skipped'):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def find_data() -> Path | None:
@@ -42,3 +57,78 @@ def data_dir() -> Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return path
+
+
+@pytest.fixture(scope='session')
+def tiny_model() -> Path:
+    """ONNX file of a network made by hand, with its card beside it."""
+    return Path(__file__).parent / 'data' / 'tiny.onnx'
+
+
+@pytest.fixture
+def tiny_weights(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Folder that stands for the shipped weights: 'tiny', alias 'source'."""
+    folder = tmp_path / 'weights'
+    folder.mkdir()
+    files = {'weights': tiny_model, 'card': tiny_model.with_suffix('.json')}
+    for path in files.values():
+        shutil.copy(path, folder)
+    entry = {key: path.name for key, path in files.items()}
+    manifest = {
+        'models': {
+            'tiny': {
+                'version': '1.0.0',
+                **entry,
+                'sha256': registry.sha256_of(files['weights'].read_bytes()),
+                'card_sha256': registry.sha256_of(files['card'].read_bytes()),
+            }
+        },
+        'aliases': {'source': 'tiny'},
+    }
+    (folder / 'manifest.json').write_text(json.dumps(manifest))
+    monkeypatch.setattr(registry, '_WEIGHTS', folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class StarField:
+    """
+    A synthetic image in electrons, without its sky, and what is in it.
+
+    Positions are (N, 2) arrays ``(x, y)``, pixels, 0-based.
+    """
+
+    data: np.ndarray
+    noise: float
+    fwhm: float
+    stars: np.ndarray
+    hits: np.ndarray
+    spikes: np.ndarray
+
+
+@pytest.fixture(scope='session')
+def star_field() -> StarField:
+    """Round stars, hits of one pixel, and a bright piece of a row; 128x120 pixels."""
+    rng = np.random.default_rng(20241)
+    fwhm, noise = 2.4, 4.0
+    nx, ny = 120, 128
+    data = rng.normal(0, noise, (ny, nx))
+    places = np.array([(x, y) for y in range(16, 112, 24) for x in range(16, 112, 12)])
+    places = rng.permutation(places)[:26]
+    stars = places[:14] + rng.uniform(-0.5, 0.5, (14, 2))
+    hits = places[14:].astype(float)
+    sigma = fwhm / 2.3548
+    y, x = np.mgrid[:ny, :nx]
+    for (x0, y0), flux in zip(stars, np.geomspace(3000, 30000, 14), strict=True):
+        radius2 = (x - x0) ** 2 + (y - y0) ** 2
+        data += flux / (2 * np.pi * sigma**2) * np.exp(-radius2 / (2 * sigma**2))
+    for (x0, y0), flux in zip(hits, np.geomspace(600, 4000, 12), strict=True):
+        data[int(y0), int(x0)] += flux
+    data[120, 40:71] += 500
+    spikes = np.array([(55.0, 120.0)])
+    data[120, 55] += 300
+    data = data.astype(np.float32)
+    data.setflags(write=False)
+    return StarField(data, noise, fwhm, stars, hits, spikes)

@@ -162,6 +162,9 @@ def load_model(name: str | Path = 'source', *, threads: int | None = None) -> Mo
     ModelIntegrityError
         If a file is missing or is not the one that its hash names.
     """
+    path = Path(name)
+    if path.suffix.lower() == '.onnx':
+        return _load_path(path, threads)
     manifest = _manifest()
     key = manifest['aliases'].get(str(name), str(name))
     if key in manifest['models']:
@@ -175,9 +178,6 @@ def load_model(name: str | Path = 'source', *, threads: int | None = None) -> Mo
     added = _added()
     if key in added:
         return _load_path(Path(added[key].load()()), threads)
-    path = Path(name)
-    if path.suffix.lower() == '.onnx':
-        return _load_path(path, threads)
     msg = (
         f'no model {str(name)!r}; known are {", ".join(list_models())}, '
         'or give the path of an .onnx file'

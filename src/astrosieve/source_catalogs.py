@@ -116,7 +116,7 @@ def chip_fwhm(
         (chip.instrument, '')
     )
     if nominal is not None:
-        plausible = measured is not None and 0.7 < measured / nominal < 1.6
+        plausible = measured is not None and 0.75 < measured / nominal < 1.5
         return measured if measured is not None and plausible else nominal
     if measured is None:
         msg = (
