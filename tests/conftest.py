@@ -108,7 +108,7 @@ class StarField:
     spikes: np.ndarray
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture
 def star_field() -> StarField:
     """Round stars, hits of one pixel, and a bright piece of a row; 128x120 pixels."""
     rng = np.random.default_rng(20241)
@@ -129,6 +129,4 @@ def star_field() -> StarField:
     data[120, 40:71] += 500
     spikes = np.array([(55.0, 120.0)])
     data[120, 55] += 300
-    data = data.astype(np.float32)
-    data.setflags(write=False)
-    return StarField(data, noise, fwhm, stars, hits, spikes)
+    return StarField(data.astype(np.float32), noise, fwhm, stars, hits, spikes)

@@ -33,6 +33,7 @@ from astrosieve.markers import CLASSES
 from astrosieve.regions import write_regions
 from astrosieve.registry import list_models, load_model
 from astrosieve.source_catalogs import ClassifyOptions, classify_exposure
+from astrosieve.units import parse_unit
 
 __all__ = ['main']
 
@@ -77,7 +78,7 @@ def report_warnings(name: str, seen: set[str]) -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('ignore')
         warnings.simplefilter('always', AstrosieveWarning)
-        warnings.filterwarnings('always', category=UserWarning, module='photutils')
+        warnings.filterwarnings('always', module='photutils')
         try:
             yield
         finally:
@@ -174,6 +175,16 @@ def _parse_columns(
     return names[0], names[1]
 
 
+def _parse_unit(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> str | None:
+    try:
+        parse_unit(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return value
+
+
 @main.command()
 @click.argument(
     'images',
@@ -234,7 +245,11 @@ def _parse_columns(
 @click.option(
     '--keep', multiple=True, metavar='CLASS', help='Write only rows of this class.'
 )
-@click.option('--unit', help='Unit of the pixels: electron, electron/s, DN, DN/s.')
+@click.option(
+    '--unit',
+    callback=_parse_unit,
+    help='Unit of the pixels: electron, electron/s, DN, DN/s.',
+)
 @click.option('--gain', type=float, metavar='E_PER_DN', help='Gain, electrons per DN.')
 @click.option('--exptime', type=float, metavar='S', help='Exposure time, seconds.')
 @click.option(

@@ -32,9 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('dist')
     source = tmp_path_factory.mktemp('source') / 'astrosieve'
     run('git', 'clone', '-q', str(ROOT), str(source), cwd=folder)
-    run(
-        sys.executable, '-m', 'build', '--no-isolation', '-o', str(folder), cwd=source
-    )
+    run(sys.executable, '-m', 'build', '--no-isolation', '-o', str(folder), cwd=source)
     assert len(list(folder.glob('astrosieve-*.tar.gz'))) == 1
     (built,) = folder.glob('astrosieve-*.whl')
     return built

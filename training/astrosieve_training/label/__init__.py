@@ -1,0 +1,1 @@
+"""Truth for real frames, from other exposures of the same sky."""

@@ -243,7 +243,7 @@ def _check(camera: Camera) -> None:
     _require(psf.beta > 1, 'psf.beta', camera.name, psf.beta, 'above 1')
     _require(0 <= psf.mix <= 1, 'psf.mix', camera.name, psf.mix, 'between 0 and 1')
     _require(
-        0 <= psf.diffusion, 'psf.diffusion', camera.name, psf.diffusion, '0 or more'
+        psf.diffusion >= 0, 'psf.diffusion', camera.name, psf.diffusion, '0 or more'
     )
     if psf.kind == 'epsf' and not psf.file:
         msg = f"camera {camera.name!r}: psf.kind 'epsf' needs psf.file"

@@ -13,7 +13,14 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from astrosieve_training.simulate.cameras import Camera
 
-__all__ = ['Defects', 'bleed', 'cte_fractions', 'make_defects', 'trail']
+__all__ = [
+    'Defects',
+    'bleed',
+    'cte_fractions',
+    'flat_field',
+    'make_defects',
+    'trail',
+]
 
 # DQ bits of ACS and WFC3 (HST Data Handbooks). WFPC2 has its own.
 DQ_LOST = 2
@@ -247,17 +254,13 @@ def trail(deferred: np.ndarray, direction: int) -> np.ndarray:
     trails : 2D `~numpy.ndarray`
         Two exponentials with scales of 1.5 and 12 pixels, away from the register.
     """
-    k = np.arange(1, 50)
-    kernel = 0.6 * np.exp(-k / 1.5) / np.exp(-k / 1.5).sum()
-    kernel += 0.4 * np.exp(-k / 12.0) / np.exp(-k / 12.0).sum()
     out = np.zeros_like(deferred)
-    deferred = deferred[::direction]
-    target = out[::direction]
-    rows = np.flatnonzero(deferred.any(axis=1))
-    if len(rows) == 0:
-        return out
-    padded = np.zeros(2 * len(k) + 1, np.float32)
-    padded[len(k) + 1 :] = kernel
-    # A one-sided kernel as a centred one for the filter.
-    target[:] = ndimage.convolve1d(deferred, padded, axis=0, mode='constant')
+    source, target = deferred[::direction], out[::direction]
+    for weight, scale in ((0.6, 1.5), (0.4, 12.0)):
+        decay = np.exp(-1 / scale)
+        gain = weight * (1 - decay)
+        state = np.zeros(deferred.shape[1], np.float32)
+        for row in range(1, len(source)):
+            state = decay * state + source[row - 1]
+            target[row] += gain * state
     return out

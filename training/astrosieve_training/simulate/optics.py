@@ -22,7 +22,7 @@ import numpy as np
 from scipy import ndimage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     'PSF',
@@ -402,31 +402,43 @@ class PSF:
         origin: tuple[float, float],
         core_distance: float,
     ) -> None:
+        ny, nx = core.shape
+        grid = np.arange(-radius, radius + 1)
+        gy, gx = (g.ravel() for g in np.meshgrid(grid, grid, indexing='ij'))
+        for part, values in self._sampled(x, y, radius, origin):
+            values *= flux[part, None].astype(np.float32)
+            cols = np.floor(x[part, None] + 0.5).astype(int) + gx
+            rows = np.floor(y[part, None] + 0.5).astype(int) + gy
+            good = (cols >= 0) & (cols < nx) & (rows >= 0) & (rows < ny)
+            near = np.hypot(cols - x[part, None], rows - y[part, None])
+            near = near <= core_distance
+            flat = rows * nx + cols
+            for target, mask in ((core, good & near), (rest, good & ~near)):
+                np.add.at(target.reshape(-1), flat[mask], values[mask])
+
+    def _sampled(
+        self, x: np.ndarray, y: np.ndarray, radius: int, origin: tuple[float, float]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield indices of stars and their (n, pixels) shares around the centre."""
         s = self.oversampling
-        xi = np.floor(x + 0.5).astype(int)
-        yi = np.floor(y + 0.5).astype(int)
         # Position in the grid of pixel i is centre + (i - star) * s.
-        px = (x - xi) * s
-        py = (y - yi) * s
+        px = (x - np.floor(x + 0.5)) * s
+        py = (y - np.floor(y + 0.5)) * s
         ox = np.ceil(px).astype(int)
         oy = np.ceil(py).astype(int)
         wx = _bspline_weights(ox - px)
         wy = _bspline_weights(oy - py)
-        taps = (wy[:, :, None] * wx[:, None, :]).reshape(len(x), 16)
-        taps = (taps * flux[:, None]).astype(np.float32)
+        taps = (wy[:, :, None] * wx[:, None, :]).reshape(len(x), 16).astype(np.float32)
         index, weight = self._plane_weights(x + origin[0], y + origin[1])
         phase = (oy + s) * 4 * s + (ox + s)
         key = index[:, 0] * (16 * s * s) + phase
         order = np.argsort(key, kind='stable')
         bounds = np.flatnonzero(np.diff(key[order], prepend=-1, append=-1))
-        ny, nx = core.shape
-        grid = np.arange(-radius, radius + 1)
-        gy, gx = (g.ravel() for g in np.meshgrid(grid, grid, indexing='ij'))
         for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
             members = order[start:stop]
             for part in np.array_split(members, 1 + len(members) // 4000):
                 first = part[0]
-                values = np.zeros((len(part), len(gx)), np.float32)
+                values = np.zeros((len(part), (2 * radius + 1) ** 2), np.float32)
                 for j in range(4):
                     w = weight[part, j].astype(np.float32)
                     if not w.any():
@@ -435,14 +447,41 @@ class PSF:
                         int(index[first, j]), int(oy[first]), int(ox[first]), radius
                     )
                     values += (taps[part] * w[:, None]) @ matrix
-                cols = xi[part, None] + gx
-                rows = yi[part, None] + gy
-                good = (cols >= 0) & (cols < nx) & (rows >= 0) & (rows < ny)
-                near = np.hypot(cols - x[part, None], rows - y[part, None])
-                near = near <= core_distance
-                flat = rows * nx + cols
-                for target, mask in ((core, good & near), (rest, good & ~near)):
-                    np.add.at(target.reshape(-1), flat[mask], values[mask])
+                yield part, values
+
+    def box_share(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        *,
+        radius: int = 1,
+        origin: tuple[float, float] = (0.0, 0.0),
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """
+        Return the share of each star's electrons in the box about its centre.
+
+        Parameters
+        ----------
+        x, y : (N,) array_like
+            Centres, pixels.
+        radius : int, optional
+            Half the size of the box: 1 for 3x3.
+        origin : (float, float), optional
+            Detector position (x, y) of the image's first pixel.
+
+        Returns
+        -------
+        total, peak : (N,) `~numpy.ndarray`
+            Share in the box, and in its brightest pixel.
+        """
+        x = np.atleast_1d(np.asarray(x, float))
+        y = np.atleast_1d(np.asarray(y, float))
+        total = np.zeros(len(x))
+        peak = np.zeros(len(x))
+        for part, values in self._sampled(x, y, radius, origin):
+            total[part] = values.sum(axis=1)
+            peak[part] = values.max(axis=1)
+        return total, peak
 
     def _phase_matrix(self, plane: int, oy: int, ox: int, radius: int) -> np.ndarray:
         key = (plane, oy * 100 + ox, radius)

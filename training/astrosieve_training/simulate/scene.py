@@ -1,0 +1,591 @@
+"""
+Scenes: what the sky holds before any detector sees it.
+
+A scene lives on a canvas of pixels that may be larger than a chip, so that several
+chips and dithered exposures can look at the same sky.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import fft, ndimage
+from scipy.special import gammaincinv
+
+if TYPE_CHECKING:
+    from astrosieve_training.simulate.optics import PSF
+
+__all__ = [
+    'PRESETS',
+    'Scene',
+    'SceneConfig',
+    'make_scene',
+    'nebula_field',
+    'nebula_image',
+    'render_galaxies',
+    'render_trails',
+    'scene_config',
+]
+
+
+@dataclass(frozen=True)
+class SceneConfig:
+    """
+    What a scene is drawn from. Densities are numbers in a million pixels.
+
+    Attributes
+    ----------
+    name : str
+        Of the preset.
+    star_density : float
+        Stars above ``faint_snr``.
+    faint_snr : float
+        S/N in 3x3 pixels of the faintest star.
+    saturation : float
+        Flux of the brightest star, times that which fills the full well.
+    slope : float
+        N(>F) falls as F to this power's negative.
+    bright_stars : float
+        Extra stars between 1 and ``saturation`` times the saturating flux.
+    core_radius : float
+        Of a cluster with a Plummer profile, times the canvas width; 0 for a uniform
+        density.
+    galaxy_density : float
+        Sersic galaxies.
+    galaxy_size : float
+        Median half-light radius, times the PSF's FWHM.
+    nebula : float
+        Mean brightness of nebulosity, times the noise of a pixel of sky.
+    trail_density : float
+        Sources trailed by a telescope that follows something else.
+    trail_length : (float, float)
+        Pixels; the same trail for all sources of a scene.
+    sky_factor : float
+        Times the camera's sky.
+    """
+
+    name: str = 'field'
+    star_density: float = 500.0
+    faint_snr: float = 1.0
+    saturation: float = 20.0
+    slope: float = 0.5
+    bright_stars: float = 1.0
+    core_radius: float = 0.0
+    galaxy_density: float = 40.0
+    galaxy_size: float = 1.3
+    nebula: float = 0.0
+    trail_density: float = 0.0
+    trail_length: tuple[float, float] = (6.0, 40.0)
+    sky_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in (
+            'star_density', 'bright_stars', 'core_radius', 'galaxy_density', 'nebula',
+            'trail_density', 'sky_factor',
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if not value >= 0:
+                msg = f'{name} must be 0 or more; got {value}'
+                raise ValueError(msg)
+        for name in ('faint_snr', 'saturation', 'slope', 'galaxy_size'):
+            value = getattr(self, name)
+            if not value > 0:
+                msg = f'{name} must be positive; got {value}'
+                raise ValueError(msg)
+
+
+PRESETS = {
+    c.name: c
+    for c in (
+        SceneConfig(
+            'empty', star_density=8, bright_stars=0, galaxy_density=10, saturation=0.5
+        ),
+        SceneConfig('sparse', star_density=80, bright_stars=0.5, galaxy_density=30),
+        SceneConfig('field'),
+        SceneConfig(
+            'outskirts', star_density=900, slope=0.45, bright_stars=3, saturation=40,
+            galaxy_density=3,
+        ),
+        SceneConfig(
+            'globular', star_density=24000, slope=0.62, bright_stars=15, saturation=30,
+            core_radius=0.5, galaxy_density=0,
+        ),
+        SceneConfig(
+            'galaxies', star_density=100, galaxy_density=500, galaxy_size=1.6
+        ),
+        SceneConfig('nebula', star_density=900, nebula=8.0, galaxy_density=0),
+        SceneConfig(
+            'trailed', star_density=4, bright_stars=4, trail_density=400,
+            galaxy_density=5,
+        ),
+    )
+}  # fmt: skip
+
+
+def scene_config(scene: str | SceneConfig) -> SceneConfig:
+    """
+    Return a scene's configuration.
+
+    Parameters
+    ----------
+    scene : str or `SceneConfig`
+        Name of one of `PRESETS`, or a configuration, which is returned.
+
+    Returns
+    -------
+    config : `SceneConfig`
+        What `make_scene` takes.
+    """
+    if isinstance(scene, SceneConfig):
+        return scene
+    if scene not in PRESETS:
+        near = difflib.get_close_matches(scene, PRESETS, n=1, cutoff=0.4)
+        hint = f'; did you mean {near[0]!r}?' if near else ''
+        msg = f'no scene {scene!r}{hint} Known: {", ".join(PRESETS)}'
+        raise ValueError(msg)
+    return PRESETS[scene]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """
+    A piece of sky.
+
+    Attributes
+    ----------
+    config : `SceneConfig`
+        What it was drawn from.
+    shape : (int, int)
+        Of the canvas, (ny, nx).
+    x, y, flux : (N,) `~numpy.ndarray`
+        Stars: canvas position, electrons.
+    galaxies : dict of `~numpy.ndarray`
+        ``x``, ``y``, ``flux``, ``radius`` (half-light, pixels), ``n``, ``axis_ratio``,
+        ``angle``, ``arms`` (strength of spiral arms), ``seed``.
+    trails : dict of `~numpy.ndarray`
+        ``x``, ``y`` (middle), ``flux``, ``length`` (pixels), ``angle`` (degrees).
+    nebula : 2D `~numpy.ndarray` or `None`
+        Electrons per pixel on a grid four times coarser than the canvas.
+    """
+
+    config: SceneConfig
+    shape: tuple[int, int]
+    x: np.ndarray
+    y: np.ndarray
+    flux: np.ndarray
+    galaxies: dict[str, np.ndarray]
+    trails: dict[str, np.ndarray]
+    nebula: np.ndarray | None
+
+    def moved(self, dx: float, dy: float) -> Scene:
+        """
+        Return the scene as another pointing or chip sees it.
+
+        Parameters
+        ----------
+        dx, dy : float
+            Added to each position.
+
+        Returns
+        -------
+        scene : `Scene`
+            Its nebula is that of the canvas still.
+        """
+        galaxies, trails = dict(self.galaxies), dict(self.trails)
+        for table in (galaxies, trails):
+            table['x'] = table['x'] + dx
+            table['y'] = table['y'] + dy
+        return replace(
+            self, x=self.x + dx, y=self.y + dy, galaxies=galaxies, trails=trails
+        )
+
+
+_NEBULA_STEP = 4
+_MARGIN = 40
+
+
+def _power_law(
+    n: int, low: float, high: float, slope: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw fluxes between two limits with N(>F) ~ F^-slope."""
+    a, b = low**-slope, high**-slope
+    return (a + (b - a) * rng.random(n)) ** (-1 / slope)
+
+
+def make_scene(
+    config: str | SceneConfig,
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    noise: float,
+    full_well: float,
+    psf: PSF,
+) -> Scene:
+    """
+    Draw a scene.
+
+    Parameters
+    ----------
+    config : str or `SceneConfig`
+        Preset or configuration.
+    shape : (int, int)
+        Canvas, (ny, nx).
+    rng : `~numpy.random.Generator`
+        Source of chance.
+    noise : float
+        Standard deviation of an empty pixel, electrons.
+    full_well : float
+        Electrons.
+    psf : `~astrosieve_training.simulate.optics.PSF`
+        Sets the S/N and the saturation of a flux.
+
+    Returns
+    -------
+    scene : `Scene`
+        Fluxes are electrons in the exposure.
+    """
+    config = scene_config(config)
+    ny, nx = shape
+    million = (ny + 2 * _MARGIN) * (nx + 2 * _MARGIN) / 1e6
+    share, peak = psf.box_share(np.zeros(1), np.zeros(1))
+    # The flux at which electrons over noise is faint_snr.
+    snr = config.faint_snr
+    variance = 9 * noise**2
+    faint = (snr**2 + np.sqrt(snr**4 + 4 * snr**2 * variance)) / 2 / share[0]
+    full = full_well / peak[0]
+    bright = max(full * config.saturation, 10 * faint)
+
+    def place(n: int) -> tuple[np.ndarray, np.ndarray]:
+        if config.core_radius > 0:
+            return _plummer(n, shape, config.core_radius * nx, rng)
+        x = rng.uniform(-_MARGIN, nx + _MARGIN, n)
+        return x, rng.uniform(-_MARGIN, ny + _MARGIN, n)
+
+    n = rng.poisson(config.star_density * million)
+    x, y = place(n)
+    flux = _power_law(n, faint, bright, config.slope, rng)
+    extra = rng.poisson(config.bright_stars * million) if config.saturation > 1 else 0
+    if extra:
+        more = place(extra)
+        x, y = np.concatenate([x, more[0]]), np.concatenate([y, more[1]])
+        flux = np.concatenate([flux, _power_law(extra, full, bright, 0.8, rng)])
+    galaxies = _draw_galaxies(config, million, shape, noise, psf, rng)
+    n = rng.poisson(config.trail_density * million)
+    length = rng.uniform(*config.trail_length)
+    angle = rng.uniform(0, 180)
+    trails = {
+        'x': rng.uniform(-_MARGIN, nx + _MARGIN, n),
+        'y': rng.uniform(-_MARGIN, ny + _MARGIN, n),
+        'flux': _power_law(
+            n, faint * np.sqrt(1 + length / psf.fwhm), bright, config.slope, rng
+        ),
+        'length': np.full(n, length),
+        'angle': np.full(n, angle),
+    }
+    nebula = None
+    if config.nebula > 0:
+        coarse = (ny // _NEBULA_STEP + 40, nx // _NEBULA_STEP + 40)
+        nebula = nebula_field(coarse, rng) * config.nebula * noise
+    return Scene(config, shape, x, y, flux, galaxies, trails, nebula)
+
+
+def _plummer(
+    n: int, shape: tuple[int, int], radius: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw n positions on the canvas from a Plummer profile about a centre near it."""
+    ny, nx = shape
+    cx = nx * rng.uniform(0.1, 0.9)
+    cy = ny * rng.uniform(0.1, 0.9)
+    xs: list[np.ndarray] = []
+    ys: list[np.ndarray] = []
+    found = 0
+    while found < n:
+        u = rng.random(4 * n)
+        r = radius * np.sqrt(u / (1 - u))
+        phi = rng.uniform(0, 2 * np.pi, len(r))
+        x, y = cx + r * np.cos(phi), cy + r * np.sin(phi)
+        ok = (x > -_MARGIN) & (x < nx + _MARGIN)
+        ok &= (y > -_MARGIN) & (y < ny + _MARGIN)
+        xs.append(x[ok])
+        ys.append(y[ok])
+        found += int(ok.sum())
+    if not xs:
+        return np.zeros(0), np.zeros(0)
+    return np.concatenate(xs)[:n], np.concatenate(ys)[:n]
+
+
+def _draw_galaxies(
+    config: SceneConfig,
+    million: float,
+    shape: tuple[int, int],
+    noise: float,
+    psf: PSF,
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    n = rng.poisson(config.galaxy_density * million)
+    radius = psf.fwhm * config.galaxy_size * np.exp(rng.normal(0, 0.75, n))
+    radius = np.clip(radius, 0.3, 60.0)
+    # S/N inside the half-light radius (and the PSF), a power law from 3 upwards.
+    snr = np.minimum(3 * np.maximum(rng.random(n), 1e-9) ** (-1 / 0.75), 2000)
+    area = np.pi * (radius**2 + psf.fwhm**2)
+    background = noise * np.sqrt(area)
+    inside = (snr**2 + np.sqrt(snr**4 + 4 * snr**2 * background**2)) / 2
+    disc = rng.random(n) < 0.65
+    return {
+        'x': rng.uniform(-_MARGIN, shape[1] + _MARGIN, n),
+        'y': rng.uniform(-_MARGIN, shape[0] + _MARGIN, n),
+        'flux': 2 * inside,
+        'radius': radius,
+        'n': np.where(disc, rng.uniform(0.6, 1.8, n), rng.uniform(2.0, 4.5, n)),
+        'axis_ratio': np.where(
+            disc, np.maximum(rng.random(n), 0.15), rng.uniform(0.5, 1, n)
+        ),
+        'angle': rng.uniform(0, np.pi, n),
+        'arms': np.where(disc & (rng.random(n) < 0.7), rng.uniform(0.2, 0.9, n), 0.0),
+        'seed': rng.integers(2**31, size=n),
+    }
+
+
+def render_galaxies(
+    shape: tuple[int, int],
+    galaxies: dict[str, np.ndarray],
+    psf: PSF,
+    *,
+    level: float = 0.05,
+    origin: tuple[float, float] = (0.0, 0.0),
+) -> np.ndarray:
+    """
+    Render Sersic galaxies, with spiral arms and knots where they have them.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Image, (ny, nx).
+    galaxies : dict of `~numpy.ndarray`
+        As in `Scene`.
+    psf : `~astrosieve_training.simulate.optics.PSF`
+        Convolved with.
+    level : float, optional
+        Electrons per pixel below which a galaxy's outskirts are dropped.
+    origin : (float, float), optional
+        Detector position of the image's first pixel.
+
+    Returns
+    -------
+    image : 2D float32 `~numpy.ndarray`
+        Electrons.
+    """
+    image = np.zeros(shape, np.float32)
+    for i in range(len(galaxies['x'])):
+        g = {key: values[i] for key, values in galaxies.items()}
+        _add_galaxy(image, g, psf, level, origin)
+    return image
+
+
+def _sersic_extent(g: dict[str, float], level: float) -> tuple[float, float]:
+    """Return b_n and the radius at which the profile falls to a level."""
+    n = g['n']
+    bn = float(gammaincinv(2 * n, 0.5))
+    area = 2 * np.pi * n * g['radius'] ** 2 * max(g['axis_ratio'], 0.1)
+    effective = g['flux'] / area / 2
+    ratio = max(np.log(max(effective * np.exp(bn) / level, 1.5)), 0.3)
+    return bn, float(np.clip(g['radius'] * (ratio / bn) ** n, 4, 120))
+
+
+def _add_galaxy(
+    image: np.ndarray,
+    g: dict[str, float],
+    psf: PSF,
+    level: float,
+    origin: tuple[float, float],
+) -> None:
+    bn, extent = _sersic_extent(g, level)
+    reach = int(min(extent + 4, 124))
+    xi, yi = int(np.floor(g['x'] + 0.5)), int(np.floor(g['y'] + 0.5))
+    ny, nx = image.shape
+    if not (-reach < xi < nx + reach and -reach < yi < ny + reach):
+        return
+    # Large galaxies are smooth enough for two samples per pixel.
+    sampling = 4 if reach <= 24 else 2
+    c = np.arange(-reach * sampling, reach * sampling + 1) / sampling
+    dx = c[None, :] - (g['x'] - xi)
+    dy = c[:, None] - (g['y'] - yi)
+    cos, sin = np.cos(g['angle']), np.sin(g['angle'])
+    u = dx * cos + dy * sin
+    v = (dy * cos - dx * sin) / g['axis_ratio']
+    # The centre is softened by the size of a sample.
+    r = np.sqrt(u * u + v * v + (0.4 / sampling) ** 2)
+    light = np.exp(-bn * ((r / g['radius']) ** (1 / g['n']) - 1))
+    light *= np.clip((extent - r) / 3, 0, 1)
+    if g['arms'] > 0:
+        light *= _arms(u, v, r, g)
+    light *= g['flux'] / light.sum()
+    k = psf.core_radius
+    s = np.arange(-k * sampling, k * sampling + 1) / sampling
+    kernel = psf.value(
+        s[None, :], s[:, None], position=(g['x'] + origin[0], g['y'] + origin[1])
+    )
+    kernel *= sampling**2 / max(kernel.sum(), 1e-9)
+    size = fft.next_fast_len(len(c) + len(s) - 1, real=True)
+    product = fft.rfft2(light, (size, size)) * fft.rfft2(kernel, (size, size))
+    blurred = fft.irfft2(product, (size, size))
+    # Each sample of light reaches a pixel with the effective PSF's value there.
+    start = k * sampling
+    blurred = blurred[start : start + len(c), start : start + len(c)]
+    stamp = np.maximum(blurred[::sampling, ::sampling], 0) / sampling**2
+    stamp *= g['flux'] / max(stamp.sum(), 1e-9)
+    y0, x0 = max(0, yi - reach), max(0, xi - reach)
+    y1, x1 = min(ny, yi + reach + 1), min(nx, xi + reach + 1)
+    if y0 < y1 and x0 < x1:
+        image[y0:y1, x0:x1] += stamp[
+            y0 - yi + reach : y1 - yi + reach, x0 - xi + reach : x1 - xi + reach
+        ]
+
+
+def _arms(
+    u: np.ndarray, v: np.ndarray, r: np.ndarray, g: dict[str, float]
+) -> np.ndarray:
+    """Return what spiral arms and star-forming knots multiply the light with."""
+    rng = np.random.default_rng(int(g['seed']))
+    pitch = np.tan(np.deg2rad(rng.uniform(12, 35)))
+    m = int(rng.choice([2, 2, 2, 3, 4]))
+    phase = rng.uniform(0, 2 * np.pi)
+    angle = np.arctan2(v, u)
+    winding = np.log(np.maximum(r / g['radius'], 0.05)) / pitch
+    wave = np.cos(m * (angle - winding) + phase)
+    inner = 1 - np.exp(-((r / (0.5 * g['radius'])) ** 2))
+    out = 1 + g['arms'] * inner * wave
+    for _ in range(rng.poisson(4 + g['radius'] / 3)):
+        distance = g['radius'] * rng.uniform(0.4, 2.2)
+        where = rng.uniform(0, 2 * np.pi)
+        width = max(0.06 * g['radius'], 0.35)
+        du = u - distance * np.cos(where)
+        dv = v - distance * np.sin(where)
+        near = np.exp(-(du**2 + (dv * g['axis_ratio']) ** 2) / (2 * width**2))
+        out = out + rng.exponential(2.5) * near
+    return out
+
+
+def render_trails(
+    shape: tuple[int, int],
+    trails: dict[str, np.ndarray],
+    psf: PSF,
+    *,
+    level: float = 0.05,
+    origin: tuple[float, float] = (0.0, 0.0),
+) -> np.ndarray:
+    """
+    Render sources that the telescope did not follow.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Image, (ny, nx).
+    trails : dict of `~numpy.ndarray`
+        As in `Scene`.
+    psf : `~astrosieve_training.simulate.optics.PSF`
+        Drawn along the trail.
+    level : float, optional
+        Electrons per pixel below which wings are dropped.
+    origin : (float, float), optional
+        Detector position of the image's first pixel.
+
+    Returns
+    -------
+    image : 2D float32 `~numpy.ndarray`
+        Electrons.
+    """
+    if not len(trails['x']):
+        return np.zeros(shape, np.float32)
+    count = np.maximum(np.ceil(trails['length'] / 0.4).astype(int), 2)
+    owner = np.repeat(np.arange(len(count)), count)
+    k = np.arange(count.sum()) - (np.cumsum(count) - count)[owner]
+    t = ((k + 0.5) / count[owner] - 0.5) * trails['length'][owner]
+    angle = np.deg2rad(trails['angle'])[owner]
+    core, rest = psf.render(
+        shape,
+        trails['x'][owner] + t * np.cos(angle),
+        trails['y'][owner] + t * np.sin(angle),
+        (trails['flux'] / count)[owner],
+        level=level / 3,
+        origin=origin,
+    )
+    return core + rest
+
+
+def nebula_field(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """
+    Return nebulosity with filaments.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Any size.
+    rng : `~numpy.random.Generator`
+        Source of chance.
+
+    Returns
+    -------
+    field : 2D float32 `~numpy.ndarray`
+        0 or more, mean 1: ridges of warped power-law noise on a smooth glow.
+    """
+    ny, nx = shape
+
+    def noise(index: float, smallest: float) -> np.ndarray:
+        fy = np.fft.fftfreq(ny)[:, None]
+        fx = np.fft.rfftfreq(nx)[None, :]
+        f = np.hypot(fy, fx)
+        f[0, 0] = 1.0
+        amplitude = f ** (-index / 2) * np.exp(-((f * smallest) ** 2))
+        amplitude[0, 0] = 0
+        spectrum = np.fft.rfft2(rng.standard_normal(shape)) * amplitude
+        out = np.fft.irfft2(spectrum, shape)
+        return out / out.std()
+
+    def warped(image: np.ndarray) -> np.ndarray:
+        scale = 0.03 * max(shape)
+        gy, gx = np.indices(shape, dtype=np.float32)
+        at = [gy + scale * noise(4.0, 6.0), gx + scale * noise(4.0, 6.0)]
+        return ndimage.map_coordinates(image, at, order=1, mode='wrap')
+
+    glow = np.exp(0.7 * noise(3.4, 3.0))
+    ridge = np.zeros(shape)
+    for index, weight in ((3.2, 1.0), (2.8, 0.5)):
+        ridges = np.exp(-np.abs(warped(noise(index, 1.0))) * rng.uniform(6, 14))
+        ridge += weight * ridges * np.exp(0.8 * noise(3.5, 4.0))
+    field = glow * (0.35 + 0.15 * np.abs(noise(2.8, 1.0))) + 1.2 * ridge * glow
+    return np.maximum(field / field.mean(), 0).astype(np.float32)
+
+
+def nebula_image(
+    scene: Scene, shape: tuple[int, int], dx: float, dy: float
+) -> np.ndarray:
+    """
+    Return a scene's nebulosity on a chip.
+
+    Parameters
+    ----------
+    scene : `Scene`
+        With a nebula.
+    shape : (int, int)
+        Of the chip.
+    dx, dy : float
+        Chip position minus canvas position.
+
+    Returns
+    -------
+    image : 2D float32 `~numpy.ndarray`
+        Electrons.
+    """
+    step = 1 / _NEBULA_STEP
+    offset = (20 - dy * step, 20 - dx * step)
+    return np.maximum(
+        ndimage.affine_transform(
+            scene.nebula, (step, step), offset, output_shape=shape, order=3,
+            mode='nearest', output=np.float32,
+        ),
+        0,
+    )  # fmt: skip
