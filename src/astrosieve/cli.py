@@ -488,8 +488,7 @@ def models(name: str | None) -> None:
             click.echo(f'{known}{alias}: {", ".join(card.classes)}')
             click.echo(f'    {card.description}')
     except AstrosieveError as error:
-        click.echo(f'error: {error}', err=True)
-        sys.exit(1)
+        raise click.ClickException(str(error)) from error
 
 
 @main.command()
@@ -509,6 +508,10 @@ def demo(output: Path, overwrite: bool) -> None:
     """
     from astrosieve.demo import compare_with_truth, demo_exposure
 
+    try:
+        options = ClassifyOptions(model=load_model())
+    except AstrosieveError as error:
+        raise click.ClickException(str(error)) from error
     output.mkdir(parents=True, exist_ok=True)
     image = demo_exposure()
     root = root_name(image)
@@ -522,7 +525,7 @@ def demo(output: Path, overwrite: bool) -> None:
         said = _classify_one(
             image,
             outputs,
-            ClassifyOptions(model=load_model()),
+            options,
             ext=None,
             catalog=None,
             keep=(),

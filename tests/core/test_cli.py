@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -174,7 +175,8 @@ def test_rates_without_exposure_time(run, tmp_path: Path, star_field) -> None:
 def test_read_only_folder(run, flc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder without write permission is named before any work is done."""
     Path('closed').mkdir()
-    monkeypatch.setattr(atomic.os, 'access', lambda *_: False)  # root may always
+    # root may always write
+    monkeypatch.setattr(atomic.os, 'access', lambda _, mode: mode != os.W_OK)
     result = run(flc, '-o', 'closed/a.ecsv')
     assert result.exit_code == 1
     assert 'the folder closed cannot be written' in result.stderr

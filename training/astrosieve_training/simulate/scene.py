@@ -435,7 +435,7 @@ def _add_galaxy(
     # Each sample of light reaches a pixel with the effective PSF's value there.
     start = k * sampling
     blurred = blurred[start : start + len(c), start : start + len(c)]
-    stamp = np.maximum(blurred[::sampling, ::sampling], 0) / sampling**2
+    stamp = np.maximum(blurred[::sampling, ::sampling], 0)
     stamp *= g['flux'] / max(stamp.sum(), 1e-9)
     y0, x0 = max(0, yi - reach), max(0, xi - reach)
     y1, x1 = min(ny, yi + reach + 1), min(nx, xi + reach + 1)

@@ -1,0 +1,44 @@
+"""Simulated exposures with the truth of every pixel and source."""
+
+from astrosieve_training.simulate.cameras import (
+    Camera,
+    CameraError,
+    PSFConfig,
+    build_psf,
+    list_cameras,
+    load_camera,
+    random_camera,
+)
+from astrosieve_training.simulate.cosmic_rays import CosmicRayTemplates
+from astrosieve_training.simulate.exposure import (
+    Exposure,
+    simulate_dithered_set,
+    simulate_exposure,
+)
+from astrosieve_training.simulate.scene import PRESETS, SceneConfig
+from astrosieve_training.simulate.truth import (
+    COMPONENTS,
+    Truth,
+    label_positions,
+    read_truth,
+)
+
+__all__ = [
+    'COMPONENTS',
+    'PRESETS',
+    'Camera',
+    'CameraError',
+    'CosmicRayTemplates',
+    'Exposure',
+    'PSFConfig',
+    'SceneConfig',
+    'Truth',
+    'build_psf',
+    'label_positions',
+    'list_cameras',
+    'load_camera',
+    'random_camera',
+    'read_truth',
+    'simulate_dithered_set',
+    'simulate_exposure',
+]
