@@ -427,7 +427,9 @@ class ClassifiedStarFinder(StarFinderBase):
         `~photutils.utils.exceptions.NoDetectionsWarning`
             Where the finder finds nothing, or nothing of the kept classes.
         """
-        found = self.finder(data, mask=mask) if self._takes_mask else self.finder(data)
+        options = {'mask': mask} if self._takes_mask else {}
+        # A copy: StarFinder of photutils 2 sets negative pixels to zero.
+        found = self.finder(np.array(data, subok=True), **options)
         if found is None:
             return None  # the finder has warned
         if not len(found):

@@ -33,6 +33,7 @@ __all__ = [
     'RealConfig',
     'SourceConfig',
     'TrainConfig',
+    'config_from_dict',
     'digest',
     'list_configs',
     'load_config',
@@ -479,6 +480,19 @@ def _dataclass(kind: type, values: dict[str, Any], where: str) -> Any:
     return kind(**built)
 
 
+def config_from_dict(values: dict[str, Any]) -> SourceConfig:
+    """
+    Build a configuration from plain values, as TOML and JSON give them.
+
+    Raises
+    ------
+    ConfigError
+        If a key is not known or a value cannot be.
+    """
+    config: SourceConfig = _dataclass(SourceConfig, values, '')
+    return config
+
+
 def list_configs() -> list[str]:
     """Return the names of the configurations that come with the package."""
     return sorted(path.stem for path in _FOLDER.glob('*.toml'))
@@ -519,8 +533,7 @@ def load_config(name: str | Path) -> SourceConfig:
         msg = f'{path}: not valid TOML ({error})'
         raise ConfigError(msg) from error
     try:
-        config: SourceConfig = _dataclass(SourceConfig, values, '')
+        return config_from_dict(values)
     except ConfigError as error:
         msg = f'{path}: {error}'
         raise ConfigError(msg) from error
-    return config

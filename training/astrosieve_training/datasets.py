@@ -12,7 +12,7 @@ from __future__ import annotations
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,6 @@ from astrosieve.catalogs import positions
 from astrosieve.dq import dq_to_mask
 from astrosieve.exposures import Chip
 from astrosieve.finders import detect
-from astrosieve.markers import CLASSES
 from astrosieve.preprocessing import get_preprocessing, spoilt_pixels
 from astrosieve.psf import estimate_fwhm, measure_background
 from astrosieve.units import electron_scale
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
 __all__ = [
     'DetectionSet',
     'balance',
-    'collect',
     'detection_set',
     'join',
     'label_numbers',
@@ -410,14 +408,3 @@ def _code_version() -> str:
     folder = Path(__file__).parent
     names = [*folder.glob('simulate/*.py'), *folder.glob('cameras/*.toml')]
     return digest(*[path.read_text(encoding='utf-8') for path in sorted(names)])
-
-
-def collect(detections: DetectionSet, **columns: Any) -> DetectionSet:
-    """Return a set with further columns."""
-    rows = detections.rows.copy()
-    for name, values in columns.items():
-        rows[name] = values
-    return replace(detections, rows=rows)
-
-
-_ = CLASSES

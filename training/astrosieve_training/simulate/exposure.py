@@ -427,8 +427,7 @@ def _simulate_chip(
     planes['bad_pixel'] = hot.copy()
     base = np.float32(sky) * defects.response
     variance = light + hot
-    for _ in range(2 if camera.bleeding else 1):
-        charge, expected = _saturate(camera, planes, charge, expected, base)
+    charge, expected = _saturate(camera, planes, charge, expected, base)
     charge = _transfer(camera, planes, charge, expected, base, shape, origin, extver)
     noiseless = base + sum(planes.values()) - subtracted
     planes['bad_pixel'] += defects.columns - subtracted
@@ -450,16 +449,13 @@ def _simulate_chip(
     dq = defects.dq.copy()
     dq[full] |= detector.DQ_FULL_WELL
     dq[over] |= detector.DQ_CONVERTER
-    lost = noise.random(shape[1] * shape[0] // 250_000 + 1) < 0.02
-    for block in np.flatnonzero(lost):
-        row = int(noise.integers(shape[0]))
-        start = int(noise.integers(shape[1]))
-        image[row, start : start + 64] = 0
-        dq[row, start : start + 64] |= detector.DQ_LOST
-        for plane in planes.values():
-            plane[row, start : start + 64] = 0
-        noiseless[row, start : start + 64] = 0
-        del block
+    # A compression block of telemetry is lost now and then.
+    for _ in range(noise.poisson(0.02 * image.size / 250_000)):
+        row, start = int(noise.integers(shape[0])), int(noise.integers(shape[1]))
+        block = np.s_[row, start : start + 64]
+        dq[block] |= detector.DQ_LOST
+        for plane in (image, noiseless, *planes.values()):
+            plane[block] = 0
     scale = _electrons_per_unit(camera, exptime)
     truth = Truth(
         planes={name: np.asarray(p, np.float32) for name, p in planes.items()},
@@ -559,20 +555,16 @@ def _transfer(
     away = 1 if extver == 1 else -1
     transfers = rows if away == 1 else 1 - rows
     share = detector.cte_fractions(expected, camera.cte_loss, transfers)
-    deferred = share * (charge - base)
+    # Traps take a share of the mean packet, not of its Poisson noise.
+    deferred = share * (expected - base)
     charge = charge - deferred + detector.trail(deferred, away)
     for name, target in (
-        ('star', 'spike'), ('spike', 'spike'), ('extended', 'extended'),
+        ('spike', 'spike'), ('star', 'spike'), ('extended', 'extended'),
         ('cosmic_ray', 'cosmic_ray'), ('bad_pixel', 'bad_pixel'),
     ):  # fmt: skip
         deferred = share * planes[name]
         planes[name] -= deferred
-        if target == name:
-            planes[name] += detector.trail(deferred, away)
-        else:
-            late = detector.trail(deferred, away)
-            planes[target] += late
-            expected = None
+        planes[target] += detector.trail(deferred, away)
     return charge
 
 

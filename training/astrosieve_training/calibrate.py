@@ -1,0 +1,234 @@
+"""
+Calibration: from logits to probabilities that hold, and named thresholds.
+
+A temperature and an offset for each class are fitted on exposures that were kept
+from training (vector scaling with one common scale; Guo et al. 2017, ICML 70,
+1321). The offsets carry the network from the balanced mix of its training set
+to the mix of classes of those exposures; the export adds them to the biases of
+the last layer, and the card states the mix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from astrosieve.calibration import softmax
+from astrosieve.cards import OperatingPoint
+from astrosieve.metrics import (
+    expected_calibration_error,
+    threshold_at_completeness,
+    wilson_interval,
+)
+from astrosieve_training.config import CalibrationConfig
+from astrosieve_training.datasets import DetectionSet, label_numbers
+
+__all__ = ['Calibration', 'calibrate', 'measure_point']
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """
+    What was measured on exposures kept from training.
+
+    Parameters
+    ----------
+    temperature : float
+        Divides the logits.
+    offsets : tuple of float
+        Added to the logits, one per class, before the division.
+    class_prior : dict of str to float
+        Mix of classes for which the probabilities hold.
+    operating_points : dict of str to `~astrosieve.cards.OperatingPoint`
+        Named thresholds.
+    calibration_error : tuple of float
+        Expected calibration error on the other held-out exposures, without and
+        with the calibration.
+    """
+
+    temperature: float
+    offsets: tuple[float, ...]
+    class_prior: dict[str, float]
+    operating_points: dict[str, OperatingPoint]
+    calibration_error: tuple[float, float]
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Calibration:
+        """Return a calibration from what `dataclasses.asdict` made of it."""
+        points = {
+            name: OperatingPoint(
+                **{
+                    **point,
+                    'completeness_interval': tuple(point['completeness_interval']),
+                    'purity_interval': tuple(point['purity_interval']),
+                }
+            )
+            for name, point in values['operating_points'].items()
+        }
+        return cls(
+            temperature=values['temperature'],
+            offsets=tuple(values['offsets']),
+            class_prior=dict(values['class_prior']),
+            operating_points=points,
+            calibration_error=tuple(values['calibration_error']),
+        )
+
+
+def fit_scaling(
+    logits: np.ndarray, labels: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """
+    Fit a temperature and offsets by maximum likelihood.
+
+    Parameters
+    ----------
+    logits : (N, C) `~numpy.ndarray`
+        Outputs of the network.
+    labels : (N,) int `~numpy.ndarray`
+        Class numbers.
+
+    Returns
+    -------
+    temperature : float
+        Divides the logits.
+    offsets : (C,) `~numpy.ndarray`
+        Added before the division; they sum to zero.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
+    n_classes = logits.shape[1]
+    wide = logits.astype(np.float64)
+    rows = np.arange(len(labels))
+
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        scale = np.exp(parameters[0])
+        logp = log_softmax(wide * scale + parameters[1:], axis=1)
+        residual = np.exp(logp)
+        residual[rows, labels] -= 1
+        gradient = np.empty(n_classes + 1)
+        gradient[0] = (residual * wide).sum() * scale
+        gradient[1:] = residual.sum(axis=0)
+        return -logp[rows, labels].mean(), gradient / len(labels)
+
+    fit = minimize(loss, np.zeros(n_classes + 1), jac=True, method='L-BFGS-B')
+    temperature = float(np.exp(-fit.x[0]))
+    shift = fit.x[1:] - fit.x[1:].mean()
+    return temperature, shift * temperature
+
+
+def measure_point(
+    threshold: float, p_star: np.ndarray, star: np.ndarray, sample: str
+) -> OperatingPoint:
+    """
+    Measure completeness and purity at a threshold.
+
+    Parameters
+    ----------
+    threshold : float
+        Kept is what has ``p_star >= threshold``.
+    p_star : (N,) `~numpy.ndarray`
+        Probabilities.
+    star : (N,) bool `~numpy.ndarray`
+        Truth.
+    sample : str
+        What it is measured on.
+
+    Returns
+    -------
+    point : `~astrosieve.cards.OperatingPoint`
+    """
+    kept = p_star >= threshold
+    right, stars, n_kept = (int(n.sum()) for n in (kept & star, star, kept))
+    ends = [wilson_interval(right, n) for n in (stars, n_kept)]
+    intervals = [(float(low), float(high)) for low, high in ends]
+    return OperatingPoint(
+        threshold=float(threshold),
+        completeness=right / max(stars, 1),
+        completeness_interval=intervals[0],
+        purity=right / max(n_kept, 1),
+        purity_interval=intervals[1],
+        sample=f'{sample}; {stars} stars, {n_kept} kept',
+    )
+
+
+def _thresholds(
+    p_star: np.ndarray, star: np.ndarray, settings: CalibrationConfig
+) -> dict[str, float]:
+    """Return the thresholds of the operating points."""
+    order = np.argsort(-p_star, kind='stable')
+    right = np.cumsum(star[order])
+    purity = right / np.arange(1, len(order) + 1)
+    completeness = right / max(int(star.sum()), 1)
+    f1 = 2 * purity * completeness / np.maximum(purity + completeness, 1e-12)
+    enough = np.flatnonzero(purity >= settings.pure)
+    pure = p_star[order[enough[-1]]] if len(enough) else p_star.max()
+    return {
+        'balanced': float(p_star[order[int(np.argmax(f1))]]),
+        'pure': float(pure),
+        'complete': threshold_at_completeness(p_star[star], settings.complete),
+    }
+
+
+def calibrate(
+    logits: np.ndarray,
+    detections: DetectionSet,
+    other_logits: np.ndarray,
+    other: DetectionSet,
+    *,
+    classes: Sequence[str],
+    settings: CalibrationConfig,
+) -> Calibration:
+    """
+    Calibrate a network, and set its operating points.
+
+    Parameters
+    ----------
+    logits, detections
+        Outputs for the exposures on which scaling and thresholds are fitted.
+    other_logits, other
+        Outputs for further exposures, on which they are measured.
+    classes : sequence of str
+        Classes of the network.
+    settings : `~astrosieve_training.config.CalibrationConfig`
+        Aims of the operating points.
+
+    Returns
+    -------
+    calibration : `Calibration`
+    """
+    labels = label_numbers(detections.rows, classes)
+    known = detections.usable & (labels >= 0)
+    temperature, offsets = fit_scaling(logits[known], labels[known])
+    counts = np.bincount(labels[known], minlength=len(classes)) + 1.0
+    prior = dict(zip(classes, (counts / counts.sum()).tolist(), strict=True))
+
+    def p_star(values: np.ndarray) -> np.ndarray:
+        scaled = softmax(values + offsets, temperature)
+        return scaled[:, list(classes).index('star')]
+
+    def is_star(each: DetectionSet) -> np.ndarray:
+        return np.asarray(each.rows['label'], dtype=str) == 'star'
+
+    fit, measured = detections.usable, other.usable
+    thresholds = _thresholds(p_star(logits[fit]), is_star(detections)[fit], settings)
+    n_exposures = len(np.unique(other.rows['exposure']))
+    sample = f'uncontested detections of {n_exposures} simulated exposures'
+    points = {
+        name: measure_point(
+            threshold, p_star(other_logits[measured]), is_star(other)[measured], sample
+        )
+        for name, threshold in thresholds.items()
+    }
+    other_labels = label_numbers(other.rows, classes)
+    rows = other.usable & (other_labels >= 0)
+    errors = [
+        expected_calibration_error(softmax(values[rows], t), other_labels[rows])
+        for values, t in ((other_logits, 1.0), (other_logits + offsets, temperature))
+    ]
+    return Calibration(
+        temperature, tuple(offsets.tolist()), prior, points, (errors[0], errors[1])
+    )

@@ -1,0 +1,598 @@
+"""
+Training of a network: several runs, each resumable after each epoch.
+
+A run depends on the configuration, its seed and its number alone. After each
+epoch its state is written; an interrupted run goes on from there and gives the
+same parameters as one that was never interrupted (same torch, same threads).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from astrosieve.atomic import atomic_path
+from astrosieve.exceptions import OutputError
+from astrosieve.preprocessing import get_preprocessing
+from astrosieve_training.calibrate import Calibration, calibrate
+from astrosieve_training.config import SourceConfig, digest
+from astrosieve_training.datasets import (
+    DetectionSet,
+    balance,
+    detection_set,
+    join,
+    label_numbers,
+    simulated_set,
+)
+from astrosieve_training.label.frames import data_folder, ngc1261
+from astrosieve_training.networks import build_network
+
+if TYPE_CHECKING:
+    from astrosieve_training.config import ExposureSet
+
+__all__ = [
+    'Examples',
+    'Run',
+    'TrainingData',
+    'load_run',
+    'predict_logits',
+    'prepare',
+    'split_examples',
+    'train',
+    'train_run',
+]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """
+    What a network learns from.
+
+    Parameters
+    ----------
+    cutouts : (N, 1, size, size) float32 `~numpy.ndarray`
+        Inputs.
+    labels : (N,) int64 `~numpy.ndarray`
+        Numbers of the classes.
+    fill : (N,) float32 `~numpy.ndarray`
+        Value of a filled pixel in each cutout.
+    """
+
+    cutouts: np.ndarray
+    labels: np.ndarray
+    fill: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: np.ndarray) -> Examples:
+        return Examples(self.cutouts[index], self.labels[index], self.fill[index])
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """
+    Everything a training needs.
+
+    Parameters
+    ----------
+    training, validation : `Examples`
+        To learn from, and to choose the best parameters by.
+    calibrating, holdout : `~astrosieve_training.datasets.DetectionSet`
+        Whole exposures: to calibrate on, and to measure operating points on.
+    counts : dict
+        Number of cutouts by set and class.
+    fwhm_range : tuple of float
+        PSF widths of the training exposures.
+    """
+
+    training: Examples
+    validation: Examples
+    calibrating: DetectionSet
+    holdout: DetectionSet
+    counts: dict[str, dict[str, int]]
+    fwhm_range: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    A finished training.
+
+    Parameters
+    ----------
+    config : `~astrosieve_training.config.SourceConfig`
+        What was asked for.
+    network : `torch.nn.Module`
+        Parameters of the lowest validation loss of all runs, in evaluation mode.
+    calibration : `~astrosieve_training.calibrate.Calibration`
+        Temperature, class shares, operating points.
+    summary : dict
+        Histories of all runs, counts, times.
+    """
+
+    config: SourceConfig
+    network: nn.Module
+    calibration: Calibration
+    summary: dict[str, Any]
+
+
+def _examples(detections: DetectionSet, config: SourceConfig) -> Examples:
+    """Return the rows that the network can learn from."""
+    classes = config.network.classes
+    labels = label_numbers(detections.rows, classes)
+    good = detections.usable & (labels >= 0)
+    good &= np.asarray(detections.rows['share']) >= config.train.min_share
+    chosen = detections[good]
+    return Examples(
+        chosen.inputs['cutouts'],
+        labels[good].astype(np.int64),
+        np.asarray(chosen.rows['fill'], dtype=np.float32),
+    )
+
+
+def _joined(parts: list[Examples]) -> Examples:
+    return Examples(
+        np.concatenate([part.cutouts for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.fill for part in parts]),
+    )
+
+
+def split_examples(
+    examples: Examples, config: SourceConfig, rng: np.random.Generator
+) -> tuple[Examples, Examples]:
+    """
+    Split cutouts as published: dealt one by one, the excess goes to validation.
+
+    Parameters
+    ----------
+    examples : `Examples`
+        All cutouts.
+    config : `~astrosieve_training.config.SourceConfig`
+        Shares.
+    rng : `~numpy.random.Generator`
+        Deals.
+
+    Returns
+    -------
+    training, validation : `Examples`
+        Neighbours in the sky, even two detections of one star, may be on either
+        side: what is measured on the validation half is too good.
+    """
+    order = rng.permutation(len(examples))
+    n_validation = round(config.train.validation_share * len(order))
+    validation, training = order[:n_validation], order[n_validation:]
+    kept, excess = balance(
+        examples.labels[training],
+        rng,
+        ratio=config.train.balance,
+        largest=config.train.max_per_class,
+    )
+    validation = np.concatenate([validation, training[excess]])
+    return examples[training[kept]], examples[validation]
+
+
+def real_examples(config: SourceConfig) -> DetectionSet | None:
+    """
+    Return the labelled detections of the real frames that are for training.
+
+    Parameters
+    ----------
+    config : `~astrosieve_training.config.SourceConfig`
+        Whether, and by which finders.
+
+    Returns
+    -------
+    detections : `~astrosieve_training.datasets.DetectionSet` or None
+        None where the configuration wants none.
+
+    Raises
+    ------
+    OutputError
+        If the frames are not there.
+    """
+    if not config.real.ngc1261:
+        return None
+    folder = data_folder()
+    if folder is None:
+        msg = (
+            'the real frames were not found; set ASTROSIEVE_DATA to the folder that '
+            'holds hst/, or set real.ngc1261 = false in the configuration'
+        )
+        raise OutputError(msg)
+    frame = ngc1261(folder, 'left')
+    detections = detection_set(
+        frame.chip,
+        frame.label,
+        finders=config.finders,
+        preprocessing=config.network.preprocessing,
+        exposure=frame.name,
+        camera='wfpc2-pc-f336w',
+        scene='ngc1261',
+        fwhm=frame.fwhm,
+    )
+    x, y = np.asarray(detections.rows['x']), np.asarray(detections.rows['y'])
+    return detections[frame.within(x, y)]
+
+
+def _count(labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, int]:
+    return {name: int((labels == i).sum()) for i, name in enumerate(classes)}
+
+
+def prepare(config: SourceConfig, cache: Path, *, progress: bool = True) -> TrainingData:
+    """
+    Simulate, detect, label, and split.
+
+    Parameters
+    ----------
+    config : `~astrosieve_training.config.SourceConfig`
+        The configuration.
+    cache : `~pathlib.Path`
+        Folder for the detections of each exposure.
+    progress : bool, optional
+        Whether to show progress.
+
+    Returns
+    -------
+    data : `TrainingData`
+    """
+    size = get_preprocessing(config.network.preprocessing).size
+    if size % 2 == 0:
+        msg = f'the preprocessing {config.network.preprocessing} has even cutouts'
+        raise ValueError(msg)
+
+    def simulated(exposures: ExposureSet) -> DetectionSet:
+        return simulated_set(
+            exposures,
+            finders=config.finders,
+            preprocessing=config.network.preprocessing,
+            cache=cache,
+            progress=progress,
+        )
+
+    sky = simulated(config.training)
+    holdout = simulated(config.validation)
+    calibrating = simulated(config.calibrating)
+    rng = np.random.default_rng([config.seed, 1])
+    examples = _examples(sky, config)
+    real = real_examples(config)
+    if real is not None:
+        real_part = _examples(real, config)
+        repeated = [real_part] * config.real.repeat
+    else:
+        repeated = []
+    if config.train.split == 'cutout':
+        training, validation = split_examples(
+            _joined([examples, *repeated]), config, rng
+        )
+    else:
+        kept, _ = balance(
+            examples.labels,
+            rng,
+            ratio=config.train.balance,
+            largest=config.train.max_per_class,
+        )
+        training = _joined([examples[kept], *repeated])
+        validation = _examples(holdout, config)
+        kept, _ = balance(validation.labels, rng, ratio=config.train.balance)
+        validation = validation[kept]
+    classes = config.network.classes
+    widths = np.asarray(sky.rows['fwhm'])
+    counts = {
+        'training': _count(training.labels, classes),
+        'validation': _count(validation.labels, classes),
+    }
+    if real is not None:
+        counts['of these real'] = _count(real_part.labels, classes)
+    return TrainingData(
+        training,
+        validation,
+        calibrating,
+        holdout,
+        counts,
+        (float(widths.min()), float(widths.max())),
+    )
+
+
+@contextmanager
+def _torch_seed(seed: int) -> Iterator[None]:
+    """Seed torch's generator, and give it back as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def _turned(cutouts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return each cutout in one of its eight orientations."""
+    turned = np.empty_like(cutouts)
+    kind = rng.integers(8, size=len(cutouts))
+    for number in range(8):
+        part = cutouts[kind == number]
+        part = np.rot90(part, number % 4, axes=(2, 3))
+        turned[kind == number] = part[..., ::-1] if number >= 4 else part
+    return turned
+
+
+def _spoil(examples: Examples, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Return the cutouts, some with pixels filled as unusable ones are."""
+    cutouts = examples.cutouts.copy()
+    size = cutouts.shape[-1]
+    half = size // 2
+    for i in np.flatnonzero(rng.random(len(cutouts)) < share):
+        bad = np.zeros((size, size), dtype=bool)
+        kind = rng.integers(3)
+        if kind == 0:  # scattered pixels
+            bad.ravel()[rng.integers(size * size, size=rng.integers(1, 9))] = True
+        elif kind == 1:  # a bad column
+            bad[:, rng.integers(size)] = True
+        else:  # beyond the edge of the image
+            bad[: rng.integers(1, 4)] = True
+            bad = np.rot90(bad, rng.integers(4))
+        bad[half, half] = False
+        cutouts[i, 0][bad] = examples.fill[i]
+    return cutouts
+
+
+def predict_logits(
+    network: nn.Module, cutouts: np.ndarray, *, chunk_size: int = 1024
+) -> np.ndarray:
+    """
+    Run a network as it is in evaluation.
+
+    Parameters
+    ----------
+    network : `torch.nn.Module`
+        The network.
+    cutouts : (N, 1, size, size) float32 `~numpy.ndarray`
+        Inputs.
+    chunk_size : int, optional
+        Rows at a time.
+
+    Returns
+    -------
+    logits : (N, C) float32 `~numpy.ndarray`
+    """
+    network.eval()
+    with torch.inference_mode():
+        parts = [
+            network(torch.from_numpy(cutouts[i : i + chunk_size])).numpy()
+            for i in range(0, len(cutouts), chunk_size)
+        ]
+    return np.concatenate(parts) if parts else np.empty((0, 0), dtype=np.float32)
+
+
+def _evaluate(network: nn.Module, examples: Examples) -> tuple[float, float]:
+    """Return loss and accuracy."""
+    logits = torch.from_numpy(predict_logits(network, examples.cutouts))
+    labels = torch.from_numpy(examples.labels)
+    loss = nn.functional.cross_entropy(logits, labels).item()
+    return loss, float((logits.argmax(1) == labels).float().mean())
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    with atomic_path(path, overwrite=True) as temporary:
+        torch.save(state, temporary)
+
+
+def _load(path: Path, key: str) -> dict[str, Any] | None:
+    """Return a saved state if it is whole and made with the same settings."""
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True)
+    except FileNotFoundError:
+        return None
+    except Exception:  # torch has no common base for damaged files
+        path.unlink()
+        return None
+    return state if state.get('key') == key else None
+
+
+def train_run(
+    training: Examples,
+    validation: Examples,
+    config: SourceConfig,
+    number: int,
+    path: Path,
+) -> dict[str, Any]:
+    """
+    Train once, from fresh parameters.
+
+    Parameters
+    ----------
+    training, validation : `Examples`
+        To learn from, and to choose the best parameters by.
+    config : `~astrosieve_training.config.SourceConfig`
+        Network, training, seed.
+    number : int
+        Of the run; with the seed it decides everything random.
+    path : `~pathlib.Path`
+        State after the last epoch; an existing one with the same settings and
+        data is gone on with.
+
+    Returns
+    -------
+    state : dict
+        ``best`` (parameters of the lowest validation loss), ``best_loss``,
+        ``best_epoch``, ``history`` (a dict per epoch), ``seconds``.
+    """
+    settings = config.train
+    key = digest(
+        config.network,
+        settings,
+        config.seed,
+        number,
+        len(training),
+        float(training.cutouts.sum(dtype=np.float64)),
+        torch.__version__,
+    )
+    torch.set_num_threads(settings.threads)
+    size = training.cutouts.shape[-1]
+    entropy = np.random.SeedSequence([config.seed, number]).generate_state(1)
+    with _torch_seed(int(entropy[0])):
+        network = build_network(config.network, size=size)
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+    state = _load(path, key)
+    if state is None:
+        state = {
+            'key': key,
+            'history': [],
+            'best_loss': float('inf'),
+            'best_epoch': 0,
+            'best': network.state_dict(),
+            'seconds': 0.0,
+        }
+    else:
+        network.load_state_dict(state['network'])
+        optimizer.load_state_dict(state['optimizer'])
+    labels = torch.from_numpy(training.labels)
+    for epoch in range(len(state['history']) + 1, settings.epochs + 1):
+        started = time.perf_counter()
+        rng = np.random.default_rng([config.seed, 2, number, epoch])
+        cutouts = training.cutouts
+        if settings.spoil:
+            cutouts = _spoil(training, settings.spoil, rng)
+        if settings.augment:
+            cutouts = _turned(cutouts, rng)
+        inputs = torch.from_numpy(cutouts)
+        order = torch.from_numpy(rng.permutation(len(labels)))
+        loss_sum, right = 0.0, 0
+        network.train()
+        for rows in order.split(settings.batch_size):
+            if len(rows) < 2:  # batch normalisation needs two
+                continue
+            optimizer.zero_grad()
+            logits = network(inputs[rows])
+            loss = nn.functional.cross_entropy(logits, labels[rows])
+            loss.backward()
+            optimizer.step()
+            loss_sum += loss.item() * len(rows)
+            right += int((logits.argmax(1) == labels[rows]).sum())
+        valid_loss, valid_accuracy = _evaluate(network, validation)
+        state['history'].append(
+            {
+                'epoch': epoch,
+                'loss': loss_sum / len(labels),
+                'accuracy': right / len(labels),
+                'validation_loss': valid_loss,
+                'validation_accuracy': valid_accuracy,
+            }
+        )
+        if valid_loss < state['best_loss']:
+            state['best_loss'], state['best_epoch'] = valid_loss, epoch
+            state['best'] = {
+                k: v.detach().clone() for k, v in network.state_dict().items()
+            }
+        state['network'] = network.state_dict()
+        state['optimizer'] = optimizer.state_dict()
+        state['seconds'] += time.perf_counter() - started
+        _save(state, path)
+    return state
+
+
+def train(config: SourceConfig, folder: Path, *, progress: bool = True) -> Run:
+    """
+    Train a network: data, runs, calibration.
+
+    Parameters
+    ----------
+    config : `~astrosieve_training.config.SourceConfig`
+        The configuration.
+    folder : `~pathlib.Path`
+        Gets ``config.json``, ``cache/``, ``run-NN.pt``, ``best.pt`` and
+        ``summary.json``. What is there already with the same settings is not
+        done again.
+    progress : bool, optional
+        Whether to show progress.
+
+    Returns
+    -------
+    run : `Run`
+    """
+    from tqdm import trange
+
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    data = prepare(config, folder / 'cache', progress=progress)
+    prepared = time.perf_counter() - started
+    states = [
+        train_run(
+            data.training, data.validation, config, number,
+            folder / f'run-{number:02d}.pt',
+        )
+        for number in trange(
+            config.train.runs, desc='runs', disable=None if progress else True
+        )
+    ]  # fmt: skip
+    best = min(range(len(states)), key=lambda i: states[i]['best_loss'])
+    size = data.training.cutouts.shape[-1]
+    network = build_network(config.network, size=size)
+    network.load_state_dict(states[best]['best'])
+    calibration = calibrate(
+        predict_logits(network, data.calibrating.inputs['cutouts']),
+        data.calibrating,
+        predict_logits(network, data.holdout.inputs['cutouts']),
+        data.holdout,
+        classes=config.network.classes,
+        settings=config.calibration,
+    )
+    summary = {
+        'counts': data.counts,
+        'fwhm_range': data.fwhm_range,
+        'best_run': best,
+        'seconds_prepare': prepared,
+        'runs': [
+            {k: s[k] for k in ('best_loss', 'best_epoch', 'seconds', 'history')}
+            for s in states
+        ],
+        'calibration': asdict(calibration),
+    }
+    _save(
+        {'network': network.state_dict(), 'size': size}, folder / 'best.pt'
+    )
+    for name, content in (('config', asdict(config)), ('summary', summary)):
+        with atomic_path(folder / f'{name}.json', overwrite=True) as temporary:
+            temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+    return Run(config, network, calibration, summary)
+
+
+def load_run(folder: Path) -> Run:
+    """
+    Load a finished training.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        As `train` leaves it.
+
+    Returns
+    -------
+    run : `Run`
+
+    Raises
+    ------
+    OutputError
+        If the training is not there or not finished.
+    """
+    from astrosieve_training.config import config_from_dict
+
+    try:
+        values = json.loads((folder / 'config.json').read_text(encoding='utf-8'))
+        summary = json.loads((folder / 'summary.json').read_text(encoding='utf-8'))
+        saved = torch.load(folder / 'best.pt', weights_only=True)
+    except (OSError, ValueError) as error:
+        msg = f'{folder}: no finished training there ({error}); run the step train'
+        raise OutputError(msg) from error
+    config = config_from_dict(values)
+    network = build_network(config.network, size=saved['size'])
+    network.load_state_dict(saved['network'])
+    network.eval()
+    return Run(config, network, Calibration.from_dict(summary['calibration']), summary)
