@@ -15,5 +15,6 @@ intersphinx_mapping = {
 }
 myst_enable_extensions = ['dollarmath']
 numpydoc_show_class_members = False
+autosummary_generate = False
 autodoc_typehints = 'none'
 html_theme = 'alabaster'

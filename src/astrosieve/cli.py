@@ -26,7 +26,11 @@ from astrosieve.catalogs import (
     select_classes,
     write_catalog,
 )
-from astrosieve.exceptions import AstrosieveError, AstrosieveWarning
+from astrosieve.exceptions import (
+    AstrosieveError,
+    AstrosieveWarning,
+    ModelIntegrityError,
+)
 from astrosieve.exposures import Chip, root_name
 from astrosieve.finders import list_finders
 from astrosieve.markers import CLASSES
@@ -85,7 +89,8 @@ def report_warnings(name: str, seen: set[str]) -> Iterator[None]:
             for text in dict.fromkeys(str(w.message) for w in caught):
                 if text not in seen:
                     seen.add(text)
-                    click.echo(f'warning: {name}: {text}', err=True)
+                    where = '' if name in text else f'{name}: '
+                    click.echo(f'warning: {where}{text}', err=True)
 
 
 @dataclass(frozen=True)
@@ -218,7 +223,7 @@ def _parse_unit(
 )
 @click.option(
     '--origin',
-    type=click.Choice(['0', '1']),
+    type=click.Choice(['0', '0.5', '1']),
     default='0',
     show_default=True,
     help="Coordinate of the first pixel's centre in --catalog.",
@@ -323,6 +328,8 @@ def classify(
         if prior:
             complete_prior(prior, loaded.card.class_prior)
         rows = None if catalog is None else read_catalog(catalog)
+    except ModelIntegrityError as error:
+        raise click.ClickException(str(error)) from error
     except (AstrosieveError, ValueError) as error:
         raise click.UsageError(str(error)) from error
     unknown = [name for name in keep if name not in (*loaded.card.classes, UNSCORED)]
@@ -463,9 +470,11 @@ def _classify_one(
 def _summary(name: str, table: Table, kept: Table, written: list[Path]) -> str:
     """Return one line on what was found and where it is."""
     counts = Counter(np.asarray(table['class_name'], dtype=str).tolist())
-    ordered = [n for n in (*CLASSES, UNSCORED) if n in counts]
-    parts = ', '.join(f'{counts[n]} {n}' for n in ordered) or 'nothing detected'
-    text = f'{name}: {len(table)} detections: {parts}'
+    others = sorted(set(counts) - {*CLASSES, UNSCORED})
+    ordered = [n for n in (*CLASSES, *others, UNSCORED) if n in counts]
+    text = f'{name}: {len(table)} detections'
+    if len(table):
+        text += ': ' + ', '.join(f'{counts[n]} {n}' for n in ordered)
     if len(kept) < len(table):
         text += f'; {len(kept)} kept'
         lost = counts[UNSCORED] - int((kept['class_name'] == UNSCORED).sum())

@@ -71,7 +71,9 @@ def extract_cutouts(
     if whole.any():
         view = np.lib.stride_tricks.sliding_window_view(image, (size, size))
         cutouts[whole] = view[low[whole], left[whole]]
-    if not whole.all():
+    if not image.size:
+        cutouts[:] = fill
+    elif not whole.all():
         part = ~whole
         steps = np.arange(size)
         rows = low[part, None] + steps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ['CLASSES', 'MARKERS', 'Marker']
+__all__ = ['CLASSES', 'MARKERS', 'Marker', 'marker_for']
 
 CLASSES = ('star', 'cosmic_ray', 'spike', 'extended', 'bad_pixel', 'background')
 """The classes of detections, in the order of tables and legends."""
@@ -38,3 +38,9 @@ MARKERS = {
     'background': Marker('#9aa0a6', '.', 'cross'),
     'unscored': Marker('#ffffff', '1', 'boxcircle'),
 }
+_OTHER = Marker('#00d0d0', 'p', 'arrow')
+
+
+def marker_for(name: str) -> Marker:
+    """Return a class's marker; classes of other people's models share one."""
+    return MARKERS.get(name, _OTHER)

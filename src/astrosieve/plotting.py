@@ -12,7 +12,7 @@ from astropy.table import Table
 from astrosieve.atomic import atomic_path
 from astrosieve.catalogs import UNSCORED, fill_masked
 from astrosieve.exceptions import AstrosieveError
-from astrosieve.markers import CLASSES, MARKERS
+from astrosieve.markers import CLASSES, marker_for
 from astrosieve.psf import measure_background
 
 if TYPE_CHECKING:
@@ -105,12 +105,13 @@ def draw_overlay(axes: Axes, image: np.ndarray, table: Table) -> None:
     box = axes.get_window_extent()
     per_pixel = min(box.width / nx, box.height / ny) * 72 / axes.figure.dpi
     size = float(np.clip(9 * per_pixel, 2.5, 13)) ** 2
-    for name in (*CLASSES, UNSCORED):
+    others = sorted(set(names.tolist()) - {*CLASSES, UNSCORED})
+    for name in (*CLASSES, *others, UNSCORED):
         rows = (names == name) & inside
         if not rows.any():
             continue
-        marker = MARKERS[name]
-        hollow = marker.matplotlib in 'oDs'
+        marker = marker_for(name)
+        hollow = marker.matplotlib in 'oDsp'
         axes.scatter(
             x[rows],
             y[rows],

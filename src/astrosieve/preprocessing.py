@@ -92,7 +92,9 @@ def spoilt_pixels(
     """
     spoilt = None
     # A sum that is finite has finite terms, and costs less than a test of each.
-    finite = None if np.isfinite(sci.sum(dtype=np.float64)) else np.isfinite(sci)
+    with np.errstate(invalid='ignore'):  # infinities of both signs
+        total = sci.sum(dtype=np.float64)
+    finite = None if np.isfinite(total) else np.isfinite(sci)
     for bad, bit in (
         (mask, CLASS_FLAGS.masked),
         (None if finite is None else ~finite, CLASS_FLAGS.non_finite),

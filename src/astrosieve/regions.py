@@ -9,7 +9,7 @@ from astropy.table import Table
 
 from astrosieve.atomic import atomic_path
 from astrosieve.catalogs import fill_masked
-from astrosieve.markers import MARKERS
+from astrosieve.markers import marker_for
 
 __all__ = ['write_regions']
 
@@ -37,7 +37,7 @@ def write_regions(catalog: Table, path: str | Path, *, overwrite: bool = False) 
     y = fill_masked(catalog['y_centroid'])
     lines = ['# Region file format: DS9 version 4.1', 'global width=1', 'image']
     for name in np.unique(catalog['class_name']):
-        marker = MARKERS[str(name)]
+        marker = marker_for(str(name))
         rows = np.flatnonzero(
             (catalog['class_name'] == name) & np.isfinite(x) & np.isfinite(y)
         )

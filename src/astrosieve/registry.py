@@ -116,8 +116,9 @@ class Model:
 def _manifest() -> dict[str, Any]:
     path = _WEIGHTS / 'manifest.json'
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
+        manifest = json.loads(path.read_text(encoding='utf-8'))
+        return {key: manifest[key] for key in ('models', 'aliases')}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f'{path} is missing or damaged ({error}); reinstall astrosieve'
         raise ModelIntegrityError(msg) from error
 

@@ -88,6 +88,9 @@ class OnnxSession:
         -------
         logits : (N, C) float32 `~numpy.ndarray`
         """
+        if chunk_size < 1:
+            msg = f'chunk_size must be at least 1; got {chunk_size}'
+            raise ValueError(msg)
         session = self._open()
         n_rows = len(next(iter(inputs.values())))
         parts = [

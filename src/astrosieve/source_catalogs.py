@@ -39,6 +39,8 @@ _NOMINAL_FWHM = {
 }
 _DEFAULT_FWHM = 2.0
 
+_NO_DETECTIONS = QTable({'id': [0], 'x_centroid': [0.0], 'y_centroid': [0.0]})[:0]
+
 
 @dataclass(frozen=True)
 class ClassifyOptions:
@@ -143,6 +145,14 @@ def _detect(
     spoilt: np.ndarray | None,
 ) -> Table:
     """Return a finder's detections, an empty table where there are none."""
+    background = measure_background(chip.sci, spoilt=spoilt)
+    if not background.noise > 0:
+        what = (
+            'one value only' if background.noise == 0 else 'no finite, unmasked pixel'
+        )
+        msg = f'{chip.name}: the image has {what}: nothing can be detected'
+        warnings.warn(msg, AstrosieveWarning, stacklevel=4)
+        return _NO_DETECTIONS.copy()
     scale, _ = electron_scale(
         unit,
         gain=options.gain or chip.gain,
@@ -155,11 +165,9 @@ def _detect(
         nsigma=options.nsigma,
         scale=scale,
         spoilt=spoilt,
-        background=measure_background(chip.sci, spoilt=spoilt),
+        background=background,
     )
-    if found is None:
-        return QTable({'id': [0], 'x_centroid': [0.0], 'y_centroid': [0.0]})[:0]
-    return QTable(found)
+    return _NO_DETECTIONS.copy() if found is None else QTable(found)
 
 
 def _add_sky(table: Table, chip: Chip, xy: np.ndarray) -> Table:

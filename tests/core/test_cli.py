@@ -250,3 +250,64 @@ def test_commands_of_other_modules(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 'greet' in CliRunner().invoke(main, ['--help']).output
     assert CliRunner().invoke(main, ['greet']).output == 'hello\n'
     assert CliRunner().invoke(main, ['depart']).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ('image', 'message'),
+    [
+        (np.full((40, 40), 5.0), 'the image has one value only'),
+        (np.full((40, 40), np.nan), 'the image has no finite, unmasked pixel'),
+        (np.ones((1, 1)), 'the image has one value only'),
+        (np.arange(16.0).reshape(4, 4), 'No sources were found'),
+        (np.random.default_rng(5).poisson(99, (50, 50)).astype('i2'), 'No sources'),
+    ],
+    ids=['one value', 'all NaN', 'one pixel', 'tiny', 'integers'],
+)
+def test_images_without_detections(
+    run, tmp_path: Path, image: np.ndarray, message: str
+) -> None:
+    """They give an empty catalogue with all columns, and say why."""
+    header = fits.Header({'BUNIT': 'electron'})
+    fits.PrimaryHDU(image, header).writeto(tmp_path / 'a.fits')
+    result = run(tmp_path / 'a.fits')
+    assert result.exit_code == 0
+    assert message in result.stderr
+    table = QTable.read('a_sources.ecsv')
+    assert len(table) == 0
+    assert {'x_centroid', 'class_name', 'p_star'} <= set(table.colnames)
+
+
+def test_unreadable_inputs_are_named(run, flc: Path) -> None:
+    """Each kind of broken file has a message of its own; nothing is written."""
+    content = flc.read_bytes()
+    cases = {
+        'cut_flc.fits': (content[: len(content) // 2], 'the file is truncated'),
+        'text.fits': (b'hello', 'not a readable FITS file'),
+        'empty.fits': (b'', 'not a readable FITS file'),
+    }
+    for name, (broken, message) in cases.items():
+        path = flc.with_name(name)
+        path.write_bytes(broken)
+        result = run(path)
+        assert result.exit_code == 1
+        assert message in result.stderr
+        assert name in result.stderr
+    result = run(flc, '--ext', 'SCI,3')
+    assert result.exit_code == 1
+    assert "no extension 'SCI,3'; it has" in result.stderr
+    assert list(Path().iterdir()) == []
+
+
+def test_damaged_weights_are_refused(flc: Path, tiny_model: Path) -> None:
+    """A changed byte in the weights is found before any image is touched."""
+    folder = flc.parent
+    weights = bytearray(tiny_model.read_bytes())
+    weights[len(weights) // 2] ^= 1
+    (folder / 'tiny.onnx').write_bytes(weights)
+    card = tiny_model.with_suffix('.json').read_text(encoding='utf-8')
+    (folder / 'tiny.json').write_text(card, encoding='utf-8')
+    words = ['classify', str(flc), '--model', str(folder / 'tiny.onnx')]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 1
+    assert 'SHA-256' in result.stderr
+    assert 'Reinstall' in result.stderr

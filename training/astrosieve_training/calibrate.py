@@ -3,9 +3,9 @@ Calibration: from logits to probabilities that hold, and named thresholds.
 
 A temperature and an offset for each class are fitted on exposures that were kept
 from training (vector scaling with one common scale; Guo et al. 2017, ICML 70,
-1321). The offsets carry the network from the balanced mix of its training set
-to the mix of classes of those exposures; the export adds them to the biases of
-the last layer, and the card states the mix.
+1321). The offsets carry the network from the mix of its training set to equal
+shares of all classes, or to the mix of those exposures; the export adds them to
+the biases of the last layer, and the card states the mix.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from astrosieve.calibration import softmax
+from astrosieve.calibration import reweight, softmax
 from astrosieve.cards import OperatingPoint
 from astrosieve.metrics import (
     expected_calibration_error,
@@ -46,7 +46,7 @@ class Calibration:
         Named thresholds.
     calibration_error : tuple of float
         Expected calibration error on the other held-out exposures, without and
-        with the calibration.
+        with the calibration, each probability carried to the mix of classes there.
     """
 
     temperature: float
@@ -78,7 +78,7 @@ class Calibration:
 
 
 def fit_scaling(
-    logits: np.ndarray, labels: np.ndarray
+    logits: np.ndarray, labels: np.ndarray, *, equal: bool
 ) -> tuple[float, np.ndarray]:
     """
     Fit a temperature and offsets by maximum likelihood.
@@ -89,6 +89,8 @@ def fit_scaling(
         Outputs of the network.
     labels : (N,) int `~numpy.ndarray`
         Class numbers.
+    equal : bool
+        Whether the classes count alike, however many members they have.
 
     Returns
     -------
@@ -103,16 +105,20 @@ def fit_scaling(
     n_classes = logits.shape[1]
     wide = logits.astype(np.float64)
     rows = np.arange(len(labels))
+    counts = np.bincount(labels, minlength=n_classes)
+    weights = 1 / counts[labels] if equal else np.ones(len(labels))
+    weights /= weights.sum()
 
     def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         scale = np.exp(parameters[0])
         logp = log_softmax(wide * scale + parameters[1:], axis=1)
         residual = np.exp(logp)
         residual[rows, labels] -= 1
+        residual *= weights[:, None]
         gradient = np.empty(n_classes + 1)
         gradient[0] = (residual * wide).sum() * scale
         gradient[1:] = residual.sum(axis=0)
-        return -logp[rows, labels].mean(), gradient / len(labels)
+        return -(weights * logp[rows, labels]).sum(), gradient
 
     fit = minimize(loss, np.zeros(n_classes + 1), jac=True, method='L-BFGS-B')
     temperature = float(np.exp(-fit.x[0]))
@@ -202,8 +208,11 @@ def calibrate(
     """
     labels = label_numbers(detections.rows, classes)
     known = detections.usable & (labels >= 0)
-    temperature, offsets = fit_scaling(logits[known], labels[known])
+    equal = settings.prior == 'equal'
+    temperature, offsets = fit_scaling(logits[known], labels[known], equal=equal)
     counts = np.bincount(labels[known], minlength=len(classes)) + 1.0
+    if equal:
+        counts = np.ones(len(classes))
     prior = dict(zip(classes, (counts / counts.sum()).tolist(), strict=True))
 
     def p_star(values: np.ndarray) -> np.ndarray:
@@ -225,8 +234,16 @@ def calibrate(
     }
     other_labels = label_numbers(other.rows, classes)
     rows = other.usable & (other_labels >= 0)
+    shares = np.bincount(other_labels[rows], minlength=len(classes)) / rows.sum()
+    factors = {
+        name: max(share, 1e-6) / prior[name]
+        for name, share in zip(classes, shares, strict=True)
+    }
     errors = [
-        expected_calibration_error(softmax(values[rows], t), other_labels[rows])
+        expected_calibration_error(
+            reweight(softmax(values[rows], t), classes, factors=factors),
+            other_labels[rows],
+        )
         for values, t in ((other_logits, 1.0), (other_logits + offsets, temperature))
     ]
     return Calibration(

@@ -312,12 +312,16 @@ class CalibrationConfig:
 
     Parameters
     ----------
+    prior : {'equal', 'sample'}
+        Mix of classes for which the probabilities hold: equal shares, or that of
+        the exposures calibrated on.
     pure : float
         Purity that the operating point 'pure' aims at.
     complete : float
         Completeness that the operating point 'complete' aims at.
     """
 
+    prior: str = 'equal'
     pure: float = 0.99
     complete: float = 0.99
 
@@ -325,6 +329,8 @@ class CalibrationConfig:
         for key in ('pure', 'complete'):
             value = getattr(self, key)
             _require(0 < value < 1, f'calibration.{key}', value, 'a share')
+        good = self.prior in ('equal', 'sample')
+        _require(good, 'calibration.prior', self.prior, "'equal' or 'sample'")
 
 
 @dataclass(frozen=True)

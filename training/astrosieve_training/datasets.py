@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from astropy.io import fits
 from astropy.table import Table, vstack
 from astropy.utils.exceptions import AstropyUserWarning
 
@@ -27,7 +28,8 @@ from astrosieve.dq import dq_to_mask
 from astrosieve.exposures import Chip
 from astrosieve.finders import detect
 from astrosieve.preprocessing import get_preprocessing, spoilt_pixels
-from astrosieve.psf import estimate_fwhm, measure_background
+from astrosieve.psf import measure_background
+from astrosieve.source_catalogs import chip_fwhm
 from astrosieve.units import electron_scale
 from astrosieve_training.config import (
     ExposurePlan,
@@ -49,7 +51,6 @@ __all__ = [
 ]
 
 _CACHE_VERSION = 1
-_DEFAULT_FWHM = 2.0
 
 Measure = Callable[[np.ndarray, np.ndarray, float, Any], Table]
 
@@ -185,7 +186,8 @@ def detection_set(
         The image.
     label : callable
         Returns, for (N, 2) positions, a table with the columns ``label``,
-        ``share``, ``contested``, ``snr``, ``distance_to_bright``, ``saturated``.
+        ``share``, ``contested``, ``snr``, ``distance_to_bright``, ``crowding``,
+        ``saturated``.
     finders : sequence of `~astrosieve_training.config.FinderConfig`
         The finders; what two of them find is there twice.
     preprocessing : str
@@ -209,14 +211,14 @@ def detection_set(
         lost = dq_to_mask(chip.dq, chip.dq_meaning.no_signal)
     spoilt = spoilt_pixels(chip.sci, mask=chip.mask, no_signal=lost)
     background = measure_background(chip.sci, spoilt=spoilt)
-    width = fwhm or estimate_fwhm(chip.sci, spoilt=spoilt) or _DEFAULT_FWHM
+    width = chip_fwhm(chip, fwhm, spoilt=spoilt)
     scale, _ = electron_scale(chip.unit, gain=chip.gain, exptime=chip.exptime)
     fitted = get_preprocessing(preprocessing).fit(chip.sci, spoilt=spoilt)
-    sets = []
+    found = {}
     for finder in finders:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', AstropyUserWarning)
-            found = detect(
+            table = detect(
                 chip.sci,
                 finder.name,
                 fwhm=width,
@@ -225,45 +227,35 @@ def detection_set(
                 spoilt=spoilt,
                 background=background,
             )
-        if found is None or not len(found):
-            continue
-        xy = positions(found)
-        batch = fitted(xy)
-        rows = label(xy)
-        rows['x'], rows['y'] = xy.T
-        rows['finder'] = finder.label
-        rows['exposure'] = exposure
-        rows['camera'] = camera
-        rows['scene'] = scene
-        rows['fwhm'] = width
-        rows['crowding'] = _neighbours(xy, radius=15.0)
-        rows['valid'] = batch.valid
-        rows['edge'] = CLASS_FLAGS.any_set(batch.flags, 'edge')
-        rows['fill'] = _fill_value(fitted)
-        if measure is not None:
-            data = chip.sci - np.float32(background.level)
-            if spoilt is not None:
-                data[spoilt != 0] = 0
-            for name, column in measure(data, xy, width, chip).items():
-                rows[name] = column
-        sets.append(DetectionSet(batch.inputs, rows))
-    if not sets:
+        if table is not None and len(table):
+            found[finder.label] = positions(table)
+    if not found:
         return DetectionSet({}, Table())
-    return join(sets)
+    xy = np.concatenate(list(found.values()))
+    batch = fitted(xy)
+    rows = label(xy)
+    rows['x'], rows['y'] = xy.T
+    rows['finder'] = np.repeat(list(found), [len(each) for each in found.values()])
+    rows['exposure'] = exposure
+    rows['camera'] = camera
+    rows['scene'] = scene
+    rows['fwhm'] = width
+    rows['valid'] = batch.valid
+    rows['edge'] = CLASS_FLAGS.any_set(batch.flags, 'edge')
+    rows['fill'] = _fill_value(fitted)
+    if measure is not None:
+        data = chip.sci - np.float32(background.level)
+        if spoilt is not None:
+            data[spoilt != 0] = 0
+        for name, column in measure(data, xy, width, chip).items():
+            rows[name] = column
+    return DetectionSet(batch.inputs, rows)
 
 
 def _fill_value(fitted: Any) -> float:
     """Return what the preprocessing puts in place of a pixel that is not usable."""
     batch = fitted(np.array([[-1e6, -1e6]]))
     return float(next(iter(batch.inputs.values())).ravel()[0])
-
-
-def _neighbours(xy: np.ndarray, *, radius: float) -> np.ndarray:
-    """Return how many other positions lie within a radius."""
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(xy)
-    return np.asarray(tree.query_ball_point(xy, radius, return_length=True)) - 1
 
 
 def _write(path: Path, detections: DetectionSet) -> None:
@@ -305,6 +297,7 @@ def chip_of(exposure: Exposure) -> Chip:
         instrument=camera.instrument,
         detector=camera.detector,
         filter_name=camera.filter,
+        header=fits.Header({'RDNOISE': camera.read_noise}),
     )
 
 

@@ -507,7 +507,8 @@ def train(config: SourceConfig, folder: Path, *, progress: bool = True) -> Run:
     config : `~astrosieve_training.config.SourceConfig`
         The configuration.
     folder : `~pathlib.Path`
-        Gets ``config.json``, ``cache/``, ``run-NN.pt``, ``best.pt`` and
+        Gets ``config.json``, ``cache/``, ``run-NN.pt``, ``best.pt``,
+        ``examples.npz`` (cutouts for the export to compare on) and
         ``summary.json``. What is there already with the same settings is not
         done again.
     progress : bool, optional
@@ -555,9 +556,13 @@ def train(config: SourceConfig, folder: Path, *, progress: bool = True) -> Run:
         ],
         'calibration': asdict(calibration),
     }
-    _save(
-        {'network': network.state_dict(), 'size': size}, folder / 'best.pt'
-    )
+    _save({'network': network.state_dict(), 'size': size}, folder / 'best.pt')
+    rows = np.random.default_rng([config.seed, 3]).permutation(len(data.holdout))[:2048]
+    with (
+        atomic_path(folder / 'examples.npz', overwrite=True) as temporary,
+        temporary.open('wb') as file,
+    ):
+        np.savez_compressed(file, cutouts=data.holdout.inputs['cutouts'][rows])
     for name, content in (('config', asdict(config)), ('summary', summary)):
         with atomic_path(folder / f'{name}.json', overwrite=True) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')

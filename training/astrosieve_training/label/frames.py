@@ -54,8 +54,6 @@ class RealFrame:
         Of the PSF, pixels.
     classes : tuple of str
         Classes that the truth can tell.
-    read_noise : float
-        Electrons.
     note : str
         What the truth is, for tables.
     """
@@ -66,7 +64,6 @@ class RealFrame:
     area: tuple[float, float, float, float]
     fwhm: float
     classes: tuple[str, ...]
-    read_noise: float
     note: str
 
     def within(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -130,6 +127,7 @@ def ngc1261(folder: Path, half: str) -> RealFrame:
     if gain is None:
         msg = f'{chip.path}: no gain in the header'
         raise ExposureError(msg)
+    chip.header['RDNOISE'] = _PC1_READ_NOISE
     mask = np.zeros(chip.sci.shape, dtype=bool)
     mask[:_PYRAMID] = True
     mask[:, :_PYRAMID] = True
@@ -148,7 +146,6 @@ def ngc1261(folder: Path, half: str) -> RealFrame:
         area=left if half == 'left' else right,
         fwhm=1.8,
         classes=('star', 'cosmic_ray'),
-        read_noise=_PC1_READ_NOISE,
         note='one exposure against the median of three',
     )
 
@@ -157,6 +154,7 @@ def _hrc_chip(path: Path, distortion: fits.Header) -> Chip:
     """Return an HRC RAW as electrons, without its overscan, and with a WCS."""
     chip = _read(path)
     overscan = float(np.median(chip.sci[20:1044, 2:18]))
+    chip.header['RDNOISE'] = _HRC_READ_NOISE
     sci = (chip.sci[20:1044, 19:1043] - overscan) * np.float32(_HRC_GAIN)
     header = distortion.copy()
     # The distortion is about the detector's centre. The pointing and the roll
@@ -243,6 +241,5 @@ def hrc_47tuc(folder: Path) -> RealFrame:
         area=(low[0], high[0], low[1], high[1]),
         fwhm=2.5,
         classes=('star',),
-        read_noise=_HRC_READ_NOISE,
         note='stars that F330W shows at the same place',
     )

@@ -108,6 +108,8 @@ class Camera:
     diffusion_um : float
         Standard deviation of the lateral spread of charge set free at the surface far
         from the gates.
+    diffusion_tail : float
+        Share of the charge that comes from a layer without field and spreads farther.
     plate_scale : float
         Arcseconds per pixel.
     spike_angles : (float, float)
@@ -160,6 +162,7 @@ class Camera:
     pixel_size_um: float = 15.0
     thickness_um: float = 15.0
     diffusion_um: float = 4.5
+    diffusion_tail: float = 0.25
     plate_scale: float = 0.05
     spike_angles: tuple[float, float] = (45.0, 135.0)
     gain: float = 1.0
@@ -196,8 +199,8 @@ _NOT_NEGATIVE = (
     'cosmic_ray_rate', 'hot_rate', 'bad_columns', 'flat_noise', 'chip_gap',
 )  # fmt: skip
 _SHARES = (
-    'cte_loss', 'hot_fraction', 'warm_fraction', 'dead_fraction', 'unstable_fraction',
-    'flag_completeness',
+    'diffusion_tail', 'cte_loss', 'hot_fraction', 'warm_fraction', 'dead_fraction',
+    'unstable_fraction', 'flag_completeness',
 )  # fmt: skip
 
 
@@ -399,7 +402,7 @@ def random_camera(rng: np.random.Generator) -> Camera:
             **common,
             plate_scale=scale,
             thickness_um=float(rng.uniform(8, 20)),
-            diffusion_um=float(rng.uniform(0.2, 0.4)) * pixel,
+            diffusion_um=float(rng.uniform(0.2, 0.38)) * pixel,
             read_noise=float(rng.uniform(2, 8)),
             dark=float(10 ** rng.uniform(-3, -1.7)),
             sky_rate=float(10 ** rng.uniform(-2.7, -0.5)),

@@ -66,11 +66,14 @@ class _Source:
     rate: float
 
 
+# Below this charge, electrons, real frames hold single hot pixels and glitches.
+_LEAST = 300.0
+
 # Geometry as in the cameras; gains in `real_hits`.
 _SOURCES = {
-    'wfpc2': _Source(Slab(15.0, 10.0, 4.0), 'orbit', 5.3, 5.0, 2.0, 300.0, 1.3),
-    'uvis': _Source(Slab(15.0, 15.0, 5.5), 'orbit', 7.6, 5.0, 2.0, 479.0, 1.1),
-    'lsst': _Source(Slab(10.0, 100.0, 4.5), 'ground', 8.0, 5.0, 2.0, 3000.0, 0.035),
+    'wfpc2': _Source(Slab(15.0, 11.0, 3.5), 'orbit', 8.0, 5.0, 2.0, 300.0, 1.3),
+    'uvis': _Source(Slab(15.0, 16.0, 4.5), 'orbit', 8.3, 5.0, 2.0, 479.0, 1.1),
+    'lsst': _Source(Slab(10.0, 100.0, 4.5, 0.0), 'ground', 8.0, 5.0, 2.0, 3000.0, 0.035),
 }
 
 
@@ -158,7 +161,7 @@ def real_hits(folder: Path, source: str) -> Hits:
     source : str
         ``'wfpc2'``: four cut-outs of NGC 4151 (7.12 electrons per count). ``'uvis'``:
         Pluto, with Pluto itself, trailed stars and hot pixels left out. ``'lsst'``:
-        hits in darks, taken as electrons.
+        hits in darks, taken as electrons. Hits of less than 300 electrons are left out.
 
     Returns
     -------
@@ -180,8 +183,13 @@ def real_hits(folder: Path, source: str) -> Hits:
         )  # fmt: skip
     hits = _stack(parts)
     if source == 'uvis':
-        return _without_trails(hits)
-    return hits
+        hits = _without_trails(hits)
+    return _chosen(hits, np.asarray(hits.table['total']) > _LEAST)
+
+
+def _chosen(hits: Hits, keep: np.ndarray) -> Hits:
+    rows = np.flatnonzero(keep)
+    return Hits(hits.table[rows], [hits.stamps[i] for i in rows])
 
 
 def _stack(parts: list[Hits]) -> Hits:
@@ -198,8 +206,11 @@ def _read_wfpc2(folder: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:
     out: list[tuple[np.ndarray, np.ndarray | None]] = []
     for image in cube:
         electrons = image.astype(float) * 7.12
-        electrons -= ndimage.median_filter(electrons, 25)
-        out.append((electrons, None))
+        background = ndimage.median_filter(electrons, 25)
+        # The galaxy's nucleus, and the borders of the chips.
+        galaxy = ndimage.median_filter(electrons, 7) > background.min() + 40
+        galaxy = ndimage.binary_dilation(galaxy, iterations=15)
+        out.append((electrons - background, galaxy))
     return out
 
 
@@ -212,9 +223,8 @@ def _read_uvis(folder: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:
     background = ndimage.median_filter(sci, 21)
     sky = np.median(sci)
     # Pluto and Charon, their halos and spikes, and bright trailed stars.
-    bright = ndimage.median_filter(sci, 5) > sky + 60
-    bright = ndimage.binary_opening(bright, iterations=1)
-    exclude = ndimage.binary_dilation(bright, iterations=6)
+    bright = ndimage.median_filter(sci, 7) > sky + 20
+    exclude = ndimage.binary_dilation(bright, iterations=5)
     exclude |= background > sky + 25
     yy, xx = np.indices(sci.shape)
     for angle in (45.0, 135.0):
@@ -231,8 +241,7 @@ def _without_trails(hits: Hits) -> Hits:
     table = hits.table
     turn = np.abs((np.asarray(table['angle']) - 112.0 + 90) % 180 - 90)
     trailed = (turn < 14) & (table['length'] > 7) & (table['n_pixels'] > 14)
-    rows = np.flatnonzero(~trailed)
-    return Hits(table[rows], [hits.stamps[i] for i in rows])
+    return _chosen(hits, np.asarray(~trailed))
 
 
 def _read_lsst(folder: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:
@@ -274,14 +283,16 @@ def simulated_hits(
     """
     setting = _SOURCES[source]
     shape = (n_pixels, n_pixels)
+    # LSST's darks were taken on a stand with the detector upright.
     made = cosmic_ray_image(
         shape, setting.slab, rng, rate=setting.rate, exptime=setting.exptime,
-        site=setting.site,
+        site=setting.site, tilt=90.0,
     )  # fmt: skip
     image = made.image + setting.noise * rng.standard_normal(shape)
-    return cosmic_ray_statistics(
+    hits = cosmic_ray_statistics(
         image, setting.noise, nsigma=setting.nsigma, low=setting.low
     )
+    return _chosen(hits, np.asarray(hits.table['total']) > _LEAST)
 
 
 def compare_hits(real: Hits, simulated: Hits) -> dict[str, dict[str, float]]:
@@ -310,3 +321,155 @@ def compare_hits(real: Hits, simulated: Hits) -> dict[str, dict[str, float]]:
             'simulated': float(np.median(b)),
         }
     return out
+
+
+def plot_hits(folder: Path, rng: np.random.Generator) -> tuple[Figure, dict]:
+    """
+    Plot the distributions of simulated and real hits.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        The data directory.
+    rng : `~numpy.random.Generator`
+        Source of chance for the simulated ones.
+
+    Returns
+    -------
+    figure : `~matplotlib.figure.Figure`
+        One row for each set of real hits, one column for each quantity.
+    comparison : dict
+        For each set what `compare_hits` gives.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(15, 10), layout='constrained')
+    axes = figure.subplots(len(SOURCES), len(QUANTITIES))
+    titles = {
+        'wfpc2': 'WFPC2, NGC 4151', 'uvis': 'WFC3/UVIS, Pluto', 'lsst': 'LSST darks',
+    }  # fmt: skip
+    units = {
+        'length': 'length (pixels)', 'width': 'width (pixels)',
+        'peak': 'peak (electrons)', 'total': 'total charge (electrons)',
+    }  # fmt: skip
+    comparison = {}
+    for row, source in zip(axes, SOURCES, strict=True):
+        real = real_hits(folder, source)
+        simulated = simulated_hits(source, rng, n_pixels=1500)
+        result = comparison[source] = compare_hits(real, simulated)
+        for axis, name in zip(row, QUANTITIES, strict=True):
+            both = np.concatenate([real.table[name], simulated.table[name]])
+            low, high = np.percentile(both, [0.2, 99.8])
+            bins = np.geomspace(max(low, 0.9), high, 26)
+            for hits, label, style in (
+                (real, 'real', {'color': 'black', 'lw': 1.6}),
+                (simulated, 'simulated', {'color': 'tab:orange', 'lw': 1.6}),
+            ):
+                count, _ = np.histogram(hits.table[name], bins)
+                total = max(len(hits.table), 1)
+                axis.stairs(
+                    count / total, bins, label=f'{label} ({total})', **style
+                )  # fmt: skip
+            axis.set_xscale('log')
+            axis.set_xlabel(units[name])
+            axis.set_title(f'{titles[source]}: KS {result[name]["ks"]:.2f}', size=10)
+            axis.legend(fontsize=8, frameon=False)
+        row[0].set_ylabel('share of hits')
+    return figure, comparison
+
+
+def _frame_pairs(folder: Path, seed: int) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    from dataclasses import replace
+
+    from astropy.io import fits
+
+    from astrosieve_training.simulate.cameras import load_camera
+    from astrosieve_training.simulate.exposure import simulate_exposure
+    from astrosieve_training.simulate.scene import SceneConfig
+
+    hst = folder / 'hst'
+    uvis = fits.getdata(hst / 'wfc3uvis_pluto1_f606w_flt.fits', 'SCI')
+    raw = fits.getdata(hst / 'acshrc_47tuc_f606w_j8bt06o6q_raw.fits.gz', 1)
+    raw = raw.astype(float)
+    hrc = 2.216 * (raw - np.median(raw[:, 2:18]))[20:1044, 19:1043]
+    pc = fits.getdata(hst / 'wfpc2pc_ngc1261_f336w_single.fits', 1)
+    scenes = {
+        'wfc3-uvis-f606w': SceneConfig(
+            'trailed', star_density=0, bright_stars=8, trail_density=700,
+            trail_length=(17, 18), trail_angle=(112, 113), galaxy_density=5,
+            saturation=60, faint_snr=7, slope=0.45,
+        ),
+        'acs-hrc-f606w': SceneConfig(
+            'globular', star_density=13000, slope=0.42, bright_stars=15, saturation=6,
+            core_radius=0.5, faint_snr=3, galaxy_density=0,
+        ),
+        'wfpc2-pc-f336w': SceneConfig(
+            'globular', star_density=14000, slope=0.75, bright_stars=3, saturation=1.5,
+            core_radius=0.6, faint_snr=2, galaxy_density=0,
+        ),
+    }  # fmt: skip
+    names = {
+        'wfc3-uvis-f606w': ('WFC3/UVIS F606W, 479 s', uvis, 479.0),
+        'acs-hrc-f606w': ('ACS/HRC F606W, 60 s', hrc, 60.0),
+        'wfpc2-pc-f336w': ('WFPC2/PC1 F336W, 700 s', pc, 700.0),
+    }
+    pairs = []
+    for name, (title, real, exptime) in names.items():
+        camera = load_camera(name)
+        if name == 'acs-hrc-f606w':
+            # The raw frame's dark current and flat are still in it.
+            camera = replace(camera, hot_fraction=0.01, warm_fraction=0.02)
+        exposure = simulate_exposure(
+            camera, seed=seed, shape=real.shape, scene=scenes[name], exptime=exptime
+        )
+        pairs.append((title, np.asarray(real, float), exposure.sci.astype(float)))
+    return pairs
+
+
+def plot_frames(folder: Path, *, seed: int = 5, size: int = 400) -> Figure:
+    """
+    Plot simulated beside real frames at the same stretch.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        The data directory.
+    seed : int, optional
+        Of the simulated exposures.
+    size : int, optional
+        Side of the part that is shown, pixels.
+
+    Returns
+    -------
+    figure : `~matplotlib.figure.Figure`
+        One row for each of UVIS, HRC and WFPC2: real, simulated, and a part of each,
+        enlarged three times.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(16, 12.4), layout='constrained')
+    axes = figure.subplots(3, 4)
+    for row, (title, real, simulated) in zip(
+        axes, _frame_pairs(folder, seed), strict=True
+    ):
+        y0, x0 = ((n - size) // 2 + min(40, (n - size) // 2) for n in real.shape)
+        sky = np.median(real)
+        sigma = 1.4826 * np.median(np.abs(real - sky))
+        span = size // 3
+        for axis, image, name, extent in (
+            (row[0], real, 'real', size), (row[1], simulated, 'simulated', size),
+            (row[2], real, 'real, enlarged', span),
+            (row[3], simulated, 'simulated, enlarged', span),
+        ):  # fmt: skip
+            # The zero of the sky is the real one's; the scale is the same.
+            shown = image - np.median(image)
+            cut = shown[y0 : y0 + extent, x0 : x0 + extent]
+            scaled = np.arcsinh(np.clip(cut, -3 * sigma, 150 * sigma) / (3 * sigma))
+            axis.imshow(
+                scaled, origin='lower', cmap='gray', vmin=np.arcsinh(-1),
+                vmax=np.arcsinh(50), interpolation='nearest',
+            )  # fmt: skip
+            axis.set_title(f'{title}: {name}', size=10)
+            axis.set_xticks([])
+            axis.set_yticks([])
+    return figure

@@ -41,6 +41,10 @@ _XI = 0.0178
 _EXCITATION = 0.173
 # Energy above which a delta electron travels far enough to be followed by itself, keV.
 _DELTA_CUT = 25.0
+# How much farther the charge of the field-free layer spreads.
+_TAIL_WIDTH = 2.6
+# Shares of primary particles, worms and points.
+_SHARES = {'orbit': (0.80, 0.15, 0.05), 'ground': (0.50, 0.38, 0.12)}
 _KINDS = ('primary', 'worm', 'point')
 
 
@@ -57,11 +61,15 @@ class Slab:
         Standard deviation of the lateral spread of charge set free at the surface
         farthest from the gates. It falls with the square root of the distance, to a
         floor of a quarter.
+    tail_share : float
+        Share of the charge that comes from a layer without field and spreads 2.6 times
+        as far; 0 for a fully depleted slab.
     """
 
     pixel_um: float = 15.0
-    thickness_um: float = 15.0
-    diffusion_um: float = 5.0
+    thickness_um: float = 16.0
+    diffusion_um: float = 4.5
+    tail_share: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,7 @@ def expected_hits(
 
 
 def sample_directions(
-    n: int, rng: np.random.Generator, *, muons: bool = False
+    n: int, rng: np.random.Generator, *, muons: bool = False, tilt: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
     """
     Draw directions of particles that cross a plane.
@@ -133,18 +141,35 @@ def sample_directions(
     rng : `~numpy.random.Generator`
         Source of chance.
     muons : bool, optional
-        Whether the flux itself falls with the square of the cosine, as on the ground
-        for a level detector. Default: isotropic.
+        Whether the flux falls with the square of the cosine of the zenith distance, as
+        on the ground. Default: isotropic.
+    tilt : float, optional
+        Degrees between the plane's normal and the zenith, for muons.
 
     Returns
     -------
     cos_theta, phi : (N,) `~numpy.ndarray`
         Cosine of the angle to the normal, in (0, 1], and azimuth.
     """
-    # p(theta) ~ cos(theta) sin(theta) gives p(mu) ~ mu; with cos^2, p(mu) ~ mu^3.
-    power = 0.25 if muons else 0.5
-    cos_theta = np.maximum(rng.random(n), 1e-12) ** power
-    return cos_theta, rng.uniform(0, 2 * np.pi, n)
+    # p(theta) ~ cos(theta) sin(theta) gives p(mu) ~ mu.
+    cos_theta = np.sqrt(np.maximum(rng.random(n), 1e-12))
+    phi = rng.uniform(0, 2 * np.pi, n)
+    if not muons or n == 0:
+        return cos_theta, phi
+    angle = np.deg2rad(tilt)
+    kept: list[np.ndarray] = []
+    found = 0
+    while True:
+        sin_theta = np.sqrt(1 - cos_theta**2)
+        zenith = cos_theta * np.cos(angle) + sin_theta * np.cos(phi) * np.sin(angle)
+        accepted = rng.random(len(cos_theta)) < zenith**2
+        kept.append(np.stack([cos_theta, phi])[:, accepted])
+        found += int(accepted.sum())
+        if found >= n:
+            both = np.concatenate(kept, axis=1)[:, :n]
+            return both[0], both[1]
+        cos_theta = np.sqrt(np.maximum(rng.random(4 * n), 1e-12))
+        phi = rng.uniform(0, 2 * np.pi, 4 * n)
 
 
 def _landau(n: int, rng: np.random.Generator) -> np.ndarray:
@@ -163,12 +188,12 @@ def _species(
     """Return charge squared and kinetic energy per nucleon in GeV."""
     if muons:
         return np.ones(n), np.exp(rng.normal(np.log(3.0), 1.0, n)) * 9
-    z2 = rng.choice([1.0, 4.0, 36.0, 64.0], size=n, p=[0.885, 0.105, 0.006, 0.004])
+    z2 = rng.choice([1.0, 4.0, 36.0, 64.0], size=n, p=[0.935, 0.06, 0.003, 0.002])
     # Above the geomagnetic cut-off of a low orbit the spectrum is hard; protons set
     # free in the telescope and trapped ones fill in below.
     energy = 1.5 * (np.maximum(rng.random(n), 1e-6) ** (-1 / 1.4))
-    slow = rng.random(n) < 0.16
-    energy[slow] = np.exp(rng.uniform(np.log(0.006), np.log(1.0), slow.sum()))
+    slow = rng.random(n) < 0.08
+    energy[slow] = np.exp(rng.uniform(np.log(0.015), np.log(1.0), slow.sum()))
     return z2, energy
 
 
@@ -202,10 +227,16 @@ class _Charge:
 
 
 def _tracks(
-    n: int, shape: tuple[int, int], slab: Slab, rng: np.random.Generator, *, muons: bool
+    n: int,
+    shape: tuple[int, int],
+    slab: Slab,
+    rng: np.random.Generator,
+    *,
+    muons: bool,
+    tilt: float,
 ) -> tuple[_Charge, np.ndarray, np.ndarray, tuple[np.ndarray, ...]]:
     """Return the charge of straight tracks, their lengths, angles, and deltas."""
-    cos_theta, phi = sample_directions(n, rng, muons=muons)
+    cos_theta, phi = sample_directions(n, rng, muons=muons, tilt=tilt)
     z2, energy = _species(n, rng, muons=muons)
     margin = 60.0
     x0 = rng.uniform(-margin, shape[1] + margin, n)
@@ -305,13 +336,20 @@ def _collect(
     """Spread points of charge by diffusion and add them to the image."""
     depth = np.clip(charge.z / slab.thickness_um, 0, 1)
     sigma = slab.diffusion_um * np.maximum(np.sqrt(depth), 0.25) / slab.pixel_um
-    reach = 2
+    reach = 3
     near = (charge.x > -3) & (charge.x < shape[1] + 2)
     near &= (charge.y > -3) & (charge.y < shape[0] + 2)
     x, y, sigma, electrons = (
         a[near] for a in (charge.x, charge.y, sigma, charge.electrons)
     )
     edges = np.arange(-reach, reach + 2) - 0.5
+    if slab.tail_share > 0:
+        tail = slab.tail_share
+        x, y, sigma, electrons = (
+            np.concatenate([x, x]), np.concatenate([y, y]),
+            np.concatenate([sigma, _TAIL_WIDTH * sigma]),
+            np.concatenate([(1 - tail) * electrons, tail * electrons]),
+        )  # fmt: skip
     for start in range(0, len(x), 100_000):
         part = slice(start, start + 100_000)
         xi = np.floor(x[part] + 0.5).astype(int)
@@ -430,6 +468,7 @@ def cosmic_ray_image(
     rate: float,
     exptime: float,
     site: str = 'orbit',
+    tilt: float = 35.0,
     templates: CosmicRayTemplates | None = None,
     template_share: float = 0.0,
 ) -> CosmicRayHits:
@@ -451,6 +490,8 @@ def cosmic_ray_image(
     site : str, optional
         ``'orbit'``: an isotropic flux of protons and ions, a few slow electrons.
         ``'ground'``: muons, and as many electrons set free by radioactivity.
+    tilt : float, optional
+        Degrees between the detector's normal and the zenith, for the ground.
     templates : `CosmicRayTemplates`, optional
         Real hits.
     template_share : float, optional
@@ -467,14 +508,13 @@ def cosmic_ray_image(
     n = int(rng.poisson(expected_hits(shape, slab.pixel_um, rate, exptime)))
     n_template = int(rng.binomial(n, template_share)) if templates is not None else 0
     n -= n_template
-    shares = (0.93, 0.035, 0.035) if site == 'orbit' else (0.45, 0.35, 0.2)
-    n_primary, n_worm, n_point = rng.multinomial(n, shares)
+    n_primary, n_worm, n_point = rng.multinomial(n, _SHARES[site])
     # Tracks start in a margin around the image too, so that their density inside is
     # that of the area they start in.
     area = (shape[0] + 120) * (shape[1] + 120) / (shape[0] * shape[1])
     n_started = int(round(n_primary * area))
     charge, length, theta, deltas = _tracks(
-        n_started, shape, slab, rng, muons=site == 'ground'
+        n_started, shape, slab, rng, muons=site == 'ground', tilt=tilt
     )
     n_slow = n_worm + n_point
     worm_energy = np.exp(rng.uniform(np.log(60.0), np.log(900.0), n_worm))

@@ -399,7 +399,12 @@ def _simulate_chip(
         extended += nebula_image(scene, shape, *offset)
     hits = cosmic_ray_image(
         shape,
-        Slab(camera.pixel_size_um, camera.thickness_um, camera.diffusion_um),
+        Slab(
+            camera.pixel_size_um,
+            camera.thickness_um,
+            camera.diffusion_um,
+            camera.diffusion_tail,
+        ),
         _stream(seed, _HITS, extver, index),
         rate=camera.cosmic_ray_rate,
         exptime=exptime,

@@ -61,8 +61,8 @@ class SceneConfig:
         Mean brightness of nebulosity, times the noise of a pixel of sky.
     trail_density : float
         Sources trailed by a telescope that follows something else.
-    trail_length : (float, float)
-        Pixels; the same trail for all sources of a scene.
+    trail_length, trail_angle : (float, float)
+        Limits, pixels and degrees from +x; the same trail for all sources of a scene.
     sky_factor : float
         Times the camera's sky.
     """
@@ -79,6 +79,7 @@ class SceneConfig:
     nebula: float = 0.0
     trail_density: float = 0.0
     trail_length: tuple[float, float] = (6.0, 40.0)
+    trail_angle: tuple[float, float] = (0.0, 180.0)
     sky_factor: float = 1.0
 
     def __post_init__(self) -> None:
@@ -275,7 +276,7 @@ def make_scene(
     galaxies = _draw_galaxies(config, million, shape, noise, psf, rng)
     n = rng.poisson(config.trail_density * million)
     length = rng.uniform(*config.trail_length)
-    angle = rng.uniform(0, 180)
+    angle = rng.uniform(*config.trail_angle)
     trails = {
         'x': rng.uniform(-_MARGIN, nx + _MARGIN, n),
         'y': rng.uniform(-_MARGIN, ny + _MARGIN, n),

@@ -1,0 +1,99 @@
+"""Output files that are whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from astrosieve.atomic import atomic_path
+from astrosieve.exceptions import OutputError
+
+
+def test_writes_the_file_and_nothing_else(tmp_path: Path) -> None:
+    """The file appears at the end, with the permissions of any new file."""
+    path = tmp_path / 'out.ecsv'
+    with atomic_path(path) as temporary:
+        temporary.write_text('whole')
+        assert not path.exists()
+        assert temporary.parent == tmp_path
+        assert temporary.name.endswith('out.ecsv')
+    other = tmp_path / 'other'
+    other.touch()
+    assert path.read_text() == 'whole'
+    assert path.stat().st_mode == other.stat().st_mode
+    assert sorted(p.name for p in tmp_path.iterdir()) == ['other', 'out.ecsv']
+
+
+def fail_halfway(path: Path) -> None:
+    with atomic_path(path, overwrite=True) as temporary:
+        temporary.write_text('half')
+        raise ZeroDivisionError
+
+
+def test_failure_leaves_nothing(tmp_path: Path) -> None:
+    """An error within goes through; no file is left, whole or half."""
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway(tmp_path / 'out.ecsv')
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_failure_leaves_the_old_file(tmp_path: Path) -> None:
+    """What was there stays when writing fails."""
+    path = tmp_path / 'out.ecsv'
+    path.write_text('old')
+    with pytest.raises(ZeroDivisionError):
+        fail_halfway(path)
+    assert path.read_text() == 'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_full_disk(tmp_path: Path) -> None:
+    """The system's reason is in the message."""
+    path = tmp_path / 'out.ecsv'
+    with (
+        pytest.raises(OutputError, match=r'out\.ecsv: cannot be written \(No space'),
+        atomic_path(path),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_existing_file_is_kept(tmp_path: Path) -> None:
+    """Without overwrite an existing file is an error that says what to give."""
+    path = tmp_path / 'out.ecsv'
+    path.write_text('old')
+    with (
+        pytest.raises(OutputError, match=r'exists; give --overwrite \(overwrite=True'),
+        atomic_path(path),
+    ):
+        pytest.fail('must not get here')
+    with atomic_path(path, overwrite=True) as temporary:
+        temporary.write_text('new')
+    assert path.read_text() == 'new'
+
+
+def test_folders(tmp_path: Path) -> None:
+    """A missing folder and a folder in the file's place are told apart."""
+    with (
+        pytest.raises(OutputError, match=r'no/out\.ecsv: the folder .* does not exist'),
+        atomic_path(tmp_path / 'no' / 'out.ecsv'),
+    ):
+        pytest.fail('must not get here')
+    with (
+        pytest.raises(OutputError, match='is a folder; name a file'),
+        atomic_path(tmp_path, overwrite=True),
+    ):
+        pytest.fail('must not get here')
+
+
+def test_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that cannot be written is named, before any work."""
+    monkeypatch.setattr(os, 'access', lambda path, mode: False)
+    with (
+        pytest.raises(OutputError, match='cannot be written; choose another'),
+        atomic_path(tmp_path / 'out.ecsv'),
+    ):
+        pytest.fail('must not get here')

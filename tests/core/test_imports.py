@@ -1,0 +1,134 @@
+"""What the core imports, and what it must not."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {
+    'torch',
+    'photutils',
+    'drizzlepac',
+    'ginga',
+    'scipy',
+    'sklearn',
+    'matplotlib',
+    'dask',
+    'galsim',
+    'astrosieve_plugins',
+    'astrosieve_training',
+}
+FORBIDDEN = {
+    'astrosieve': HEAVY - {'matplotlib', 'dask'},
+    'astrosieve_plugins': {'torch', 'astrosieve_training'},
+    'astrosieve_training': {'astrosieve_plugins', 'drizzlepac', 'ginga'},
+}
+FOLDERS = {
+    'astrosieve': ROOT / 'src' / 'astrosieve',
+    'astrosieve_plugins': ROOT / 'plugins' / 'astrosieve_plugins',
+    'astrosieve_training': ROOT / 'training' / 'astrosieve_training',
+}
+
+
+def modules_after(code: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter holds after some code."""
+    code += '\nimport sys\nprint(*{name.partition(".")[0] for name in sys.modules})'
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_import_is_light() -> None:
+    """The package itself loads neither numpy nor astropy nor onnxruntime."""
+    loaded = modules_after('import astrosieve')
+    assert not loaded & {'numpy', 'astropy', 'onnxruntime', 'click', *HEAVY}
+
+
+@pytest.mark.parametrize('name', ['sources', 'source_catalogs', 'cli', 'demo'])
+def test_core_loads_no_host(name: str) -> None:
+    """Not the core's modules either bring in a host, torch or scipy."""
+    loaded = modules_after(f'import astrosieve.{name}')
+    assert 'numpy' in loaded
+    assert not loaded & HEAVY
+
+
+def test_classification_loads_no_host(tiny_model: Path) -> None:
+    """Nor does a classification; matplotlib comes with astropy's ZScale if there."""
+    loaded = modules_after(
+        'import numpy as np; from astrosieve import classify_sources\n'
+        'image = np.random.default_rng(0).normal(size=(40, 40))\n'
+        'table = classify_sources(image, [[20, 20]], unit="electron", '
+        f'model={str(tiny_model)!r})\n'
+        'assert table["class_name"][0] != "unscored"'
+    )
+    assert 'onnxruntime' in loaded
+    assert not loaded & (HEAVY - {'matplotlib'})
+
+
+def imported(path: Path) -> set[str]:
+    """Return the dotted names that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f'{path}: relative import'
+            names |= {f'{node.module}.{alias.name}' for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize('package', FOLDERS)
+def test_imports_run_one_way(package: str) -> None:
+    """Plugins and training import the core; no arrow runs back or across."""
+    files = list(FOLDERS[package].rglob('*.py'))
+    assert files
+    for path in files:
+        tops = {name.partition('.')[0] for name in imported(path)}
+        assert not tops & FORBIDDEN[package], path
+
+
+def test_plugins_do_not_import_each_other() -> None:
+    """Each adapter stands alone; a folder's own modules are its own."""
+    folder = FOLDERS['astrosieve_plugins']
+    for path in folder.rglob('*.py'):
+        own = path.relative_to(folder).parts[0].removesuffix('.py')
+        others = {
+            name.split('.')[1]
+            for name in imported(path)
+            if name.startswith('astrosieve_plugins.')
+        }
+        assert others <= {own}, path
+
+
+def test_core_has_no_import_loops() -> None:
+    """The modules of the core form floors: each uses those below it alone."""
+    modules = {path.stem: path for path in FOLDERS['astrosieve'].glob('*.py')}
+    uses = {
+        name: {
+            part
+            for full in imported(path)
+            if full.startswith('astrosieve.')
+            for part in full.split('.')[1:2]
+            if part in modules and part != name
+        }
+        for name, path in modules.items()
+    }
+    while uses:
+        floor = {name for name, used in uses.items() if not used & set(uses)}
+        assert floor, f'these import each other: {sorted(uses)}'
+        uses = {name: used for name, used in uses.items() if name not in floor}
+
+
+def test_unknown_names_are_attribute_errors() -> None:
+    """The lazy names of the package do not hide mistakes."""
+    import astrosieve
+
+    with pytest.raises(AttributeError, match="'astrosieve' has no attribute 'soup'"):
+        _ = astrosieve.soup
+    assert {'classify_sources', 'load_model', 'list_models'} <= set(dir(astrosieve))
