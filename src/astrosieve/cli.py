@@ -518,7 +518,7 @@ def demo(output: Path, overwrite: bool) -> None:
     from astrosieve.demo import compare_with_truth, demo_exposure
 
     try:
-        options = ClassifyOptions(model=load_model())
+        options = ClassifyOptions(model=load_model(), finder='peaks')
     except AstrosieveError as error:
         raise click.ClickException(str(error)) from error
     output.mkdir(parents=True, exist_ok=True)

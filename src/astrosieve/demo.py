@@ -32,7 +32,7 @@ def demo_truth() -> Table:
     -------
     truth : `~astropy.table.Table`
         ``x_centroid``, ``y_centroid`` (0-based), ``label``, ``contested`` for
-        each detection of the default finder.
+        each detection of the finders ``peaks`` and ``dao``.
     """
     return read_catalog(_DATA / 'demo_truth.ecsv')
 

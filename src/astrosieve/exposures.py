@@ -8,12 +8,18 @@ frames and subarrays, plain, gzipped or tile-compressed.
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import re
 import warnings
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -38,13 +44,18 @@ _UVIS_COLUMNS = (slice(25, 2073), slice(2133, 4181))
 _RAW_AREAS: dict[
     tuple[str, str, tuple[int, int], int], tuple[slice, tuple[slice, ...]]
 ] = {
-    ('ACS', 'HRC', (1044, 1062), 1): (slice(20, 1044), (slice(19, 1043),)),
+    ('ACS', 'HRC', (1044, 1062), 1): (slice(0, 1024), (slice(19, 1043),)),
     ('ACS', 'WFC', (2068, 4144), 1): (slice(0, 2048), _WFC_COLUMNS),
     ('ACS', 'WFC', (2068, 4144), 2): (slice(20, 2068), _WFC_COLUMNS),
     ('WFC3', 'UVIS', (2070, 4206), 1): (slice(0, 2051), _UVIS_COLUMNS),
     ('WFC3', 'UVIS', (2070, 4206), 2): (slice(19, 2070), _UVIS_COLUMNS),
 }
 
+_COMPRESSIONS: dict[bytes, Callable[..., Any]] = {
+    b'\x1f\x8b': gzip.open,
+    b'BZh': bz2.open,
+    b'\xfd7zXZ\0': lzma.open,
+}
 _SUFFIXES = re.compile(r'(\.(fits?|fts))?(\.(gz|fz|bz2|xz|Z))?$', re.IGNORECASE)
 
 
@@ -147,26 +158,52 @@ def _open(path: Path) -> Iterator[fits.HDUList]:
         msg = f'{path}: no such file'
         raise ExposureError(msg)
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
-                'error', message='.*truncated', category=AstropyUserWarning
-            )
-            # A file that needs scaling cannot be mapped: astropy copies it.
-            with fits.open(path, memmap=_can_map(path)) as hdus:
-                len(hdus)  # walks through all headers
-                yield hdus
+        with _whole(path) as hdus:
+            yield hdus
     except ExposureError:
         raise
-    except AstropyUserWarning as error:
+    except (AstropyUserWarning, EOFError) as error:
         msg = f'{path}: the file is truncated ({error}); fetch it again'
         raise ExposureError(msg) from error
-    except (OSError, EOFError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, zlib.error, lzma.LZMAError) as error:
         msg = f'{path}: not a readable FITS file ({error})'
         raise ExposureError(msg) from error
 
 
+def _whole(path: Path) -> fits.HDUList:
+    """Open a FITS file and walk through its headers; truncated is an error."""
+    source = _decompressed(path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            'error', message='.*truncated', category=AstropyUserWarning
+        )
+        hdus = fits.open(source, memmap=source is path and _can_map(path))
+        try:
+            len(hdus)
+        except BaseException:
+            hdus.close()
+            raise
+    return hdus
+
+
+def _decompressed(path: Path) -> Path | BytesIO:
+    """
+    Return what to open: the file, or its contents where it is compressed whole.
+
+    Left to itself, astropy takes a compressed stream that breaks off for the
+    end of the file, and the extensions that follow for missing.
+    """
+    with path.open('rb') as file:
+        start = file.read(6)
+    for magic, opener in _COMPRESSIONS.items():
+        if start.startswith(magic):
+            with opener(path) as stream:
+                return BytesIO(stream.read())
+    return path
+
+
 def _can_map(path: Path) -> bool:
-    return path.suffix.lower() not in ('.gz', '.fz', '.bz2', '.xz', '.z')
+    return path.suffix.lower() not in ('.fz', '.z')
 
 
 def _has_image(hdu: fits.hdu.base.ExtensionHDU) -> bool:
@@ -284,7 +321,8 @@ def _wcs(header: fits.Header, hdus: fits.HDUList, name: str) -> WCS | None:
         try:
             wcs = WCS(header, fobj=hdus, naxis=2)
         except Exception as error:  # wcslib's own errors have no common base
-            msg = f'{name}: the WCS cannot be used ({error}); no sky positions'
+            reason = ' '.join(str(error).split())
+            msg = f'{name}: the WCS cannot be used ({reason}); no sky positions'
             warnings.warn(msg, AstrosieveWarning, stacklevel=2)
             return None
     return wcs if wcs.has_celestial else None

@@ -155,4 +155,4 @@ def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) ->
         If the file cannot be written.
     """
     with atomic_path(path, overwrite=overwrite) as temporary:
-        figure.savefig(temporary, format='png')
+        figure.savefig(temporary, format='png', bbox_inches='tight')

@@ -34,6 +34,7 @@ __all__ = ['COSMIC_RAY_HINT_ODDS', 'classify_sources']
 COSMIC_RAY_HINT_ODDS = 4.0
 """Factor on the odds of 'cosmic_ray' where DQ has a cosmic-ray bit: a hint."""
 
+_FWHM_MARGIN = 0.1  # what a measured width of the PSF may be wrong by
 _BLOCK = 16_384  # rows that are cut out at once: bounds the memory
 
 
@@ -297,7 +298,7 @@ def _cautions(
         msg = f'fwhm must be positive; got {fwhm}'
         raise ValueError(msg)
     low, high = card.fwhm_range
-    if not low <= fwhm <= high:
+    if not low * (1 - _FWHM_MARGIN) <= fwhm <= high * (1 + _FWHM_MARGIN):
         yield (
             AstrosieveWarning,
             f'the PSF is {fwhm:.2f} pixels wide; {card.name} was trained on {low:g} '

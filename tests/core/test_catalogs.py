@@ -85,7 +85,9 @@ class TestPositions:
     def test_no_columns(self) -> None:
         """The message lists the columns and says how to name them."""
         table = xy_table('alpha', 'delta')
-        with pytest.raises(CatalogError, match='has alpha, delta. Name them with col'):
+        with pytest.raises(
+            CatalogError, match=r'has alpha, delta\. Name them with col'
+        ):
             positions(table)
 
     @pytest.mark.parametrize('columns', [('x', 'q'), ('x', '3'), ('x', '0')])
@@ -105,7 +107,7 @@ class TestPositions:
     def test_text(self) -> None:
         """Columns of text are no positions."""
         table = Table({'x': ['a', 'b'], 'y': ['c', 'd']})
-        with pytest.raises(CatalogError, match='columns x, y .* do not hold numbers'):
+        with pytest.raises(CatalogError, match=r'columns x, y .* do not hold numbers'):
             positions(table)
 
     def test_sky_positions(self) -> None:

@@ -39,7 +39,7 @@ def test_minimal_camera(tmp_path: Path) -> None:
     ('text', 'message'),
     [
         ('gian = 1.5', "unknown key 'gian'; did you mean 'gain'"),
-        ("[psf]\nfwmh = 2.0", "unknown key psf.'fwmh'; did you mean 'fwhm'"),
+        ('[psf]\nfwmh = 2.0', "unknown key psf.'fwmh'; did you mean 'fwhm'"),
         ('gain = -1.0', 'gain must be a positive number; got -1.0'),
         ('gain = nan', 'gain must be a positive number'),
         ("gain = 'high'", "gain must be of type number; got 'high'"),

@@ -87,7 +87,7 @@ class DetectionSet:
 
 
 def join(sets: Iterable[DetectionSet]) -> DetectionSet:
-    """Return several sets as one."""
+    """Return several sets as one, with the columns that all of them have."""
     sets = [each for each in sets if len(each)]
     if not sets:
         msg = 'there are no detections; the exposures are empty or too shallow'
@@ -96,9 +96,7 @@ def join(sets: Iterable[DetectionSet]) -> DetectionSet:
         key: np.concatenate([each.inputs[key] for each in sets])
         for key in sets[0].inputs
     }
-    rows = vstack([each.rows for each in sets], metadata_conflicts='silent')
-    if rows.has_masked_columns:
-        rows = rows.filled(np.nan)
+    rows = vstack([each.rows for each in sets], join_type='inner')
     return DetectionSet(inputs, rows)
 
 

@@ -69,8 +69,10 @@ def demo_truth(exposure: Exposure, *, nsigma: float = 4.0) -> QTable:
     truth : `~astropy.table.QTable`
         ``x_centroid``, ``y_centroid``, ``label``, ``contested``, ``snr``.
     """
-    found = detect(exposure.sci, 'dao', fwhm=1.8, nsigma=nsigma)
-    xy = positions(found)
+    found = (
+        detect(exposure.sci, name, fwhm=1.8, nsigma=nsigma) for name in ('peaks', 'dao')
+    )
+    xy = np.concatenate([positions(table) for table in found])
     labels = label_positions(exposure.truth, xy)
     return QTable(
         {

@@ -153,9 +153,9 @@ def ngc1261(folder: Path, half: str) -> RealFrame:
 def _hrc_chip(path: Path, distortion: fits.Header) -> Chip:
     """Return an HRC RAW as electrons, without its overscan, and with a WCS."""
     chip = _read(path)
-    overscan = float(np.median(chip.sci[20:1044, 2:18]))
+    overscan = float(np.median(chip.sci[:1024, 2:18]))
     chip.header['RDNOISE'] = _HRC_READ_NOISE
-    sci = (chip.sci[20:1044, 19:1043] - overscan) * np.float32(_HRC_GAIN)
+    sci = (chip.sci[:1024, 19:1043] - overscan) * np.float32(_HRC_GAIN)
     header = distortion.copy()
     # The distortion is about the detector's centre. The pointing and the roll
     # differ from exposure to exposure: they are the RAW's own.

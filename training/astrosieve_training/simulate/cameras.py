@@ -53,8 +53,8 @@ class PSFConfig:
     mix : float
         Share of ``second_file``, 0 to 1.
     tinytim : str
-        ``'instrument/detector/filter'`` of the model that drizzlepac carries, from which
-        the wings come; empty for GalSim's wings.
+        ``'instrument/detector/filter'`` of the model that drizzlepac carries, from
+        which the wings come; empty for GalSim's wings.
     fwhm : float
         Pixels, for Moffat and Gaussian, before the integration over the pixel.
     beta : float
@@ -118,6 +118,8 @@ class Camera:
         Electrons per count, electrons, electrons.
     bias_offset : float
         Left-over bias after calibration, electrons, standard deviation over exposures.
+    pedestal : float
+        Counts that every pixel starts from, so that integers need not be negative.
     dark, sky_rate : float
         Electrons per second and pixel.
     post_flash : float
@@ -169,6 +171,7 @@ class Camera:
     read_noise: float = 3.0
     full_well: float = 70000.0
     bias_offset: float = 0.3
+    pedestal: float = 0.0
     dark: float = 0.002
     sky_rate: float = 0.02
     post_flash: float = 0.0
@@ -195,7 +198,7 @@ _POSITIVE = (
     'pixel_size_um', 'thickness_um', 'plate_scale', 'gain', 'full_well', 'exptime',
 )  # fmt: skip
 _NOT_NEGATIVE = (
-    'diffusion_um', 'read_noise', 'bias_offset', 'dark', 'sky_rate', 'post_flash',
+    'diffusion_um', 'read_noise', 'bias_offset', 'pedestal', 'dark', 'sky_rate', 'post_flash',
     'cosmic_ray_rate', 'hot_rate', 'bad_columns', 'flat_noise', 'chip_gap',
 )  # fmt: skip
 _SHARES = (
@@ -422,6 +425,7 @@ def random_camera(rng: np.random.Generator) -> Camera:
     return Camera(
         **common,
         layout='ground',
+        pedestal=float(rng.uniform(100, 1000)),
         unit='COUNTS',
         integer=bool(rng.random() < 0.5),
         plate_scale=float(rng.uniform(0.15, 0.6)),
@@ -468,8 +472,8 @@ def _tinytim_file(camera: Camera) -> Path | None:
     parts = camera.psf.tinytim.split('/')
     if len(parts) != 3:
         msg = (
-            f"camera {camera.name!r}: psf.tinytim must be 'instrument/detector/filter'; "
-            f'got {camera.psf.tinytim!r}'
+            f'camera {camera.name!r}: psf.tinytim must be '
+            f"'instrument/detector/filter'; got {camera.psf.tinytim!r}"
         )
         raise CameraError(msg)
     path = optics.tinytim_path(*parts)

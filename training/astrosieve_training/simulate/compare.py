@@ -73,7 +73,9 @@ _LEAST = 300.0
 _SOURCES = {
     'wfpc2': _Source(Slab(15.0, 11.0, 3.5), 'orbit', 8.0, 5.0, 2.0, 300.0, 1.3),
     'uvis': _Source(Slab(15.0, 16.0, 4.5), 'orbit', 8.3, 5.0, 2.0, 479.0, 1.1),
-    'lsst': _Source(Slab(10.0, 100.0, 4.5, 0.0), 'ground', 8.0, 5.0, 2.0, 3000.0, 0.035),
+    'lsst': _Source(
+        Slab(10.0, 100.0, 4.5, 0.0), 'ground', 8.0, 5.0, 2.0, 3000.0, 0.035
+    ),
 }
 
 
@@ -105,8 +107,8 @@ def cosmic_ray_statistics(
     -------
     hits : `Hits`
         Columns ``x``, ``y`` (centre of charge), ``total``, ``peak`` (electrons),
-        ``length`` and ``width`` (extent along the principal axes, pixels), ``n_pixels``,
-        ``angle`` (degrees), ``label`` (in the segmentation, from 1).
+        ``length`` and ``width`` (extent along the principal axes, pixels),
+        ``n_pixels``, ``angle`` (degrees), ``label`` (in the segmentation, from 1).
     """
     image = np.asarray(image, float)
     above = image > low * noise

@@ -13,8 +13,8 @@ References
 Landau straggling: Particle Data Group, Passage of particles through matter, eq. 34.12.
 Hit rates: WFC3 Instrument Handbook section 5.4.10 and ACS Instrument Handbook section
 4.4.5 (about 1.1 and 1 to 1.3 hits per second and square centimetre); Miles, Deustua,
-Tancredi et al. 2021, ApJ 918, 86 (HSTcosmicrays). On the ground, at sea level: about one
-muon per minute and square centimetre (Particle Data Group, Cosmic rays).
+Tancredi et al. 2021, ApJ 918, 86 (HSTcosmicrays). On the ground, at sea level: about
+one muon per minute and square centimetre (Particle Data Group, Cosmic rays).
 """
 
 from __future__ import annotations
@@ -512,7 +512,7 @@ def cosmic_ray_image(
     # Tracks start in a margin around the image too, so that their density inside is
     # that of the area they start in.
     area = (shape[0] + 120) * (shape[1] + 120) / (shape[0] * shape[1])
-    n_started = int(round(n_primary * area))
+    n_started = round(n_primary * area)
     charge, length, theta, deltas = _tracks(
         n_started, shape, slab, rng, muons=site == 'ground', tilt=tilt
     )
@@ -528,7 +528,8 @@ def cosmic_ray_image(
         slab,
         rng,
     )
-    curls = _electrons(*deltas, slab, rng)
+    x0, y0, z0, energy, parent = deltas
+    curls = _electrons(x0, y0, z0, energy, parent, slab, rng)
     image = np.zeros(shape)
     parts = (charge, slow, curls)
     for part in parts:

@@ -80,11 +80,11 @@ def make_defects(
     """
     ny, nx = shape
     size = ny * nx
-    rate = np.zeros(size, np.float32)
-    response = np.ones(size, np.float32)
-    unstable = np.zeros(size, bool)
+    rate = np.zeros(shape, np.float32)
+    response = np.ones(shape, np.float32)
+    unstable = np.zeros(shape, bool)
     columns = np.zeros(shape, np.float32)
-    dq = np.zeros(size, np.int16)
+    dq = np.zeros(shape, np.int16)
     known = camera.flag_completeness
 
     def draw(fraction: float) -> np.ndarray:
@@ -92,27 +92,25 @@ def make_defects(
 
     def mark(index: np.ndarray, bit: int) -> None:
         chosen = index[rng.random(len(index)) < known]
-        dq[chosen] |= bit
+        dq.flat[chosen] |= bit
 
     hot = draw(camera.hot_fraction)
     # An exponential with a shallow tail of very hot ones.
     scale = camera.hot_rate * np.where(rng.random(len(hot)) < 0.05, 8.0, 1.0)
-    rate[hot] = camera.hot_rate * 0.3 + scale * rng.exponential(size=len(hot))
+    rate.flat[hot] = camera.hot_rate * 0.3 + scale * rng.exponential(size=len(hot))
     mark(hot, DQ_HOT)
     warm = draw(camera.warm_fraction)
-    rate[warm] += camera.hot_rate * rng.uniform(0.03, 0.3, len(warm))
+    rate.flat[warm] += camera.hot_rate * rng.uniform(0.03, 0.3, len(warm))
     mark(warm, DQ_WARM)
     loose = draw(camera.unstable_fraction)
-    unstable[loose] = True
-    rate[loose] += camera.hot_rate * rng.exponential(size=len(loose))
+    unstable.flat[loose] = True
+    rate.flat[loose] += camera.hot_rate * rng.exponential(size=len(loose))
     mark(loose, DQ_UNSTABLE)
     dead = draw(camera.dead_fraction)
-    response[dead] = rng.uniform(0, 0.5, len(dead)) * (rng.random(len(dead)) < 0.6)
+    response.flat[dead] = rng.uniform(0, 0.5, len(dead)) * (rng.random(len(dead)) < 0.6)
     mark(dead, DQ_BAD)
     stale = draw(0.05 * camera.hot_fraction)
-    dq[stale] |= DQ_HOT
-    rate, response, dq = (a.reshape(shape) for a in (rate, response, dq))
-    unstable = unstable.reshape(shape)
+    dq.flat[stale] |= DQ_HOT
     # The density of bad columns is that of a chip 4,096 wide.
     for _ in range(rng.poisson(camera.bad_columns * nx / camera.shape[1])):
         column = int(rng.integers(nx))
@@ -212,9 +210,7 @@ def bleed(image: np.ndarray, full_well: float) -> tuple[np.ndarray, np.ndarray]:
     return clipped, moved
 
 
-def cte_fractions(
-    image: np.ndarray, loss: float, transfers: np.ndarray
-) -> np.ndarray:
+def cte_fractions(image: np.ndarray, loss: float, transfers: np.ndarray) -> np.ndarray:
     """
     Return the share of each pixel's charge that is left behind in readout.
 

@@ -4,7 +4,7 @@ Whole exposures: a scene seen through optics by a detector, with its truth.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,7 +65,7 @@ class Chip:
     truth : `~astrosieve_training.simulate.truth.Truth`
         In electrons.
     noiseless : 2D float32 `~numpy.ndarray`
-        Expected electrons with the cosmic rays and the sky.
+        Expected electrons with the cosmic rays and the sky, without the pedestal.
     electrons_per_unit : float
         What ``sci`` is to be multiplied by to become electrons.
     wcs : `~astropy.wcs.WCS`
@@ -345,9 +345,20 @@ def simulate_dithered_set(
             wcs = _make_wcs(camera, canvas, dx, dy, angle)
             chips.append(
                 _simulate_chip(
-                    camera, drawn.moved(dx, dy), (dx, dy), size, origin, extver,
-                    seed, index, exptime, sky, wcs, templates, template_share,
-                )  # fmt: skip
+                    camera,
+                    drawn.moved(dx, dy),
+                    (dx, dy),
+                    size,
+                    origin,
+                    extver,
+                    seed,
+                    index,
+                    exptime,
+                    sky,
+                    wcs,
+                    templates,
+                    template_share,
+                )
             )
         exposures.append(
             Exposure(camera, tuple(chips), exptime, int(seed), config, index)
@@ -441,7 +452,8 @@ def _simulate_chip(
     np.maximum(planes['bad_pixel'], 0, out=planes['bad_pixel'])
     image = charge + defects.columns
     image += camera.read_noise * noise.standard_normal(shape, dtype=np.float32)
-    image += np.float32(camera.bias_offset * noise.normal())
+    pedestal = camera.pedestal * camera.gain
+    image += np.float32(camera.bias_offset * noise.normal() + pedestal)
     ceiling = camera.gain * 65535
     full = charge >= 0.98 * camera.full_well
     over = image >= ceiling
@@ -450,7 +462,7 @@ def _simulate_chip(
     image -= subtracted
     readout = camera.read_noise**2 + camera.gain**2 / 12
     sigma = np.sqrt(np.maximum(variance, 0) + np.float32(readout))
-    error = np.sqrt(np.maximum(image, 0) + np.float32(readout))
+    error = np.sqrt(np.maximum(image - np.float32(pedestal), 0) + np.float32(readout))
     dq = defects.dq.copy()
     dq[full] |= detector.DQ_FULL_WELL
     dq[over] |= detector.DQ_CONVERTER
@@ -523,7 +535,7 @@ def _saturate(
     base: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Clip at full well; components shrink alike, and what bleeds is 'spike'."""
-    well = np.float32(camera.full_well)
+    well = float(np.float32(camera.full_well))
     if not ((charge > well).any() or (expected > well).any()):
         return charge, expected
     if camera.bleeding:
@@ -621,9 +633,7 @@ def _galaxy_table(scene: Scene, shape: tuple[int, int]) -> Table:
         extra['radius'] = trails['length'] / 4
         extra['angle'] = np.deg2rad(trails['angle'])
         extra['trail'] = trails['length']
-        table = Table(
-            {k: np.concatenate([table[k], extra[k]]) for k in table.colnames}
-        )
+        table = Table({k: np.concatenate([table[k], extra[k]]) for k in table.colnames})
     near = (table['x'] > -60) & (table['x'] < shape[1] + 60)
     near &= (table['y'] > -60) & (table['y'] < shape[0] + 60)
     return table[near]

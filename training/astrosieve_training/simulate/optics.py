@@ -15,6 +15,7 @@ import importlib.util
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -180,8 +181,8 @@ class PSF:
         planes: np.ndarray,
         oversampling: int = _OVERSAMPLING,
         *,
-        x_nodes: Sequence[float] = (0.0,),
-        y_nodes: Sequence[float] = (0.0,),
+        x_nodes: Sequence[float] | np.ndarray = (0.0,),
+        y_nodes: Sequence[float] | np.ndarray = (0.0,),
         wings: np.ndarray | None = None,
         recentre: bool = True,
     ) -> None:
@@ -388,7 +389,7 @@ class PSF:
                 )  # fmt: skip
         if self.wings is not None:
             for i in np.flatnonzero(radius > _TAPER[0]):
-                self._render_wings(rest, x[i], y[i], flux[i], int(radius[i]))
+                _render_wings(rest, self.wings, x[i], y[i], flux[i], int(radius[i]))
         return core, rest
 
     def _render_core(
@@ -434,7 +435,7 @@ class PSF:
         key = index[:, 0] * (16 * s * s) + phase
         order = np.argsort(key, kind='stable')
         bounds = np.flatnonzero(np.diff(key[order], prepend=-1, append=-1))
-        for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+        for start, stop in pairwise(bounds):
             members = order[start:stop]
             for part in np.array_split(members, 1 + len(members) // 4000):
                 first = part[0]
@@ -498,26 +499,26 @@ class PSF:
             self._taps[key] = np.array(rows, dtype=np.float32)
         return self._taps[key]
 
-    def _render_wings(
-        self, rest: np.ndarray, x: float, y: float, flux: float, radius: int
-    ) -> None:
-        wings = self.wings
-        half = wings.shape[0] // 2
-        radius = min(radius, half - 1)
-        xi, yi = int(np.floor(x)), int(np.floor(y))
-        fx, fy = x - xi, y - yi
-        ny, nx = rest.shape
-        # A pixel at xi + k looks up the wings at k - fx.
-        x0, x1 = max(0, xi - radius + 1), min(nx, xi + radius + 1)
-        y0, y1 = max(0, yi - radius + 1), min(ny, yi + radius + 1)
-        if x0 >= x1 or y0 >= y1:
-            return
-        a = half + x0 - xi
-        b = half + y0 - yi
-        h, w = y1 - y0, x1 - x0
-        block = wings[b - 1 : b + h, a - 1 : a + w]
-        rows = (1 - fy) * block[1:] + fy * block[:-1]
-        rest[y0:y1, x0:x1] += flux * ((1 - fx) * rows[:, 1:] + fx * rows[:, :-1])
+
+def _render_wings(
+    image: np.ndarray, wings: np.ndarray, x: float, y: float, flux: float, radius: int
+) -> None:
+    """Add a star's wings, moved by a fraction of a pixel, to an image."""
+    half = wings.shape[0] // 2
+    radius = min(radius, half - 1)
+    xi, yi = int(np.floor(x)), int(np.floor(y))
+    fx, fy = x - xi, y - yi
+    ny, nx = image.shape
+    # A pixel at xi + k looks up the wings at k - fx.
+    x0, x1 = max(0, xi - radius + 1), min(nx, xi + radius + 1)
+    y0, y1 = max(0, yi - radius + 1), min(ny, yi + radius + 1)
+    if x0 >= x1 or y0 >= y1:
+        return
+    a = half + x0 - xi
+    b = half + y0 - yi
+    block = wings[b - 1 : b + y1 - y0, a - 1 : a + x1 - x0]
+    rows = (1 - fy) * block[1:] + fy * block[:-1]
+    image[y0:y1, x0:x1] += flux * ((1 - fx) * rows[:, 1:] + fx * rows[:, :-1])
 
 
 def gaussian_psf(fwhm: float) -> PSF:
@@ -643,7 +644,11 @@ def _optical_images(
     # Far out, a change of wavelength only changes the scale.
     fine = 3
     size = fine * (2 * wing_radius + 1)
-    extent = 1.2 * wing_radius * plate_scale / 206265.0
+    # GalSim wants at least some hundred diffraction widths, whatever is asked for.
+    extent = max(
+        1.2 * wing_radius * plate_scale / 206265.0,
+        150 * wavelength_nm * 1e-9 / _HST_DIAMETER,
+    )
     aperture = galsim.Aperture(
         lam=wavelength_nm,
         pupil_plane_size=2 * _HST_DIAMETER,

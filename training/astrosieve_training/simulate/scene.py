@@ -330,7 +330,7 @@ def _draw_galaxies(
     radius = psf.fwhm * config.galaxy_size * np.exp(rng.normal(0, 0.75, n))
     radius = np.clip(radius, 0.3, 60.0)
     # S/N inside the half-light radius (and the PSF), a power law from 3 upwards.
-    snr = np.minimum(3 * np.maximum(rng.random(n), 1e-9) ** (-1 / 0.75), 2000)
+    snr = np.minimum(3 * np.maximum(rng.random(n), 1e-9) ** (-1 / 0.75), 600)
     area = np.pi * (radius**2 + psf.fwhm**2)
     background = noise * np.sqrt(area)
     inside = (snr**2 + np.sqrt(snr**4 + 4 * snr**2 * background**2)) / 2
@@ -404,7 +404,9 @@ def _add_galaxy(
     origin: tuple[float, float],
 ) -> None:
     bn, extent = _sersic_extent(g, level)
-    reach = int(min(extent + 4, 124))
+    # A compact galaxy shows the PSF's wings as a star does.
+    k = int(np.clip(psf.radius(0.5 * g['flux'], 4 * level), 6, 60))
+    reach = int(min(extent + k, 160))
     xi, yi = int(np.floor(g['x'] + 0.5)), int(np.floor(g['y'] + 0.5))
     ny, nx = image.shape
     if not (-reach < xi < nx + reach and -reach < yi < ny + reach):
@@ -424,12 +426,11 @@ def _add_galaxy(
     if g['arms'] > 0:
         light *= _arms(u, v, r, g)
     light *= g['flux'] / light.sum()
-    k = psf.core_radius
     s = np.arange(-k * sampling, k * sampling + 1) / sampling
     kernel = psf.value(
         s[None, :], s[:, None], position=(g['x'] + origin[0], g['y'] + origin[1])
     )
-    kernel *= sampling**2 / max(kernel.sum(), 1e-9)
+    kernel *= np.clip(k + 1 - np.hypot(s[None, :], s[:, None]), 0, 1)
     size = fft.next_fast_len(len(c) + len(s) - 1, real=True)
     product = fft.rfft2(light, (size, size)) * fft.rfft2(kernel, (size, size))
     blurred = fft.irfft2(product, (size, size))

@@ -3,10 +3,11 @@ Truth of simulated exposures: what each pixel and each detection really is.
 
 One rule serves simulators, evaluation and labels. The class of a detection is that of
 the component which contributes most of the electrons above sky in the 3x3 pixels about
-its rounded position: a star's own core (within its PSF's FWHM), another part of a star's
-PSF (spike, bleeding and trails of readout included), a galaxy, nebula or trailed source
-(extended), a cosmic ray, or a detector defect. It is background when none exceeds three
-times the noise of the sum, and contested where the largest holds less than 60 %.
+its rounded position: a star's own core (within its PSF's FWHM), another part of a
+star's PSF (spike, bleeding and trails of readout included), a galaxy, nebula or trailed
+source (extended), a cosmic ray, or a detector defect. It is background when none
+exceeds three times the noise of the sum, and contested where the largest holds less
+than 60 %.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Truth:
     cosmic_rays : `~astropy.table.Table`
         ``x``, ``y`` (centre of charge), ``electrons``, ``length``, ``theta``, ``kind``.
     sky : float
-        Electrons per pixel, dark current and flash included.
+        Electrons per pixel, dark current and flash included, pedestal not.
     fwhm : float
         Of the PSF, pixels.
     full_well : float
@@ -125,8 +126,8 @@ def label_positions(truth: Truth, xy: np.ndarray) -> Table:
         * ``star_index``: row in ``truth.stars`` of the brightest star within its FWHM,
           -1 where there is none.
         * ``saturated``: whether that star is.
-        * ``galaxy_radius``: half-light radius of the nearest galaxy within 1.5 half-light
-          radii (or the PSF's FWHM), pixels; NaN where there is none.
+        * ``galaxy_radius``: half-light radius of the nearest galaxy within 1.5 of its
+          half-light radii (or the PSF's FWHM), pixels; NaN where there is none.
         * ``distance_to_bright``: pixels to the nearest star of at least half the full
           well, the matched one aside; infinite where there is none.
         * ``crowding``: true stars of S/N 10 or more within 10 pixels, the matched one
@@ -187,7 +188,6 @@ def _match_stars(
         return index, bright, crowding
     places = np.column_stack([stars['x'], stars['y']]).astype(float)
     flux = np.asarray(stars['flux'])
-    # Rounding moves a position by up to half a pixel along each axis.
     near = cKDTree(places).query_ball_point(xy, truth.fwhm)
     for i, members in enumerate(near):
         if members:
@@ -231,7 +231,10 @@ _STEP = 0.02
 
 
 def write_truth(
-    path: str | Path, truths: list[Truth] | tuple[Truth, ...], *, overwrite: bool = False
+    path: str | Path,
+    truths: list[Truth] | tuple[Truth, ...],
+    *,
+    overwrite: bool = False,
 ) -> None:
     """
     Write the truth of an exposure's chips to one FITS file.
