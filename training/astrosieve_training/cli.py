@@ -212,7 +212,16 @@ def export(run: Path, output: Path) -> None:
     'figures',
     multiple=True,
     metavar='NAME',
-    help='Only this figure of the report (several times for several); all lists them.',
+    help='Draw a figure of WFC3 ISR 2024-14 in place of judging: curves, confusion, '
+    'overlay, pooling, scan, drizzled; or cosmic-rays, frames (simulated beside real). '
+    'May be given several times.',
+)
+@click.option(
+    '--runs',
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help='Trainings of each kind for the figure pooling.',
 )
 @click.option(
     '--update',
@@ -229,6 +238,7 @@ def evaluate(
     config: str,
     output: Path,
     figures: tuple[str, ...],
+    runs: int,
     update: bool,
     readme: Path | None,
 ) -> None:
@@ -239,13 +249,14 @@ def evaluate(
     exposures are those of the configuration's section judge, made from their
     seeds, and the real frames, where they are found.
     """
-    loaded = _need('config').load_config(config)
     if figures:
-        module = _need('figures')
-        for path in module.draw(figures, model, loaded, output):
+        for path in _need('reproduction').draw(figures, model, output, runs=runs):
             click.echo(path)
         return
-    report = _need('evaluate').evaluate(model, loaded, output)
+    loaded = _need('config').load_config(config)
+    report = _need('evaluate').evaluate(
+        model, loaded, output, say=lambda text: click.echo(text, err=True)
+    )
     for path in report.write(output):
         click.echo(path)
     if update:

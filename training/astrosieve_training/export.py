@@ -283,7 +283,7 @@ def _card(run: Any, weights: bytes, size: int) -> ModelCard:
             'training': {
                 'seconds_per_run': [round(r['seconds'], 1) for r in run.summary['runs']],
                 'best_run': run.summary['best_run'],
-                'calibration_error': calibration.calibration_error,
+                'calibration_error': list(calibration.calibration_error),
             }
         },
         software={

@@ -198,8 +198,9 @@ _POSITIVE = (
     'pixel_size_um', 'thickness_um', 'plate_scale', 'gain', 'full_well', 'exptime',
 )  # fmt: skip
 _NOT_NEGATIVE = (
-    'diffusion_um', 'read_noise', 'bias_offset', 'pedestal', 'dark', 'sky_rate', 'post_flash',
-    'cosmic_ray_rate', 'hot_rate', 'bad_columns', 'flat_noise', 'chip_gap',
+    'diffusion_um', 'read_noise', 'bias_offset', 'pedestal', 'dark', 'sky_rate',
+    'post_flash', 'cosmic_ray_rate', 'hot_rate', 'bad_columns', 'flat_noise',
+    'chip_gap',
 )  # fmt: skip
 _SHARES = (
     'diffusion_tail', 'cte_loss', 'hot_fraction', 'warm_fraction', 'dead_fraction',

@@ -362,7 +362,8 @@ def plot_hits(folder: Path, rng: np.random.Generator) -> tuple[Figure, dict]:
         for axis, name in zip(row, QUANTITIES, strict=True):
             both = np.concatenate([real.table[name], simulated.table[name]])
             low, high = np.percentile(both, [0.2, 99.8])
-            bins = np.geomspace(max(low, 0.9), high, 26)
+            space = np.linspace if name == 'width' else np.geomspace
+            bins = space(max(low, 0.9), high, 26)
             for hits, label, style in (
                 (real, 'real', {'color': 'black', 'lw': 1.6}),
                 (simulated, 'simulated', {'color': 'tab:orange', 'lw': 1.6}),
@@ -372,7 +373,7 @@ def plot_hits(folder: Path, rng: np.random.Generator) -> tuple[Figure, dict]:
                 axis.stairs(
                     count / total, bins, label=f'{label} ({total})', **style
                 )  # fmt: skip
-            axis.set_xscale('log')
+            axis.set_xscale('linear' if name == 'width' else 'log')
             axis.set_xlabel(units[name])
             axis.set_title(f'{titles[source]}: KS {result[name]["ks"]:.2f}', size=10)
             axis.legend(fontsize=8, frameon=False)

@@ -197,9 +197,9 @@ def bleed(image: np.ndarray, full_well: float) -> tuple[np.ndarray, np.ndarray]:
     ny = image.shape[0]
     up, down = range(ny), range(ny - 1, -1, -1)
     # Alternate thin slices of the excess, so that both sides fill alike.
-    for _ in range(4):
-        top = sweep(excess / 8, up)
-        bottom = sweep(excess / 8, down)
+    for _ in range(2):
+        top = sweep(excess / 4, up)
+        bottom = sweep(excess / 4, down)
         back = np.zeros_like(room)
         back[-1] = top
         sweep(back, down)

@@ -437,17 +437,22 @@ class PSF:
         bounds = np.flatnonzero(np.diff(key[order], prepend=-1, append=-1))
         for start, stop in pairwise(bounds):
             members = order[start:stop]
-            for part in np.array_split(members, 1 + len(members) // 4000):
-                first = part[0]
-                values = np.zeros((len(part), (2 * radius + 1) ** 2), np.float32)
-                for j in range(4):
-                    w = weight[part, j].astype(np.float32)
-                    if not w.any():
-                        continue
-                    matrix = self._phase_matrix(
+            first = members[0]
+            # The spline of the four planes around, as one product of matrices.
+            used = np.flatnonzero(weight[members].any(axis=0))
+            matrix = np.concatenate(
+                [
+                    self._phase_matrix(
                         int(index[first, j]), int(oy[first]), int(ox[first]), radius
                     )
-                    values += (taps[part] * w[:, None]) @ matrix
+                    for j in used
+                ]
+            )
+            for part in np.array_split(members, 1 + len(members) // 1000):
+                w = weight[part][:, used].astype(np.float32)
+                values = (w[:, :, None] * taps[part, None, :]).reshape(
+                    len(part), -1
+                ) @ matrix
                 yield part, values
 
     def box_share(

@@ -405,7 +405,7 @@ def _add_galaxy(
 ) -> None:
     bn, extent = _sersic_extent(g, level)
     # A compact galaxy shows the PSF's wings as a star does.
-    k = int(np.clip(psf.radius(0.5 * g['flux'], 4 * level), 6, 60))
+    k = int(np.clip(psf.radius(np.array(0.5 * g['flux']), 4 * level), 6, 60))
     reach = int(min(extent + k, 160))
     xi, yi = int(np.floor(g['x'] + 0.5)), int(np.floor(g['y'] + 0.5))
     ny, nx = image.shape

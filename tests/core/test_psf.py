@@ -1,0 +1,165 @@
+"""Sky, noise and width of the point-spread function."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from astrosieve.psf import Background, estimate_fwhm, measure_background
+
+
+def gaussian(radius2: np.ndarray, fwhm: float) -> np.ndarray:
+    return np.exp(-4 * np.log(2) * radius2 / fwhm**2)
+
+
+def moffat(radius2: np.ndarray, fwhm: float, beta: float = 3.0) -> np.ndarray:
+    alpha2 = (fwhm / 2) ** 2 / (2 ** (1 / beta) - 1)
+    return (1 + radius2 / alpha2) ** -beta
+
+
+def width_on_pixels(profile, fwhm: float) -> float:
+    """Return the FWHM of a profile that pixels have widened."""
+    fine = (np.arange(25) - 12) / 25
+
+    def value(offset: float) -> float:
+        return profile(np.add.outer(fine**2, (fine + offset) ** 2), fwhm).mean()
+
+    offsets = np.linspace(0, 5, 2001)
+    values = np.array([value(offset) for offset in offsets])
+    return 2 * float(offsets[values > values[0] / 2].max())
+
+
+def field(profile, fwhm: float, *, n_stars: int = 150, seed: int = 0) -> np.ndarray:
+    """Return 400x400 pixels of stars at random places, integrated over pixels."""
+    rng = np.random.default_rng(seed)
+    image = rng.normal(50, 4, (400, 400))
+    steps = np.arange(-12, 13)
+    fine = (np.arange(5) - 2) / 5
+    grid = (steps[:, None] + fine).ravel()
+    for flux in 10 ** rng.uniform(3, 5.3, n_stars):
+        x, y = rng.uniform(14, 386, 2)
+        ix, iy = round(x), round(y)
+        radius2 = np.add.outer((grid + iy - y) ** 2, (grid + ix - x) ** 2)
+        star = profile(radius2, fwhm).reshape(25, 5, 25, 5).mean(axis=(1, 3))
+        image[iy - 12 : iy + 13, ix - 12 : ix + 13] += flux * star / star.sum()
+    return image.astype(np.float32)
+
+
+def add_hits(image: np.ndarray, n_hits: int, seed: int = 1) -> None:
+    """Add cosmic-ray-like tracks of one to eight pixels."""
+    rng = np.random.default_rng(seed)
+    for _ in range(n_hits):
+        x, y = rng.uniform(10, 390, 2)
+        angle, length = rng.uniform(0, 2 * np.pi), rng.exponential(3)
+        for step in np.arange(0, length, 0.5):
+            row = round(y + step * np.sin(angle)) % 400
+            column = round(x + step * np.cos(angle)) % 400
+            image[row, column] += rng.gamma(2, 400)
+
+
+@pytest.mark.parametrize('profile', [gaussian, moffat])
+@pytest.mark.parametrize('fwhm', [1.5, 2.0, 2.5, 3.0, 4.0])
+def test_width_in_spite_of_hits(profile, fwhm: float) -> None:
+    """Within 10 % on fields with as many hits and hot pixels as stars."""
+    image = field(profile, fwhm)
+    add_hits(image, 150)
+    rng = np.random.default_rng(2)
+    image[rng.integers(0, 400, 80), rng.integers(0, 400, 80)] += 3000
+    assert estimate_fwhm(image) == pytest.approx(
+        width_on_pixels(profile, fwhm), rel=0.1
+    )
+
+
+def test_sky_and_scale_change_nothing() -> None:
+    """The width is that of the shape, in any unit, on any sky."""
+    image = field(gaussian, 2.2)
+    expected = estimate_fwhm(image)
+    assert estimate_fwhm(image * 0.001) == pytest.approx(expected, rel=1e-3)
+    assert estimate_fwhm(image - 1000) == pytest.approx(expected, rel=1e-3)
+
+
+def test_saturated_stars_do_not_count() -> None:
+    """Flat tops leave the answer alone."""
+    image = field(gaussian, 2.2)
+    expected = estimate_fwhm(image)
+    assert estimate_fwhm(image.clip(max=5000)) == pytest.approx(expected, rel=0.05)
+
+
+def test_spoilt_pixels_do_not_count() -> None:
+    """Nor do masked pixels, and NaN costs no more than its surroundings."""
+    image = field(gaussian, 2.2)
+    expected = estimate_fwhm(image)
+    spoilt = np.zeros(image.shape, dtype=np.uint8)
+    spoilt[:, ::40] = 4
+    image[:, ::40] = 1e6
+    assert estimate_fwhm(image, spoilt=spoilt) == pytest.approx(expected, rel=0.05)
+    image[:, ::40] = np.nan
+    assert estimate_fwhm(image) == pytest.approx(expected, rel=0.05)
+
+
+def test_hits_alone_have_no_width() -> None:
+    """Where there are no stars there is no estimate."""
+    image = field(gaussian, 2.0, n_stars=0)
+    assert estimate_fwhm(image) is None
+    rng = np.random.default_rng(3)
+    image[rng.integers(0, 400, 200), rng.integers(0, 400, 200)] += 3000
+    assert estimate_fwhm(image) is None
+
+
+def test_few_stars() -> None:
+    """An estimate rests on so many stars and no fewer."""
+    image = field(gaussian, 2.0, n_stars=15)
+    assert estimate_fwhm(image, min_stars=100) is None
+
+
+@pytest.mark.parametrize(
+    'image',
+    [
+        np.zeros((0, 0)),
+        np.zeros((1, 1)),
+        np.ones((6, 50)),
+        np.full((50, 50), 3.0),
+        np.full((50, 50), np.nan),
+        np.arange(49.0).reshape(7, 7),
+    ],
+)
+def test_images_without_stars(image: np.ndarray) -> None:
+    """Empty, tiny and flat images have no width and give no error."""
+    assert estimate_fwhm(image) is None
+
+
+def test_background_in_spite_of_stars() -> None:
+    """Level and noise are the sky's."""
+    image = field(gaussian, 2.0)
+    add_hits(image, 150)
+    background = measure_background(image)
+    assert background.level == pytest.approx(50, abs=0.3)
+    assert background.noise == pytest.approx(4, rel=0.06)
+
+
+def test_background_of_usable_pixels() -> None:
+    """What is spoilt or not finite does not count."""
+    image = np.random.default_rng(4).normal(10, 2, (100, 100))
+    spoilt = np.zeros(image.shape, dtype=np.uint8)
+    spoilt[:, :60], image[:, :60] = 16, 1e5
+    image[:, 80] = np.nan
+    background = measure_background(image, spoilt=spoilt)
+    assert background.level == pytest.approx(10, abs=0.2)
+    assert background.noise == pytest.approx(2, rel=0.1)
+
+
+def test_background_of_nothing() -> None:
+    """NaN where there is no usable pixel, zero where there is no noise."""
+    background = measure_background(np.full((5, 5), np.nan))
+    assert np.isnan(background.level)
+    assert np.isnan(background.noise)
+    assert measure_background(np.full((5, 5), 7.0)) == Background(7.0, 0.0)
+
+
+def test_background_without_noise() -> None:
+    """A lone source on a sky of one value: its spread is all there is."""
+    image = np.zeros((50, 50))
+    image[20:23, 20:23] = 100
+    background = measure_background(image)
+    assert background.level == 0
+    assert background.noise > 0

@@ -1,0 +1,98 @@
+"""The models that travel with the package."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import astrosieve.weights
+from astrosieve import list_models, load_model
+from astrosieve.preprocessing import get_preprocessing
+from astrosieve.registry import Model
+
+WEIGHTS = Path(astrosieve.weights.__path__[0])
+MANIFEST = json.loads((WEIGHTS / 'manifest.json').read_text())
+SOURCE_MODELS = [name for name in MANIFEST['models'] if name.startswith('source')]
+
+
+@pytest.fixture(params=SOURCE_MODELS)
+def model(request: pytest.FixtureRequest) -> Model:
+    return load_model(request.param)
+
+
+@pytest.fixture
+def inputs(model: Model) -> dict[str, np.ndarray]:
+    size = get_preprocessing(model.card.preprocessing).size
+    rng = np.random.default_rng(12)
+    return {'cutouts': rng.uniform(size=(700, 1, size, size)).astype(np.float32)}
+
+
+def test_manifest_names_files_and_aliases() -> None:
+    """Names, versions and files agree; each alias is of a model; none is too many."""
+    for name, entry in MANIFEST['models'].items():
+        stem = f'{name}-{entry["version"]}'
+        assert (entry['weights'], entry['card']) == (f'{stem}.onnx', f'{stem}.json')
+        card = load_model(name).card
+        assert (card.name, card.version) == (name, entry['version'])
+    assert set(MANIFEST['aliases'].values()) <= set(MANIFEST['models'])
+    assert 'source' in MANIFEST['aliases'] or 'source' in MANIFEST['models']
+    assert set(list_models()) >= {*MANIFEST['aliases'], *MANIFEST['models']}
+    named = {e[key] for e in MANIFEST['models'].values() for key in ('weights', 'card')}
+    there = {p.name for p in WEIGHTS.iterdir() if p.suffix in ('.onnx', '.json')}
+    assert there == {'manifest.json', *named}
+
+
+def test_published_model_stays_available() -> None:
+    """Whatever 'source' is, the published three-class network has its own name."""
+    assert load_model('source-isr2024').card.classes == ('star', 'cosmic_ray', 'spike')
+
+
+def test_weights_are_small(model: Model) -> None:
+    """A source model has 500 kB at most, all together 20 MB."""
+    assert model.path.stat().st_size <= 500_000
+    assert sum(p.stat().st_size for p in WEIGHTS.iterdir() if p.is_file()) <= 20e6
+
+
+def test_cards_are_complete(model: Model) -> None:
+    """Operating points, data, split, limits, references: all are stated."""
+    card = model.card
+    assert card.task == 'source'
+    assert card.operating_points
+    for point in card.operating_points.values():
+        assert 0 < point.threshold < 1
+        low, high = point.completeness_interval
+        assert low <= point.completeness <= high
+        low, high = point.purity_interval
+        assert low <= point.purity <= high
+        assert point.sample
+    for text in (card.description, card.training_data, card.split, card.licence):
+        assert text
+    assert card.limits
+    assert card.references
+    assert sum(card.class_prior.values()) == pytest.approx(1)
+    assert card.fwhm_range[0] < card.fwhm_range[1]
+
+
+@pytest.mark.parametrize('chunk_size', [1, 7, 256, 699, 100_000])
+def test_chunk_size_changes_nothing(
+    chunk_size: int, model: Model, inputs: dict[str, np.ndarray]
+) -> None:
+    """Probabilities are the same to the bit."""
+    expected = model.predict(inputs)
+    assert np.isfinite(expected).all()
+    assert np.array_equal(model.predict(inputs, chunk_size=chunk_size), expected)
+
+
+@pytest.mark.parametrize('threads', [1, 2, 4])
+def test_threads_and_order_change_nothing(
+    threads: int, model: Model, inputs: dict[str, np.ndarray]
+) -> None:
+    """Nor do the number of threads and the order of the rows."""
+    expected = model.predict(inputs)
+    other = load_model(model.card.name, threads=threads)
+    order = np.random.default_rng(13).permutation(len(expected))
+    shuffled = {key: value[order] for key, value in inputs.items()}
+    assert np.array_equal(other.predict(shuffled), expected[order])

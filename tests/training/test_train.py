@@ -1,0 +1,341 @@
+"""Training: deterministic, resumable; the export is the trained network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip('torch')
+pytest.importorskip('onnxscript')
+pytest.importorskip('scipy')
+
+from astropy.table import Table
+
+from astrosieve.cards import ModelCard
+from astrosieve.exceptions import OutputError
+from astrosieve.registry import load_model
+from astrosieve_training import train as train_module
+from astrosieve_training.calibrate import Calibration, calibrate, fit_scaling
+from astrosieve_training.config import SourceConfig, config_from_dict
+from astrosieve_training.datasets import DetectionSet, balance
+from astrosieve_training.export import (
+    ExportError,
+    check_parity,
+    export_run,
+    parity_cutouts,
+    write_model,
+)
+from astrosieve_training.networks import build_network
+from astrosieve_training.train import (
+    Examples,
+    TrainingData,
+    load_run,
+    predict_logits,
+    split_examples,
+    train,
+    train_run,
+)
+
+CLASSES = ('star', 'cosmic_ray', 'spike')
+
+
+def make_config(**train_values: Any) -> SourceConfig:
+    sets = {
+        name: {'n': 1, 'seed': seed, 'cameras': ['demo'], 'name': name}
+        for seed, name in enumerate(('training', 'validation', 'calibrating'))
+    }
+    values = {'epochs': 3, 'batch_size': 32, 'runs': 1, 'threads': 1, **train_values}
+    return config_from_dict({'name': 'tiny', 'seed': 5, 'train': values, **sets})
+
+
+def make_examples(n: int, seed: int = 0) -> Examples:
+    """Three kinds that are easily told apart: a blob, a dot, a diagonal."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(3, size=n)
+    y, x = np.mgrid[-5:6, -5:6]
+    kinds = np.array(
+        [np.exp(-(x**2 + y**2) / 4), (x == 0) & (y == 0), np.abs(x - y) < 1],
+        dtype=float,
+    )
+    cutouts = 0.6 * kinds[labels] + rng.normal(0.1, 0.03, (n, 11, 11))
+    return Examples(
+        cutouts[:, None].astype(np.float32).clip(0, 1),
+        labels.astype(np.int64),
+        np.full(n, 0.1, dtype=np.float32),
+    )
+
+
+def make_detections(n: int, seed: int) -> DetectionSet:
+    examples = make_examples(n, seed)
+    rows = Table(
+        {
+            'label': np.array(CLASSES)[examples.labels],
+            'contested': np.zeros(n, dtype=bool),
+            'valid': np.ones(n, dtype=bool),
+            'exposure': np.full(n, f'e{seed}'),
+        }
+    )
+    return DetectionSet({'cutouts': examples.cutouts}, rows)
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished training on ready-made data in place of exposures."""
+    folder = tmp_path_factory.mktemp('train') / 'run'
+    data = TrainingData(
+        make_examples(300, 1), make_examples(100, 2), make_detections(200, 3),
+        make_detections(200, 4), {'training': {'star': 100}}, (1.7, 2.1),
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_module, 'prepare', lambda *args, **kwargs: data)
+        train(make_config(), folder, progress=False)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def exported(
+    finished: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, ModelCard, float]:
+    """Folder of weights with the training exported, its card, the difference."""
+    folder = tmp_path_factory.mktemp('export') / 'weights'
+    return folder, *export_run(finished, folder)
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(bool((one[key] == other[key]).all()) for key in one)
+
+
+def test_network_has_the_reports_form() -> None:
+    """3872 features enter the first dense layer; pooling leaves 128."""
+    from dataclasses import replace
+
+    config = make_config().network
+    shapes = [tuple(p.shape) for p in build_network(config, size=11).parameters()]
+    assert (16, 3872) in shapes
+    assert (3, 16) in shapes
+    pooled = build_network(replace(config, pooling=True), size=11)
+    assert (16, 128) in [tuple(p.shape) for p in pooled.parameters()]
+
+
+def test_unknown_network_is_named() -> None:
+    """A typo in the kind names the nearest one."""
+    from dataclasses import replace
+
+    from astrosieve.exceptions import ModelError
+
+    config = replace(make_config().network, kind='isr2025')
+    with pytest.raises(ModelError, match="did you mean 'isr2024'"):
+        build_network(config, size=11)
+
+
+def test_training_is_deterministic(tmp_path: Path) -> None:
+    """The same seed gives the same parameters, another seed others."""
+    from dataclasses import replace
+
+    training, validation = make_examples(200, 1), make_examples(60, 2)
+    config = make_config(epochs=2, spoil=0.3)
+    one = train_run(training, validation, config, 0, tmp_path / 'a.pt')
+    two = train_run(training, validation, config, 0, tmp_path / 'b.pt')
+    assert same(one['best'], two['best'])
+    assert one['history'] == two['history']
+    other = replace(config, seed=6)
+    three = train_run(training, validation, other, 0, tmp_path / 'c.pt')
+    assert not same(one['best'], three['best'])
+
+
+def test_training_learns_and_leaves_torchs_generator_alone(tmp_path: Path) -> None:
+    """An easy set is learnt; the global generator is where it was."""
+    import torch
+
+    before = torch.random.get_rng_state()
+    state = train_run(
+        make_examples(400, 1), make_examples(100, 2), make_config(epochs=6), 0,
+        tmp_path / 'a.pt',
+    )  # fmt: skip
+    assert state['history'][-1]['validation_accuracy'] > 0.95
+    assert bool((torch.random.get_rng_state() == before).all())
+
+
+def test_resumed_training_equals_an_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that stops in its second epoch goes on and gives the same."""
+    training, validation = make_examples(200, 1), make_examples(60, 2)
+    config = make_config(epochs=4)
+    whole = train_run(training, validation, config, 0, tmp_path / 'whole.pt')
+
+    save = train_module._save
+    calls = []
+
+    def stop(state: dict[str, Any], path: Path) -> None:
+        calls.append(path)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        save(state, path)
+
+    monkeypatch.setattr(train_module, '_save', stop)
+    with pytest.raises(KeyboardInterrupt):
+        train_run(training, validation, config, 0, tmp_path / 'part.pt')
+    monkeypatch.setattr(train_module, '_save', save)
+    part = train_run(training, validation, config, 0, tmp_path / 'part.pt')
+    assert part['history'] == whole['history']
+    assert same(part['best'], whole['best'])
+
+
+def test_damaged_checkpoint_is_not_trusted(tmp_path: Path) -> None:
+    """A checkpoint cut short is made again; one of other settings is not used."""
+    training, validation = make_examples(100, 1), make_examples(40, 2)
+    config = make_config(epochs=1)
+    whole = train_run(training, validation, config, 0, tmp_path / 'a.pt')
+    content = (tmp_path / 'a.pt').read_bytes()
+    (tmp_path / 'a.pt').write_bytes(content[: len(content) // 2])
+    again = train_run(training, validation, config, 0, tmp_path / 'a.pt')
+    assert same(whole['best'], again['best'])
+    other = train_run(training, validation, make_config(epochs=2), 0, tmp_path / 'a.pt')
+    assert len(other['history']) == 2
+
+
+def test_balance_cuts_to_a_multiple_of_the_smallest() -> None:
+    """No class keeps more than the ratio; what is cut is told."""
+    labels = np.repeat([0, 1, 2], [100, 40, 10])
+    kept, excess = balance(labels, np.random.default_rng(0), ratio=1.5)
+    assert np.bincount(labels[kept]).tolist() == [15, 15, 10]
+    assert len(kept) + len(excess) == 150
+    assert not set(kept) & set(excess)
+    everything, _ = balance(labels, np.random.default_rng(0), ratio=0)
+    assert len(everything) == 150
+
+
+def test_published_split_moves_the_excess_to_validation() -> None:
+    """Nothing is lost, and the training part is balanced."""
+    examples = make_examples(500, 1)
+    few = np.flatnonzero((examples.labels != 2) | (np.arange(500) < 60))
+    examples = examples[few]
+    config = make_config(split='cutout')
+    training, validation = split_examples(examples, config, np.random.default_rng(0))
+    assert len(training) + len(validation) == len(examples)
+    counts = np.bincount(training.labels)
+    assert counts.max() <= 1.5 * counts.min()
+
+
+def test_scaling_recovers_temperature_and_shares() -> None:
+    """Overconfident logits of another mix are set right."""
+    rng = np.random.default_rng(0)
+    true = rng.normal(0, 2, (20_000, 3))
+    p = np.exp(true) / np.exp(true).sum(axis=1, keepdims=True)
+    labels = (p.cumsum(axis=1) < rng.random((len(p), 1))).sum(axis=1)
+    shift = np.array([1.0, 0.0, -1.0])
+    temperature, offsets = fit_scaling(2 * (true + shift), labels, equal=False)
+    assert temperature == pytest.approx(2, abs=0.1)
+    assert offsets == pytest.approx(-2 * shift, abs=0.15)
+
+
+def test_operating_points_keep_their_promise() -> None:
+    """Thresholds are ordered, and measured with counts and intervals."""
+    rng = np.random.default_rng(1)
+    sets = [make_detections(3000, seed) for seed in (1, 2)]
+    logits = []
+    for each in sets:
+        star = np.asarray(each.rows['label']) == 'star'
+        logits.append(
+            np.column_stack([np.where(star, 2, -2) + rng.normal(0, 2, 3000), *[
+                rng.normal(0, 1, 3000) for _ in range(2)
+            ]]).astype(np.float32)
+        )  # fmt: skip
+    settings = make_config().calibration
+    found = calibrate(
+        logits[0], sets[0], logits[1], sets[1], classes=CLASSES, settings=settings
+    )
+    points = found.operating_points
+    assert set(points) == {'balanced', 'pure', 'complete'}
+    assert points['complete'].threshold < points['balanced'].threshold
+    assert points['balanced'].threshold < points['pure'].threshold
+    assert points['complete'].completeness == pytest.approx(0.99, abs=0.02)
+    assert points['pure'].purity == pytest.approx(0.99, abs=0.02)
+    low, high = points['pure'].purity_interval
+    assert low < points['pure'].purity < high
+    assert found.class_prior == dict.fromkeys(CLASSES, 1 / 3)
+    from dataclasses import asdict
+
+    assert Calibration.from_dict(json.loads(json.dumps(asdict(found)))) == found
+
+
+def test_export_gives_a_model_that_loads(
+    finished: Path, exported: tuple[Path, ModelCard, float]
+) -> None:
+    """Card, weights and manifest agree; the model predicts what torch does."""
+    weights, card, difference = exported
+    assert difference < 1e-5
+    model = load_model(weights / 'tiny-1.0.onnx')
+    assert model.card == card
+    manifest = json.loads((weights / 'manifest.json').read_text())
+    assert manifest['aliases'] == {'source': 'tiny'}
+    assert manifest['models']['tiny']['sha256'] == card.sha256
+    assert (weights / 'tiny-1.0.onnx').stat().st_size < 500_000
+    assert card.metrics['export']['cutouts'] >= 2000
+    assert set(card.operating_points) == {'balanced', 'pure', 'complete'}
+    run = load_run(finished)
+    cutouts = parity_cutouts(11, 64)
+    logits = predict_logits(run.network, cutouts) + np.array(run.calibration.offsets)
+    scaled = np.exp(logits / card.temperature)
+    expected = scaled / scaled.sum(axis=1, keepdims=True)
+    actual = model.predict({'cutouts': cutouts})
+    assert actual == pytest.approx(expected, abs=1e-5)
+
+
+def test_export_fails_when_the_runtimes_differ(finished: Path, tmp_path: Path) -> None:
+    """A difference of 1e-4 writes nothing at all."""
+
+    def wrong(network: Any, cutouts: np.ndarray) -> np.ndarray:
+        return predict_logits(network, cutouts) * 1.0001 + 1e-3
+
+    with pytest.raises(ExportError, match=r'differ by up to .*; nothing was exported'):
+        export_run(finished, tmp_path / 'weights', predict=wrong)
+    assert not (tmp_path / 'weights').exists()
+
+
+def test_parity_sees_shape_and_nan() -> None:
+    """Missing rows and NaN are differences."""
+    with pytest.raises(ExportError, match='logits'):
+        check_parity(np.zeros((2, 3)), np.zeros((1, 3)))
+    with pytest.raises(ExportError, match='differ'):
+        check_parity(np.zeros((2, 3)), np.full((2, 3), np.nan))
+    assert check_parity(np.zeros((2, 3)), np.full((2, 3), 1e-6)) == pytest.approx(1e-6)
+
+
+def test_parity_cutouts_are_of_different_kinds() -> None:
+    """They are repeatable, within [0, 1], and not alike."""
+    cutouts = parity_cutouts(11, 600)
+    assert np.array_equal(cutouts, parity_cutouts(11, 600))
+    assert cutouts.min() >= 0
+    assert cutouts.max() <= 1
+    assert len(np.unique(cutouts[:, 0, 5, 5])) > 400
+
+
+def test_new_version_takes_the_place_of_the_old(
+    exported: tuple[Path, ModelCard, float], tmp_path: Path
+) -> None:
+    """The old files go when the manifest no longer names them."""
+    from dataclasses import replace
+
+    weights = tmp_path / 'weights'
+    shutil.copytree(exported[0], weights)
+    card = exported[1]
+    content = (weights / 'tiny-1.0.onnx').read_bytes()
+    write_model(weights, replace(card, version='1.1'), content)
+    assert {path.name for path in weights.iterdir()} == {
+        'manifest.json', 'tiny-1.1.onnx', 'tiny-1.1.json',
+    }  # fmt: skip
+    with pytest.raises(ExportError, match='another SHA-256'):
+        write_model(weights, card, b'other')
+
+
+def test_unfinished_training_cannot_be_exported(tmp_path: Path) -> None:
+    """The message says which step to run."""
+    with pytest.raises(OutputError, match='no finished training there'):
+        export_run(tmp_path, tmp_path / 'weights')
