@@ -26,6 +26,7 @@ from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.registry import Model
 
 try:
+    import photutils
     from photutils.detection import (
         DAOStarFinder,
         IRAFStarFinder,
@@ -43,6 +44,7 @@ except ImportError as error:
 __all__ = ['ClassifiedStarFinder', 'PeakFinder', 'dao', 'iraf', 'peaks']
 
 _NO_PEAKS = 'No peak is isolated and bright enough.'
+_OLD_NAMES = int(photutils.__version__.partition('.')[0]) < 3
 
 
 def dao(*, threshold: float, fwhm: float, scale: float) -> DAOStarFinder:
@@ -188,6 +190,8 @@ class PeakFinder(StarFinderBase):
             * ``peak_value``: its value.
             * ``flux_2x2``: sum over the brightest 2x2 box that holds it.
 
+            With photutils 2 also ``xcentroid`` and ``ycentroid``.
+
         Warns
         -----
         `~photutils.utils.exceptions.NoDetectionsWarning`
@@ -215,7 +219,7 @@ class PeakFinder(StarFinderBase):
         if not len(table):
             warnings.warn(_NO_PEAKS, NoDetectionsWarning, stacklevel=2)
             return None
-        return table
+        return _in_host_dialect(table)
 
     def _isolated(
         self, table: QTable, image: np.ndarray, unit: u.UnitBase | None
@@ -256,6 +260,18 @@ def _vertex(before: np.ndarray, peak: np.ndarray, after: np.ndarray) -> np.ndarr
     with np.errstate(invalid='ignore', divide='ignore'):
         offset = (after - before) / (2 * curvature)
     return np.where(np.isfinite(offset), offset, 0.0).astype(float)
+
+
+def _in_host_dialect(table: Table) -> Table:
+    """Add the names that the PSF photometry of photutils 2 asks for."""
+    if _OLD_NAMES and 'xcentroid' not in table.colnames:
+        after = table.colnames.index('y_centroid') + 1
+        table.add_columns(
+            [table['x_centroid'], table['y_centroid']],
+            [after, after],
+            names=['xcentroid', 'ycentroid'],
+        )
+    return table
 
 
 def _checked_mask(mask: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
@@ -420,7 +436,8 @@ class ClassifiedStarFinder(StarFinderBase):
             The finder's own table with the columns ``class_name``,
             ``p_<class>`` and ``class_flags`` (see
             `~astrosieve.classify_sources`), rows of the kept classes only,
-            ``id`` renumbered from 1. None where nothing is left.
+            ``id`` renumbered from 1. None where nothing is left. With photutils
+            2 the positions are in ``xcentroid`` and ``ycentroid`` as well.
 
         Warns
         -----
@@ -446,7 +463,7 @@ class ClassifiedStarFinder(StarFinderBase):
             warnings.warn(msg, NoDetectionsWarning, stacklevel=2)
             return None
         kept['id'] = np.arange(1, len(kept) + 1)
-        return kept
+        return _in_host_dialect(kept)
 
 
 def _takes_mask(finder: Callable[..., Any]) -> bool:

@@ -11,6 +11,8 @@ from astrosieve.preprocessing import sample_pixels
 
 __all__ = ['Background', 'estimate_fwhm', 'measure_background']
 
+_MIN_AGREEING = 5  # peaks of about one width that make a mode
+
 
 @dataclass(frozen=True)
 class Background:
@@ -52,10 +54,13 @@ def measure_background(
     sample = sample_pixels(sci, n_samples, spoilt=spoilt)
     if not sample.size:
         return Background(float('nan'), float('nan'))
-    clipped = sigma_clip(sample, sigma=3, maxiters=10, masked=False, stdfunc=mad_std)
-    noise = float(np.std(clipped))
-    # Where most pixels share one value there is no noise; the spread is all there is.
-    return Background(float(np.median(clipped)), noise or float(np.std(sample)))
+    # Where coarse numbers give most pixels one value, their spread about the median
+    # is zero, and the standard deviation has to do.
+    spread = mad_std if mad_std(sample) > 0 else np.std
+    clipped = sigma_clip(sample, sigma=3, maxiters=10, masked=False, stdfunc=spread)
+    # An image without noise: the spread of all its pixels is all there is.
+    noise = float(np.std(clipped)) or float(np.std(sample))
+    return Background(float(np.median(clipped)), noise)
 
 
 def estimate_fwhm(
@@ -71,7 +76,8 @@ def estimate_fwhm(
     A Gaussian is fitted, linearly in the logarithm (Guo 2011, IEEE SPM 28,
     134), to the 3x3 pixels about each bright peak. Peaks that are not round,
     or whose next ring of pixels does not fall off as a star's, are left out:
-    cosmic rays and hot pixels. The answer is the mode of the widths.
+    cosmic rays and hot pixels. The answer is the widest width at which many of
+    the rest agree.
 
     Parameters
     ----------
@@ -96,7 +102,7 @@ def estimate_fwhm(
     if len(boxes) < min_stars:
         return None
     widths = _gaussian_widths(boxes)
-    return None if len(widths) < min_stars else _mode(widths)
+    return None if len(widths) < min_stars else _widest_mode(widths)
 
 
 def _bright_peaks(
@@ -152,12 +158,21 @@ def _gaussian_widths(boxes: np.ndarray) -> np.ndarray:
     return sigma[like] * gaussian_sigma_to_fwhm
 
 
-def _mode(values: np.ndarray) -> float:
-    """Return the half-sample mode (Bickel & Fruehwirth 2006, CSDA 50, 3500)."""
-    values = np.sort(values)
-    while len(values) > 3:
-        half = (len(values) + 1) // 2
-        spans = values[half - 1 :] - values[: len(values) - half + 1]
-        start = int(np.argmin(spans))
-        values = values[start : start + half]
-    return float(np.mean(values))
+def _widest_mode(widths: np.ndarray) -> float | None:
+    """
+    Return the widest width at which many peaks agree, None where none do.
+
+    Stars share one width, and no hit of a particle is wider than the optics;
+    where hits outnumber stars the narrower mode is theirs.
+    """
+    logs = np.log(widths)
+    grid = np.arange(logs.min() - 0.1, logs.max() + 0.1, 0.01)
+    counts = np.exp(-(((grid[:, None] - logs) / 0.04) ** 2) / 2).sum(axis=1)
+    peaks = 1 + np.flatnonzero(
+        (counts[1:-1] >= counts[:-2]) & (counts[1:-1] > counts[2:])
+    )
+    peaks = peaks[counts[peaks] > max(0.15 * counts.max(), _MIN_AGREEING)]
+    if not len(peaks):
+        return None
+    near = np.abs(logs - grid[peaks[-1]]) < 0.08
+    return float(np.median(widths[near]))

@@ -71,7 +71,8 @@ def test_ratio_to_detection(benchmark, chip: np.ndarray, model: str) -> None:
         lambda: classify_sources(chip, catalog, unit='electron', model=loaded),
         rounds=3,
     )
-    print(f'\n{model}: {len(catalog)} detections, ratio {statistics.median(ratios):.2f}')
+    ratio = statistics.median(ratios)
+    print(f'\n{model}: {len(catalog)} detections, ratio {ratio:.2f}')
     assert len(catalog) > 25_000
     assert statistics.median(ratios) <= 0.5
     assert grown < 1024

@@ -113,7 +113,7 @@ def test_not_toml_and_no_such_file(tmp_path: Path) -> None:
         load_config(path)
     with pytest.raises(ConfigError, match='cannot be read'):
         load_config(tmp_path / 'b.toml')
-    with pytest.raises(ConfigError, match='known are .*source-isr2024'):
+    with pytest.raises(ConfigError, match=r'known are .*source-isr2024'):
         load_config('source-isr')
 
 

@@ -32,7 +32,13 @@ from astrosieve.psf import measure_background
 from astrosieve.units import electron_scale
 from astrosieve_training.datasets import DetectionSet, label_numbers
 
-__all__ = ['FOREST_COLUMNS', 'Forest', 'cut_decisions', 'measure_all', 'measure_columns']
+__all__ = [
+    'FOREST_COLUMNS',
+    'Forest',
+    'cut_decisions',
+    'measure_all',
+    'measure_columns',
+]
 
 FOREST_COLUMNS = (
     'sharpness',
@@ -53,9 +59,7 @@ _SCRAPPY: dict[str, dict[str, Any]] = {
 }
 
 
-def measure_columns(
-    data: np.ndarray, xy: np.ndarray, fwhm: float, chip: Chip
-) -> Table:
+def measure_columns(data: np.ndarray, xy: np.ndarray, fwhm: float, chip: Chip) -> Table:
     """
     Measure what DAOStarFinder and IRAFStarFinder measure, at given positions.
 

@@ -76,9 +76,7 @@ def _config_option(function: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     '--camera', metavar='NAME|FILE', help='A camera; by default the configuration says.'
 )
-@click.option(
-    '-n', '--number', type=click.IntRange(min=1), help='How many exposures.'
-)
+@click.option('-n', '--number', type=click.IntRange(min=1), help='How many exposures.')
 @click.option(
     '-o',
     '--output',
@@ -88,9 +86,7 @@ def _config_option(function: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option('--seed', type=click.IntRange(min=0), help='Seed of the first exposure.')
 @click.option('--scene', help="Scene preset, with --camera; 'field' by default.")
-@click.option(
-    '--exptime', type=click.FloatRange(min=0, min_open=True), help='Seconds.'
-)
+@click.option('--exptime', type=click.FloatRange(min=0, min_open=True), help='Seconds.')
 @click.option(
     '--shape',
     type=(int, int),

@@ -121,9 +121,7 @@ class ExposureSet:
             _require(len(value) > 0, f'{self.name}.{key}', value, 'a list, not empty')
         good = all(0 < t < np.inf for t in self.exptimes)
         _require(good, f'{self.name}.exptimes', self.exptimes, 'positive numbers')
-        good = len(self.shape) == 2 and (
-            self.shape == (0, 0) or min(self.shape) >= 64
-        )
+        good = len(self.shape) == 2 and (self.shape == (0, 0) or min(self.shape) >= 64)
         _require(good, f'{self.name}.shape', self.shape, 'two integers, 64 or more')
 
     @property
@@ -475,9 +473,7 @@ def _dataclass(kind: type, values: dict[str, Any], where: str) -> Any:
     missing = [
         name
         for name, f in known.items()
-        if name not in values
-        and f.default is MISSING
-        and f.default_factory is MISSING
+        if name not in values and f.default is MISSING and f.default_factory is MISSING
     ]
     if missing:
         msg = f"'{prefix}{missing[0]}' is missing"

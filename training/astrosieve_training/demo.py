@@ -47,7 +47,9 @@ def simulate_demo() -> Exposure:
     """
     exposure = simulate_exposure(load_camera('demo'), seed=SEED, scene=SCENE)
     chips = tuple(
-        replace(chip, sci=np.round(chip.sci * 16) / 16, err=np.round(chip.err * 16) / 16)
+        replace(
+            chip, sci=np.round(chip.sci * 16) / 16, err=np.round(chip.err * 16) / 16
+        )
         for chip in exposure.chips
     )
     return replace(exposure, chips=chips)

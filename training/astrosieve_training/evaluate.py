@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from astrosieve_training.label.frames import (
     data_folder,
     hrc_47tuc,
     ngc1261,
+    pluto,
 )
 
 __all__ = [
@@ -128,7 +130,9 @@ def _decision_table(called_star: np.ndarray, labels: np.ndarray) -> dict[str, An
         members = labels == name
         if members.any():
             table[name] = share((called_star & members).sum(), members.sum())
-    table['purity'] = share((called_star & (labels == 'star')).sum(), called_star.sum())
+    star = labels == 'star'
+    if star.any() and not star.all():  # else purity says nothing
+        table['purity'] = share((called_star & star).sum(), called_star.sum())
     return table
 
 
@@ -180,8 +184,10 @@ def _binned(
             continue
         values = np.asarray(rows[column], dtype=float)
         found[column] = []
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
-            inside = (values >= low) & ((values < high) | np.isinf(values) & np.isinf(high))
+        for low, high in pairwise(edges):
+            inside = (values >= low) & (
+                (values < high) | np.isinf(values) & np.isinf(high)
+            )
             if inside.any():
                 table = _decision_table(called_star[inside], labels[inside])
                 found[column].append({'from': low, 'to': high, **table})
@@ -370,7 +376,7 @@ class Report:
                     _cell(table.get('star')),
                     _cell(table.get('cosmic_ray')),
                     _cell(table.get('spike')),
-                    _cell(table['purity']) if len(results['counts']) > 1 else '-',
+                    _cell(table.get('purity')),
                 ]
                 lines.append(f'| {name} ({finder}) | {method} | {" | ".join(cells)} |')
         return lines
@@ -555,9 +561,11 @@ def _set_tables(results: dict[str, Any]) -> Iterator[str]:
             ('stars kept', 'method', 'threshold', *rest, 'purity'),
             [
                 (
-                    wanted, method, f'{table["threshold"]:.4f}',
+                    wanted,
+                    method,
+                    f'{table["threshold"]:.4f}',
                     *(_cell(table.get(c)) for c in (*rest, 'purity')),
-                )  # fmt: skip
+                )
                 for method, found in results['leak_at_completeness'].items()
                 for wanted, table in found.items()
             ],
@@ -568,7 +576,7 @@ def _set_tables(results: dict[str, Any]) -> Iterator[str]:
         yield (
             f'Expected calibration error {results["calibration"]["error"]:.4f} with '
             f'the mix of classes here as prior, '
-            f'{results["calibration"]["error_for_mix_of_card"]:.4f} with the card\'s '
+            f"{results['calibration']['error_for_mix_of_card']:.4f} with the card's "
             f'({results["calibration"]["n"]} detections).'
         )
         yield ''
@@ -718,7 +726,7 @@ def evaluate(
     if config.judge.real and real is None:
         say('the real frames were not found and are left out; set ASTROSIEVE_DATA')
     if config.judge.real and real is not None:
-        for frame in (ngc1261(real, 'right'), hrc_47tuc(real)):
+        for frame in (ngc1261(real, 'right'), hrc_47tuc(real), pluto(real)):
             detections = _real_set(frame, config, preprocessing)
             report.add(frame.name, f'Truth: {frame.note}', detections, forest)
     return report

@@ -281,7 +281,9 @@ def _card(run: Any, weights: bytes, size: int) -> ModelCard:
         references=config.references,
         metrics={
             'training': {
-                'seconds_per_run': [round(r['seconds'], 1) for r in run.summary['runs']],
+                'seconds_per_run': [
+                    round(r['seconds'], 1) for r in run.summary['runs']
+                ],
                 'best_run': run.summary['best_run'],
                 'calibration_error': list(calibration.calibration_error),
             }
@@ -333,7 +335,7 @@ def export_run(
     network = run.network
     last = [m for m in network.modules() if isinstance(m, torch.nn.Linear)][-1]
     with torch.no_grad():
-        last.bias += torch.tensor(run.calibration.offsets, dtype=last.bias.dtype)
+        last.bias.add_(torch.tensor(run.calibration.offsets))
     weights = _onnx_bytes(network, size)
     if len(weights) > MAX_BYTES:
         msg = f'the ONNX file has {len(weights)} bytes, more than {MAX_BYTES}'

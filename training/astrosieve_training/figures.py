@@ -99,9 +99,7 @@ def _uncontested(judged: Judged) -> np.ndarray:
     return np.asarray(judged.rows['valid'] & ~judged.rows['contested'], dtype=bool)
 
 
-def _draw_roc(
-    judged: Judged, results: dict[str, Any], path: Path, title: str
-) -> Path:
+def _draw_roc(judged: Judged, results: dict[str, Any], path: Path, title: str) -> Path:
     from astrosieve_training.evaluate import roc_curve
 
     use = _uncontested(judged)
@@ -237,9 +235,7 @@ def gallery(
     ):
         for axis in axes.ravel():
             axis.set_axis_off()
-        for axis, cutout, caption in zip(
-            axes.ravel(), cutouts, captions, strict=False
-        ):
+        for axis, cutout, caption in zip(axes.ravel(), cutouts, captions, strict=False):
             axis.imshow(cutout, origin='lower', cmap='gray', vmin=0, vmax=1)
             axis.set_title(caption, fontsize=6)
         figure.suptitle(title, fontsize=9)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ __all__ = ['FIGURES', 'draw']
 _INK = '#202428'
 _CLASS_COLORS = ('#108a35', '#ff3b30', '#3d8bff')
 _RUNS = 50
+_BORDER = 60  # pixels that not all of the dithered exposures show
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,8 @@ def _confusion(setting: _Setting, path: Path) -> None:
 
 def _overlay(setting: _Setting, path: Path) -> None:
     """Figures 6 and 7: the classes over fields of other cameras."""
-    from astrosieve.plotting import overlay_figure, save_figure as save_overlay
+    from astrosieve.plotting import overlay_figure
+    from astrosieve.plotting import save_figure as save_overlay
     from astrosieve.source_catalogs import ClassifyOptions, classify_chip
 
     folder = data_folder()
@@ -214,26 +217,21 @@ def _pooling(setting: _Setting, path: Path) -> None:
         config = replace(
             setting.config, network=replace(setting.config.network, pooling=pooling)
         )
-        each = replace(setting, config=config)
-        rows = []
+        shares = []
         for number in range(setting.runs):
             record = setting.cache / f'pooling-{int(pooling)}-{number:02d}.pt'
-            state = train_run(
-                data.training, data.validation, config, number, record
-            )
+            state = train_run(data.training, data.validation, config, number, record)
             network = build_network(
-                each.config.network, size=data.training.cutouts.shape[-1]
+                config.network, size=data.training.cutouts.shape[-1]
             )
             network.load_state_dict(state['best'])
-            right = predict_logits(network, unseen.inputs['cutouts']).argmax(1) == labels
-            rows.append(
-                [right.mean(), *(right[labels == i].mean() for i in range(len(classes)))]
-            )
-        found[name] = np.array(rows)
+            logits = predict_logits(network, unseen.inputs['cutouts'])
+            right = logits.argmax(axis=1) == labels
+            by_class = [right[labels == i].mean() for i in range(len(classes))]
+            shares.append([right.mean(), *by_class])
+        found[name] = np.array(shares)
     with save_figure(path, columns=1 + len(classes), size=(2.8, 3.2)) as (figure, axes):
-        for i, (axis, title) in enumerate(
-            zip(axes[0], ('all', *classes), strict=True)
-        ):
+        for i, (axis, title) in enumerate(zip(axes[0], ('all', *classes), strict=True)):
             values = [rows[:, i] for rows in found.values()]
             edges = np.linspace(np.min(values), np.max(values) + 1e-9, 16)
             for (name, rows), color in zip(
@@ -293,7 +291,9 @@ def _scan(setting: _Setting, path: Path) -> None:
                 cmap='gray', vmin=-1, vmax=5,
             )  # fmt: skip
             row[0].set_title(title, fontsize=9)
-            for axis, i, name in zip(row[1:], range(3), model.card.classes, strict=True):
+            for axis, i, name in zip(
+                row[1:], range(3), model.card.classes, strict=True
+            ):
                 axis.imshow(p[..., i], origin='lower', cmap='magma', vmin=0, vmax=1)
                 axis.set_title(f'p_{name} at each pixel', fontsize=9)
             for axis in row:
@@ -330,7 +330,6 @@ def _drizzled(setting: _Setting, path: Path) -> None:
     model = load_model(setting.model)
     star = model.card.classes.index('star')
     numbers: dict[str, Any] = {}
-    inner = slice(60, -60)
     chip = chip_of(first)
     with np.errstate(invalid='ignore'):
         combined = {
@@ -339,12 +338,15 @@ def _drizzled(setting: _Setting, path: Path) -> None:
         }
     for name, image in combined.items():
         single = image is first.sci
+        true = first.truth if single else truth
         used = replace(
-            chip, sci=np.asarray(image, dtype=np.float32), dq=chip.dq if single else None
+            chip,
+            sci=np.asarray(image, dtype=np.float32),
+            dq=chip.dq if single else None,
         )
         detections = detection_set(
             used,
-            lambda xy, t=first.truth if single else truth: label_positions(t, xy),
+            partial(label_positions, true),
             finders=setting.config.finders,
             preprocessing=model.card.preprocessing,
             exposure=name,
@@ -352,8 +354,8 @@ def _drizzled(setting: _Setting, path: Path) -> None:
             scene='globular',
         )
         x, y = np.asarray(detections.rows['x']), np.asarray(detections.rows['y'])
-        low, high = inner.start, image.shape[0] + inner.stop
-        inside = (x > low) & (x < high) & (y > low) & (y < high)
+        inside = np.minimum(x, y) > _BORDER
+        inside &= np.maximum(x, y) < image.shape[0] - _BORDER
         detections = detections[inside & detections.usable]
         called = model.predict(detections.inputs).argmax(axis=1) == star
         label = np.asarray(detections.rows['label'], dtype=str)
@@ -363,7 +365,7 @@ def _drizzled(setting: _Setting, path: Path) -> None:
         }
     with save_figure(path, size=(5.4, 3.6)) as (_, axes):
         axis = axes[0, 0]
-        for i, (name, found) in enumerate(numbers.items()):
+        for i, found in enumerate(numbers.values()):
             for j, (each, color) in enumerate(
                 zip(('star', 'cosmic_ray', 'spike'), _CLASS_COLORS, strict=True)
             ):
@@ -465,5 +467,3 @@ def draw(
         function(setting, folder / file)
         paths.append(folder / file)
     return paths
-
-

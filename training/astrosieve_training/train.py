@@ -29,7 +29,6 @@ from astrosieve_training.datasets import (
     DetectionSet,
     balance,
     detection_set,
-    join,
     label_numbers,
     simulated_set,
 )
@@ -229,7 +228,9 @@ def _count(labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, int]:
     return {name: int((labels == i).sum()) for i, name in enumerate(classes)}
 
 
-def prepare(config: SourceConfig, cache: Path, *, progress: bool = True) -> TrainingData:
+def prepare(
+    config: SourceConfig, cache: Path, *, progress: bool = True
+) -> TrainingData:
     """
     Simulate, detect, label, and split.
 
@@ -337,7 +338,7 @@ def _spoil(examples: Examples, share: float, rng: np.random.Generator) -> np.nda
             bad[:, rng.integers(size)] = True
         else:  # beyond the edge of the image
             bad[: rng.integers(1, 4)] = True
-            bad = np.rot90(bad, rng.integers(4))
+            bad = np.rot90(bad, int(rng.integers(4)))
         bad[half, half] = False
         cutouts[i, 0][bad] = examples.fill[i]
     return cutouts

@@ -122,7 +122,7 @@ class CrossmatchTruth:
         mutual = np.zeros(len(xy), dtype=bool)
         mutual[back] = True
         star = mutual & (distance < self.radius)
-        ix, iy, _, _ = pixel_indices(xy, self.image.shape)  # type: ignore[arg-type]
+        ix, iy, _, _ = pixel_indices(xy, self.image.shape)
         boxes = extract_cutouts(self.image, ix, iy, 3, fill=0.0)
         electrons = boxes.sum(axis=(1, 2))
         noise = np.sqrt(9 * self.noise**2 + np.maximum(electrons, 0))

@@ -21,9 +21,10 @@ from astrosieve.finders import detect
 from astrosieve.psf import measure_background
 from astrosieve.units import PixelUnit
 from astrosieve_training.label.crossmatch import CrossmatchTruth, find_offset
+from astrosieve_training.label.hits import HitTruth
 from astrosieve_training.label.median import MedianTruth
 
-__all__ = ['RealFrame', 'data_folder', 'hrc_47tuc', 'ngc1261']
+__all__ = ['RealFrame', 'data_folder', 'hrc_47tuc', 'ngc1261', 'pluto']
 
 # Read noise of PC1 at gain 14 (WFPC2 Instrument Handbook, table 4.2) and of HRC
 # (header of the FLT whose distortion is used).
@@ -234,6 +235,11 @@ def hrc_47tuc(folder: Path) -> RealFrame:
     size = chip.sci.shape[0]
     low = np.maximum(there.min(axis=0), 0)
     high = np.minimum(there.max(axis=0), size)
+    # What matches by chance, seen where no counterpart can be.
+    common = ((found[0] >= low) & (found[0] < high)).all(axis=1)
+    pairs = (truth(found[0])['label'] == 'star')[common]
+    moved = replace(truth, offset=offset + np.array([17.0, 11.0]))
+    chance = (moved(found[0])['label'] == 'star')[common]
     return RealFrame(
         name='47 Tuc HRC F606W',
         chip=chip,
@@ -241,5 +247,51 @@ def hrc_47tuc(folder: Path) -> RealFrame:
         area=(low[0], high[0], low[1], high[1]),
         fwhm=2.5,
         classes=('star',),
-        note='stars that F330W shows at the same place',
+        note=(
+            'stars are what F330W shows at the same place; of '
+            f'{int(pairs.sum())} matched detections about {int(chance.sum())} match '
+            'by chance'
+        ),
+    )
+
+
+def pluto(folder: Path) -> RealFrame:
+    """
+    Return Pluto, WFC3/UVIS F606W, 479 s, of which the cosmic rays are known.
+
+    The telescope followed Pluto: stars are trailed. What is sharp, away from Pluto,
+    Charon and the trails, is a cosmic ray. Its hits can be templates of the
+    simulator; it may judge only networks that were trained without them.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        Folder of the real frames.
+
+    Returns
+    -------
+    frame : `RealFrame`
+        For judgement only.
+    """
+    from astrosieve_training.simulate.compare import real_hits
+
+    chip = _read(folder / 'wfc3uvis_pluto1_f606w_flt.fits')
+    background = measure_background(chip.sci)
+    truth = HitTruth(
+        chip.sci - np.float32(background.level),
+        real_hits(folder.parent, 'uvis').table,
+        noise=background.noise,
+    )
+    ny, nx = chip.sci.shape
+    return RealFrame(
+        name='Pluto UVIS F606W',
+        chip=chip,
+        label=truth,
+        area=(0, nx, 0, ny),
+        fwhm=1.8,
+        classes=('cosmic_ray',),
+        note=(
+            f'{len(truth.hits)} cosmic rays of 300 electrons and more, segmented away '
+            'from Pluto and from trailed stars'
+        ),
     )

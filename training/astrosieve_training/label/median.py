@@ -73,7 +73,7 @@ class MedianTruth:
             ``label``, ``share``, ``contested``, ``snr``, ``distance_to_bright``,
             ``saturated``.
         """
-        ix, iy, _, _ = pixel_indices(xy, self.single.shape)  # type: ignore[arg-type]
+        ix, iy, _, _ = pixel_indices(xy, self.single.shape)
         sky = measure_background(self.single).level
         sky_median = measure_background(self.median).level
         once = extract_cutouts(self.single - sky, ix, iy, 5, fill=0.0)
@@ -135,7 +135,8 @@ class MedianTruth:
         """Return the distance to the nearest star that is far brighter, pixels."""
         from scipy.ndimage import maximum_filter, uniform_filter
 
-        box = uniform_filter(self.median - measure_background(self.median).level, 3) * 9
+        level = measure_background(self.median).level
+        box = uniform_filter(np.nan_to_num(self.median - level), 3) * 9
         peaks = (maximum_filter(box, 5) == box) & (box > 0)
         y, x = np.nonzero(peaks)
         bright = box[y, x]
