@@ -149,3 +149,13 @@ def test_digest_follows_the_settings() -> None:
     one = ExposureSet(n=1, seed=0, cameras=('a',))
     assert digest(one, 1) == digest(ExposureSet(n=1, seed=0, cameras=('a',)), 1)
     assert digest(one, 1) != digest(one, 2)
+
+
+def test_judge_can_be_moved_to_other_exposures() -> None:
+    """The sets follow each other; exposures used before are refused."""
+    config = load_config('source-isr2024')
+    moved = config.judged_from(70_000)
+    seeds = [seed for each in moved.judge.sets for seed in each.seeds]
+    assert seeds == list(range(70_000, 70_000 + len(seeds)))
+    with pytest.raises(ConfigError, match='share seeds'):
+        config.judged_from(config.training.seed)

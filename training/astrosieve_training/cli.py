@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,8 @@ def simulate(
     type=click.Path(file_okay=False, path_type=Path),
     help='Folder of the training; NAME-run in the current one by default.',
 )
-def train(config: str, output: Path | None) -> None:
+@click.option('--seed', type=click.IntRange(min=0), help="In place of the file's.")
+def train(config: str, output: Path | None, seed: int | None) -> None:
     """
     Train a network.
 
@@ -145,6 +147,8 @@ def train(config: str, output: Path | None) -> None:
     stopped.
     """
     loaded = _need('config').load_config(config)
+    if seed is not None:
+        loaded = replace(loaded, seed=seed)
     folder = output or Path(f'{loaded.name}-run')
     run = _need('train').train(loaded, folder)
     _show_run(run, folder)
@@ -220,6 +224,11 @@ def export(run: Path, output: Path) -> None:
     help='Trainings of each kind for the figure pooling.',
 )
 @click.option(
+    '--seed',
+    type=click.IntRange(min=0),
+    help="Judge on other exposures: the first one's seed, in place of the file's.",
+)
+@click.option(
     '--update',
     is_flag=True,
     help="Write the tables into the model's card and, with --readme, into a README.",
@@ -235,6 +244,7 @@ def evaluate(
     output: Path,
     figures: tuple[str, ...],
     runs: int,
+    seed: int | None,
     update: bool,
     readme: Path | None,
 ) -> None:
@@ -250,6 +260,8 @@ def evaluate(
             click.echo(path)
         return
     loaded = _need('config').load_config(config)
+    if seed is not None:
+        loaded = loaded.judged_from(seed)
     report = _need('evaluate').evaluate(
         model, loaded, output, say=lambda text: click.echo(text, err=True)
     )

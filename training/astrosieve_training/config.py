@@ -13,7 +13,7 @@ import hashlib
 import json
 import tomllib
 import types
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -404,6 +404,14 @@ class SourceConfig:
                         'exposure must not serve twice. Move the seed of one'
                     )
                     raise ConfigError(msg)
+
+    def judged_from(self, seed: int) -> SourceConfig:
+        """Return the configuration with other exposures to judge on."""
+        sets = []
+        for each in self.judge.sets:
+            sets.append(replace(each, seed=seed))
+            seed += each.n
+        return replace(self, judge=replace(self.judge, sets=tuple(sets)))
 
 
 def digest(*parts: Any) -> str:
