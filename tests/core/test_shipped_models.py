@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 
 import astrosieve.weights
-from astrosieve import list_models, load_model
+from astrosieve import classify_sources, list_models, load_model
+from astrosieve.demo import demo_exposure, demo_truth
+from astrosieve.exposures import read_chips
 from astrosieve.preprocessing import get_preprocessing
 from astrosieve.registry import Model
 
 WEIGHTS = Path(astrosieve.weights.__path__[0])
 MANIFEST = json.loads((WEIGHTS / 'manifest.json').read_text())
+GOLDEN = Path(__file__).parents[1] / 'data'
 SOURCE_MODELS = [name for name in MANIFEST['models'] if name.startswith('source')]
 
 
@@ -96,3 +99,18 @@ def test_threads_and_order_change_nothing(
     order = np.random.default_rng(13).permutation(len(expected))
     shuffled = {key: value[order] for key, value in inputs.items()}
     assert np.array_equal(other.predict(shuffled), expected[order])
+
+
+def test_golden_scores(model: Model) -> None:
+    """What the model says of the bundled exposure is what it said when exported."""
+    card = model.card
+    golden = GOLDEN / f'golden-{card.name}-{card.version}.npz'
+    expected = np.load(golden)['probabilities']
+    chip = next(read_chips(demo_exposure()))
+    table = classify_sources(
+        chip.sci, demo_truth(), dq=chip.dq, unit='electron', model=model
+    )
+    found = np.column_stack([table[f'p_{name}'] for name in card.classes])
+    assert found.shape == expected.shape
+    assert np.isfinite(expected).all(axis=1).sum() > 400
+    np.testing.assert_allclose(found, expected, atol=2e-4)

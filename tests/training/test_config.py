@@ -159,3 +159,9 @@ def test_judge_can_be_moved_to_other_exposures() -> None:
     assert seeds == list(range(70_000, 70_000 + len(seeds)))
     with pytest.raises(ConfigError, match='share seeds'):
         config.judged_from(config.training.seed)
+
+
+def test_shares_are_one_for_each_class(tmp_path: Path) -> None:
+    """Two shares for three classes are refused."""
+    with pytest.raises(ConfigError, match=r'calibration.shares must be one for each'):
+        load_config(write(tmp_path, sections='[calibration]\nshares = [1.0, 2.0]\n'))

@@ -3,9 +3,9 @@ Calibration: from logits to probabilities that hold, and named thresholds.
 
 A temperature and an offset for each class are fitted on exposures that were kept
 from training (vector scaling with one common scale; Guo et al. 2017, ICML 70,
-1321). The offsets carry the network from the mix of its training set to equal
-shares of all classes, or to the mix of those exposures; the export adds them to
-the biases of the last layer, and the card states the mix.
+1321). Each class counts as much as the configuration says, whatever its share of
+those exposures, and the probabilities hold for that mix; the export adds the
+offsets to the biases of the last layer, and the card states the mix.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Calibration:
 
 
 def fit_scaling(
-    logits: np.ndarray, labels: np.ndarray, *, equal: bool
+    logits: np.ndarray, labels: np.ndarray, shares: np.ndarray
 ) -> tuple[float, np.ndarray]:
     """
     Fit a temperature and offsets by maximum likelihood.
@@ -89,8 +89,8 @@ def fit_scaling(
         Outputs of the network.
     labels : (N,) int `~numpy.ndarray`
         Class numbers.
-    equal : bool
-        Whether the classes count alike, however many members they have.
+    shares : (C,) `~numpy.ndarray`
+        How much each class counts, however many members it has.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def fit_scaling(
     wide = logits.astype(np.float64)
     rows = np.arange(len(labels))
     counts = np.bincount(labels, minlength=n_classes)
-    weights = 1 / counts[labels] if equal else np.ones(len(labels))
+    weights = (shares / np.maximum(counts, 1))[labels]
     weights /= weights.sum()
 
     def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
@@ -208,12 +208,10 @@ def calibrate(
     """
     labels = label_numbers(detections.rows, classes)
     known = detections.usable & (labels >= 0)
-    equal = settings.prior == 'equal'
-    temperature, offsets = fit_scaling(logits[known], labels[known], equal=equal)
-    counts = np.bincount(labels[known], minlength=len(classes)) + 1.0
-    if equal:
-        counts = np.ones(len(classes))
-    prior = dict(zip(classes, (counts / counts.sum()).tolist(), strict=True))
+    shares = np.array(settings.shares or [1.0] * len(classes))
+    shares /= shares.sum()
+    temperature, offsets = fit_scaling(logits[known], labels[known], shares)
+    prior = dict(zip(classes, shares.tolist(), strict=True))
 
     def p_star(values: np.ndarray) -> np.ndarray:
         scaled = softmax(values + offsets, temperature)
@@ -234,10 +232,10 @@ def calibrate(
     }
     other_labels = label_numbers(other.rows, classes)
     rows = other.usable & (other_labels >= 0)
-    shares = np.bincount(other_labels[rows], minlength=len(classes)) / rows.sum()
+    there = np.bincount(other_labels[rows], minlength=len(classes)) / rows.sum()
     factors = {
         name: max(share, 1e-6) / prior[name]
-        for name, share in zip(classes, shares, strict=True)
+        for name, share in zip(classes, there, strict=True)
     }
     errors = [
         expected_calibration_error(

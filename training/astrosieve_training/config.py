@@ -310,16 +310,17 @@ class CalibrationConfig:
 
     Parameters
     ----------
-    prior : {'equal', 'sample'}
-        Mix of classes for which the probabilities hold: equal shares, or that of
-        the exposures calibrated on.
+    shares : tuple of float
+        Mix of classes for which the probabilities hold, in the network's order, up
+        to a factor; empty for equal shares. Fewer stars make the class of highest
+        probability more careful with that name.
     pure : float
         Purity that the operating point 'pure' aims at.
     complete : float
         Completeness that the operating point 'complete' aims at.
     """
 
-    prior: str = 'equal'
+    shares: tuple[float, ...] = ()
     pure: float = 0.99
     complete: float = 0.99
 
@@ -327,8 +328,8 @@ class CalibrationConfig:
         for key in ('pure', 'complete'):
             value = getattr(self, key)
             _require(0 < value < 1, f'calibration.{key}', value, 'a share')
-        good = self.prior in ('equal', 'sample')
-        _require(good, 'calibration.prior', self.prior, "'equal' or 'sample'")
+        good = all(0 < value < np.inf for value in self.shares)
+        _require(good, 'calibration.shares', self.shares, 'positive numbers')
 
 
 @dataclass(frozen=True)
@@ -395,6 +396,9 @@ class SourceConfig:
     finders: tuple[FinderConfig, ...] = (FinderConfig('dao'), FinderConfig('peaks'))
 
     def __post_init__(self) -> None:
+        shares, classes = self.calibration.shares, self.network.classes
+        good = len(shares) in (0, len(classes))
+        _require(good, 'calibration.shares', shares, f'one for each of {classes}')
         sets = [self.training, self.validation, self.calibrating, *self.judge.sets]
         for i, one in enumerate(sets):
             for other in sets[i + 1 :]:

@@ -13,6 +13,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from astropy.io import fits
 from astropy.table import Table, vstack
 from astropy.utils.exceptions import AstropyUserWarning
 
+from astrosieve import psf
 from astrosieve._flags import CLASS_FLAGS
 from astrosieve.atomic import atomic_path
 from astrosieve.catalogs import positions
@@ -336,7 +338,7 @@ def simulated_set(
     *,
     finders: Sequence[FinderConfig],
     preprocessing: str,
-    cache: Path,
+    folder: Path,
     measure: Measure | None = None,
     progress: bool = True,
 ) -> DetectionSet:
@@ -351,7 +353,7 @@ def simulated_set(
         The finders.
     preprocessing : str
         Name of the preprocessing.
-    cache : `~pathlib.Path`
+    folder : `~pathlib.Path`
         Folder of the cache; what is there already is not made again.
     measure : callable, optional
         See `detection_set`.
@@ -364,7 +366,7 @@ def simulated_set(
     """
     from tqdm import tqdm
 
-    cache.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     sets = []
     plans = exposures.plans()
     bar = tqdm(plans, desc=exposures.name, disable=None if progress else True)
@@ -379,7 +381,7 @@ def simulated_set(
             _code_version(),
             _CACHE_VERSION,
         )
-        path = cache / f'{plan.label}-{key}.npz'
+        path = folder / f'{plan.label}-{key}.npz'
         detections = _read(path)
         if detections is None:
             detections = _one(
@@ -394,8 +396,13 @@ def simulated_set(
     return join(sets)
 
 
+@cache
 def _code_version() -> str:
-    """Return a hash of the simulator's and the finders' code and camera files."""
-    folder = Path(__file__).parent
-    names = [*folder.glob('simulate/*.py'), *folder.glob('cameras/*.toml')]
-    return digest(*[path.read_text(encoding='utf-8') for path in sorted(names)])
+    """Return a hash of the code and the camera files that decide a set."""
+    here, core = Path(__file__).parent, Path(psf.__file__).parent
+    paths = [*here.glob('simulate/*.py'), *here.glob('cameras/*.toml')]
+    paths += [
+        core / f'{name}.py'
+        for name in ('cutouts', 'finders', 'preprocessing', 'psf', 'source_catalogs')
+    ]
+    return digest(*[path.read_text(encoding='utf-8') for path in sorted(paths)])

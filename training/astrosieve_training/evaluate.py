@@ -647,7 +647,7 @@ def train_forest(
             config.training,
             finders=config.finders,
             preprocessing=preprocessing,
-            cache=cache,
+            folder=cache,
             measure=measure_columns,
             progress=progress,
         )
@@ -711,7 +711,7 @@ def evaluate(
             exposures,
             finders=config.judge.finders,
             preprocessing=preprocessing,
-            cache=cache,
+            folder=cache,
             measure=measure_all,
             progress=progress,
         )

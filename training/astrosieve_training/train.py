@@ -257,7 +257,7 @@ def prepare(
             exposures,
             finders=config.finders,
             preprocessing=config.network.preprocessing,
-            cache=cache,
+            folder=cache,
             progress=progress,
         )
 
