@@ -250,7 +250,7 @@ class TrainConfig:
     validation_share : float
         Share of the cutouts for validation where the split is by cutout.
     threads : int
-        Threads of torch.
+        Threads of torch; two wait for each other where the cores are shared.
     """
 
     epochs: int = 10
@@ -264,7 +264,7 @@ class TrainConfig:
     min_share: float = 0.6
     split: str = 'exposure'
     validation_share: float = 0.2
-    threads: int = 2
+    threads: int = 1
 
     def __post_init__(self) -> None:
         for key in ('epochs', 'batch_size', 'runs', 'max_per_class', 'threads'):

@@ -269,7 +269,7 @@ def _write(path: Path, detections: DetectionSet) -> None:
 def _read(path: Path) -> DetectionSet | None:
     """Return a cached set, None where there is none that is whole."""
     try:
-        with np.load(path) as arrays:
+        with path.open('rb') as file, np.load(file) as arrays:
             values = {key: arrays[key] for key in arrays.files}
     except FileNotFoundError:
         return None

@@ -457,7 +457,14 @@ class Report:
 
         card, folder = self.model.card, self.model.path.parent
         decisions = {
-            name: {finder: r['decisions'] for finder, r in by_finder.items()}
+            name: {
+                finder: {
+                    method: table
+                    for method, table in results['decisions'].items()
+                    if method.startswith(card.name)
+                }
+                for finder, results in by_finder.items()
+            }
             for name, by_finder in self.sets.items()
         }
         metrics = {

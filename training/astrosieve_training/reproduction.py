@@ -17,6 +17,7 @@ needs pretrained weights.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from astrosieve.atomic import atomic_path
-from astrosieve.exceptions import OutputError
+from astrosieve.exceptions import AstrosieveWarning, OutputError
 from astrosieve.metrics import confusion_matrix, wilson_interval
 from astrosieve.preprocessing import get_preprocessing
 from astrosieve.psf import measure_background
@@ -114,8 +115,8 @@ def _curves(setting: _Setting, path: Path) -> None:
             axis.grid(alpha=0.3)
         axes[0, 0].legend()
         figure.suptitle(
-            f'{len(data.training)} cutouts, {state["seconds"]:.0f} s on '
-            f'{setting.config.train.threads} threads',
+            f'{len(data.training)} cutouts, {state["seconds"]:.0f} s, threads: '
+            f'{setting.config.train.threads}',
             fontsize=10,
         )
     _note(
@@ -194,7 +195,10 @@ def _overlay(setting: _Setting, path: Path) -> None:
         (hrc_47tuc(folder), (slice(760, 1000), slice(100, 436))),
     ):
         options = ClassifyOptions(finder='peaks', fwhm=frame.fwhm, model=model)
-        table = classify_chip(frame.chip, options)
+        with warnings.catch_warnings():
+            # That the PSF is wider than in training is what the figure is about.
+            warnings.simplefilter('ignore', AstrosieveWarning)
+            table = classify_chip(frame.chip, options)
         table['x_centroid'] -= x.start
         table['y_centroid'] -= y.start
         xc, yc = np.asarray(table['x_centroid']), np.asarray(table['y_centroid'])
@@ -212,6 +216,9 @@ def _pooling(setting: _Setting, path: Path) -> None:
     unseen = setting.unseen(data)
     classes = setting.config.network.classes
     labels = label_numbers(unseen.rows, classes)
+    rng = np.random.default_rng([setting.config.seed, 5])
+    # Enough to choose the best epoch by.
+    validation = data.validation[rng.permutation(len(data.validation))[:4000]]
     found: dict[str, np.ndarray] = {}
     for name, pooling in (('no pooling', False), ('max pooling', True)):
         config = replace(
@@ -220,7 +227,7 @@ def _pooling(setting: _Setting, path: Path) -> None:
         shares = []
         for number in range(setting.runs):
             record = setting.cache / f'pooling-{int(pooling)}-{number:02d}.pt'
-            state = train_run(data.training, data.validation, config, number, record)
+            state = train_run(data.training, validation, config, number, record)
             network = build_network(
                 config.network, size=data.training.cutouts.shape[-1]
             )
