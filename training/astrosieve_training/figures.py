@@ -134,7 +134,8 @@ def _draw_roc(judged: Judged, results: dict[str, Any], path: Path, title: str) -
 def _draw_bins(results: dict[str, Any], path: Path, title: str) -> Path:
     from astrosieve_training.evaluate import BINS
 
-    columns = list(results['bins'])
+    bins = results['bins']
+    columns = [name for name in bins if len(bins[name]) > 1] or list(bins)[:1]
     with save_figure(path, columns=len(columns), size=(3.4, 3.4)) as (figure, axes):
         for axis, column in zip(axes[0], columns, strict=True):
             found = results['bins'][column]
