@@ -1,4 +1,4 @@
-"""Make the exposure that travels with the core: ``python -m astrosieve_training.demo``."""
+"""Make the exposure that travels with the core (run as a module, with a folder)."""
 
 from __future__ import annotations
 
