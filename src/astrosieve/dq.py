@@ -1,9 +1,8 @@
 """
 Meaning of the DQ bits, by instrument.
 
-The bits are those of the HST Data Handbooks (ACS section 3.4, WFC3 section
-3.3, WFPC2 section 3.2.1, STIS section 2.5). Only three meanings matter to a
-classifier: no signal, saturated, and cosmic ray.
+The bits are those of the HST Data Handbooks of ACS, WFC3, WFPC2 and STIS. Only
+three meanings matter to a classifier: no signal, saturated, and cosmic ray.
 """
 
 from __future__ import annotations

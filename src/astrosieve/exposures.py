@@ -33,12 +33,12 @@ from astrosieve.units import PixelUnit, parse_unit
 __all__ = ['Chip', 'read_chips', 'root_name']
 
 # Gain of WFPC2 in electrons per DN, by the commanded gain (WFPC2 Instrument
-# Handbook, table 4.3, mean of the four chips).
+# Handbook; mean of the four chips).
 _WFPC2_GAIN = {7: 7.12, 15: 13.99}
 
 # Science areas of full-frame RAW images, (rows, column ranges), by instrument,
-# detector, shape and EXTVER: what lies outside is overscan (ACS Data Handbook
-# section 3.4, WFC3 Data Handbook section 3.3).
+# detector, shape and EXTVER: what lies outside is overscan (ACS and WFC3
+# Data Handbooks; for HRC also seen in its RAW files: rows 1024 and up are virtual).
 _WFC_COLUMNS = (slice(24, 4120),)
 _UVIS_COLUMNS = (slice(25, 2073), slice(2133, 4181))
 _RAW_AREAS: dict[

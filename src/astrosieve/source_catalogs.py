@@ -27,8 +27,8 @@ from astrosieve.units import PixelUnit, electron_scale, parse_unit
 
 __all__ = ['ClassifyOptions', 'chip_fwhm', 'classify_chip', 'classify_exposure']
 
-# FWHM in pixels about the middle of each camera's filters (WFC3 Instrument
-# Handbook tables 6.6 and 7.5, ACS table 5.5, WFPC2 table 5.4).
+# FWHM in pixels about the middle of each camera's filters: what a measurement is
+# held against, not a calibration.
 _NOMINAL_FWHM = {
     ('WFC3', 'UVIS'): 1.8,
     ('WFC3', 'IR'): 1.15,

@@ -26,7 +26,7 @@ from astrosieve_training.label.median import MedianTruth
 
 __all__ = ['RealFrame', 'data_folder', 'hrc_47tuc', 'ngc1261', 'pluto']
 
-# Read noise of PC1 at gain 14 (WFPC2 Instrument Handbook, table 4.2) and of HRC
+# Read noise of PC1 at gain 14 (WFPC2 Instrument Handbook) and of HRC
 # (header of the FLT whose distortion is used).
 _PC1_READ_NOISE = 7.8
 _HRC_READ_NOISE = 4.71

@@ -11,9 +11,9 @@ the gates by an amount that grows with the distance, and is collected in pixels.
 References
 ----------
 Landau straggling: Particle Data Group, Passage of particles through matter, eq. 34.12.
-Hit rates: WFC3 Instrument Handbook section 5.4.10 and ACS Instrument Handbook section
-4.4.5 (about 1.1 and 1 to 1.3 hits per second and square centimetre); Miles, Deustua,
-Tancredi et al. 2021, ApJ 918, 86 (HSTcosmicrays). On the ground, at sea level: about
+Hit rates are about one per second and square centimetre, so that 1.5 to 3 % of the
+pixels are hit in 1,000 s (ACS and WFC3 Instrument Handbooks, 'Cosmic Rays'; Miles,
+Deustua, Tancredi et al. 2021, ApJ 918, 86). On the ground, at sea level: about
 one muon per minute and square centimetre (Particle Data Group, Cosmic rays).
 """
 

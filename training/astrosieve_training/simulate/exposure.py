@@ -651,7 +651,7 @@ def _hit_table(hits: CosmicRayHits) -> Table:
 def _instrument_dq(camera: Camera, dq: np.ndarray) -> np.ndarray:
     if camera.instrument.upper() != 'WFPC2':
         return dq
-    # WFPC2 Data Handbook, table 3.4.
+    # As in the WFPC2 Data Handbook.
     out = np.zeros_like(dq)
     for ours, theirs in (
         (detector.DQ_LOST, 16), (detector.DQ_BAD, 4), (detector.DQ_HOT, 512),
