@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ['draw_overlay', 'overlay_figure', 'save_figure']
 
-_PIXELS = 2_400  # longest side of an overlay, beyond which images are reduced
+_PIXELS = 3_300  # longest side of an overlay, beyond which images are reduced
 
 
 def overlay_figure(
@@ -56,7 +56,8 @@ def overlay_figure(
         raise AstrosieveError(msg) from None
     width = max(image.shape[1] for image in images)
     height = sum(image.shape[0] for image in images)
-    inches = np.array([width, height]) * (11 / max(width, height))
+    longest = np.clip(max(width, height) / 160, 11, 22)
+    inches = np.array([width, height]) * (longest / max(width, height))
     inches = np.maximum(inches, 6) + np.array([0.4, 0.9 * len(images)])
     figure = Figure(figsize=tuple(inches), dpi=150, layout='constrained')
     FigureCanvasAgg(figure)
