@@ -11,12 +11,13 @@ from importlib import import_module
 from importlib.metadata import version as _version
 from typing import Any
 
-__all__ = ['classify_sources', 'list_models', 'load_model']
+__all__ = ['classify_sources', 'explain_source', 'list_models', 'load_model']
 
 __version__ = _version('astrosieve')
 
 _HOMES = {
     'classify_sources': 'sources',
+    'explain_source': 'sources',
     'list_models': 'registry',
     'load_model': 'registry',
 }

@@ -29,6 +29,7 @@ from astrosieve.catalogs import (
 from astrosieve.exceptions import (
     AstrosieveError,
     AstrosieveWarning,
+    CatalogError,
     ModelIntegrityError,
 )
 from astrosieve.exposures import Chip, root_name
@@ -36,7 +37,11 @@ from astrosieve.finders import list_finders
 from astrosieve.markers import CLASSES
 from astrosieve.regions import write_regions
 from astrosieve.registry import list_models, load_model
-from astrosieve.source_catalogs import ClassifyOptions, classify_exposure
+from astrosieve.source_catalogs import (
+    ClassifyOptions,
+    classify_exposure,
+    explain_row,
+)
 from astrosieve.units import parse_unit
 
 __all__ = ['main']
@@ -276,6 +281,13 @@ def _parse_unit(
     help='Write DS9 regions, a file per chip; a folder for several images.',
 )
 @click.option(
+    '--explain',
+    multiple=True,
+    type=int,
+    metavar='ID',
+    help='Draw why this row has its class, as ROOT_explain_ID.png beside the table.',
+)
+@click.option(
     '--format',
     'format_',
     type=click.Choice(['ecsv', 'fits']),
@@ -302,6 +314,7 @@ def classify(
     cosmic_ray_hint: bool,
     plot: Path | None,
     regions: Path | None,
+    explain: tuple[int, ...],
     format_: str | None,
     overwrite: bool,
 ) -> None:
@@ -318,9 +331,10 @@ def classify(
         if value is not None and not 0 < value < float('inf'):
             msg = f'{flag} must be positive; got {value}'
             raise click.UsageError(msg)
-    if catalog is not None and len(images) > 1:
-        msg = '--catalog goes with one image'
-        raise click.UsageError(msg)
+    for flag, given in (('--catalog', catalog is not None), ('--explain', explain)):
+        if given and len(images) > 1:
+            msg = f'{flag} goes with one image'
+            raise click.UsageError(msg)
     try:
         loaded = load_model(model)
         if operating_point:
@@ -361,6 +375,7 @@ def classify(
             ext=ext,
             catalog=rows,
             keep=keep,
+            explain=explain,
             format=format_,
             overwrite=overwrite,
             say=say,
@@ -427,6 +442,7 @@ def _classify_one(
     ext: str | None,
     catalog: Table | None,
     keep: tuple[str, ...],
+    explain: tuple[int, ...],
     format: str | None,
     overwrite: bool,
     say: Callable[[str], None],
@@ -464,7 +480,36 @@ def _classify_one(
                 path = path.with_stem(path.stem + suffix)
             write_regions(part, path, overwrite=overwrite)
             written.append(path)
+    for number in explain:
+        path = outputs.catalog.with_name(f'{root_name(image)}_explain_{number}.png')
+        _explain(image, table, number, options, ext=ext, path=path, overwrite=overwrite)
+        written.append(path)
     return _summary(image.name, table, kept, written)
+
+
+def _explain(
+    image: Path,
+    table: Table,
+    number: int,
+    options: ClassifyOptions,
+    *,
+    ext: str | None,
+    path: Path,
+    overwrite: bool,
+) -> None:
+    """Draw why a row has its class."""
+    from astrosieve.plotting import explanation_figure, save_figure
+
+    rows = np.flatnonzero(np.asarray(table['id']) == number)
+    if not len(rows):
+        msg = f'--explain {number}: no row has this id; there are {len(table)} rows'
+        raise CatalogError(msg)
+    explanation = explain_row(image, table[rows[0]], options, ext=ext)
+    x, y = explanation.position
+    figure = explanation_figure(
+        explanation, f'{image.name}: detection {number} at ({x:.1f}, {y:.1f})'
+    )
+    save_figure(figure, path, overwrite=overwrite)
 
 
 def _summary(name: str, table: Table, kept: Table, written: list[Path]) -> str:
@@ -538,6 +583,7 @@ def demo(output: Path, overwrite: bool) -> None:
             ext=None,
             catalog=None,
             keep=(),
+            explain=(),
             format='ecsv',
             overwrite=overwrite,
             say=say,

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ['draw_overlay', 'overlay_figure', 'save_figure']
+    from astrosieve.sources import Explanation
+
+__all__ = ['draw_overlay', 'explanation_figure', 'overlay_figure', 'save_figure']
 
 _PIXELS = 3_300  # longest side of an overlay, beyond which images are reduced
 
@@ -48,23 +50,89 @@ def overlay_figure(
     AstrosieveError
         If matplotlib is not installed.
     """
+    width = max(image.shape[1] for image in images)
+    height = sum(image.shape[0] for image in images)
+    longest = np.clip(max(width, height) / 160, 11, 22)
+    inches = np.array([width, height]) * (longest / max(width, height))
+    inches = np.maximum(inches, 6) + np.array([0.4, 0.9 * len(images)])
+    figure = _new_figure(inches[0], inches[1])
+    rows = figure.subplots(len(images), 1, squeeze=False)[:, 0]
+    for axes, image, table, title in zip(rows, images, tables, titles, strict=True):
+        draw_overlay(axes, image, table)
+        axes.set_title(title, fontsize=10, loc='left')
+    return figure
+
+
+def explanation_figure(explanation: Explanation, title: str = '') -> Figure:
+    """
+    Draw a cutout as the network sees it, what its class rests on, and the odds.
+
+    Parameters
+    ----------
+    explanation : `~astrosieve.sources.Explanation`
+        As from `~astrosieve.sources.explain_source`.
+    title : str, optional
+        Name of the detection.
+
+    Returns
+    -------
+    figure : `~matplotlib.figure.Figure`
+
+    Raises
+    ------
+    AstrosieveError
+        If matplotlib is not installed.
+    """
+    figure = _new_figure(10, 3.6)
+    seen, why, odds = figure.subplots(1, 3, width_ratios=(1, 1.25, 1))
+    x, y = (int(np.floor(value + 0.5)) for value in explanation.position)
+    half = explanation.cutout.shape[0] // 2
+    extent = (x - half - 0.5, x + half + 0.5, y - half - 0.5, y + half + 0.5)
+    seen.imshow(
+        explanation.cutout, cmap='gray', origin='lower', extent=extent, vmin=0, vmax=1
+    )
+    seen.set_title('as the network sees it', fontsize=10)
+    limit = max(float(np.abs(explanation.saliency).max()), 1e-3)
+    picture = why.imshow(
+        explanation.saliency,
+        cmap='RdBu_r',
+        origin='lower',
+        extent=extent,
+        vmin=-limit,
+        vmax=limit,
+    )
+    name = explanation.class_name.replace('_', ' ')
+    why.set_title(f'what speaks for {name}', fontsize=10)
+    figure.colorbar(picture, ax=why, label='loss of log-odds when hidden')
+    names = list(explanation.probabilities)
+    odds.barh(
+        [each.replace('_', ' ') for each in names],
+        [explanation.probabilities[each] for each in names],
+        color=[marker_for(each).color for each in names],
+        edgecolor='0.3',
+    )
+    for row, each in enumerate(names):
+        value = explanation.probabilities[each]
+        odds.text(min(value, 0.72) + 0.02, row, f'{value:.4f}', va='center', fontsize=9)
+    odds.invert_yaxis()
+    odds.set(xlim=(0, 1), xlabel='probability')
+    odds.set_title(', '.join(explanation.flags) or 'no flags', fontsize=8)
+    for axes in (seen, why, odds):
+        axes.tick_params(labelsize=8)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _new_figure(width: float, height: float) -> Figure:
+    """Return a figure of that many inches, apart from pyplot's global state."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
         msg = "pictures need matplotlib: pip install 'astrosieve[plot]'"
         raise AstrosieveError(msg) from None
-    width = max(image.shape[1] for image in images)
-    height = sum(image.shape[0] for image in images)
-    longest = np.clip(max(width, height) / 160, 11, 22)
-    inches = np.array([width, height]) * (longest / max(width, height))
-    inches = np.maximum(inches, 6) + np.array([0.4, 0.9 * len(images)])
-    figure = Figure(figsize=tuple(inches), dpi=150, layout='constrained')
+    figure = Figure(figsize=(width, height), dpi=150, layout='constrained')
     FigureCanvasAgg(figure)
-    rows = figure.subplots(len(images), 1, squeeze=False)[:, 0]
-    for axes, image, table, title in zip(rows, images, tables, titles, strict=True):
-        draw_overlay(axes, image, table)
-        axes.set_title(title, fontsize=10, loc='left')
     return figure
 
 

@@ -52,6 +52,10 @@ class Batch:
 class FittedPreprocessing(Protocol):
     """A preprocessing that has seen its image."""
 
+    @property
+    def fill(self) -> dict[str, float]:
+        """Value of a pixel that shows nothing but sky, by name of the input."""
+
     def __call__(self, xy: np.ndarray) -> Batch:
         """Return the inputs for (N, 2) positions ``(x, y)``, pixels, 0-based."""
 
@@ -223,6 +227,21 @@ class _FittedZScaleLog:
     span: float
     sky: float
 
+    @property
+    def fill(self) -> dict[str, float]:
+        """Value of a pixel that shows nothing but sky, by name of the input."""
+        sky = np.full((1, 1), self.sky, dtype=np.float32)
+        return {'cutouts': float(self._scaled(sky)[0, 0])}
+
+    def _scaled(self, pixels: np.ndarray) -> np.ndarray:
+        """Return pixels on the network's scale; the array is changed."""
+        pixels -= np.float32(self.low)
+        pixels *= np.float32(1 / self.span if self.span > 0 else 0)
+        np.clip(pixels, 0, 100, out=pixels)
+        np.log1p(pixels, out=pixels)
+        pixels *= np.float32(1 / np.log(101))
+        return pixels
+
     def __call__(self, xy: np.ndarray) -> Batch:
         size = self.settings.size
         shape = (self.sci.shape[0], self.sci.shape[1])
@@ -256,12 +275,7 @@ class _FittedZScaleLog:
         valid = (flags & reasons) == 0
         flags[~valid] |= CLASS_FLAGS.unscored
 
-        pixels -= np.float32(self.low)
-        pixels *= np.float32(1 / self.span if self.span > 0 else 0)
-        np.clip(pixels, 0, 100, out=pixels)
-        np.log1p(pixels, out=pixels)
-        pixels *= np.float32(1 / np.log(101))
-        return Batch({'cutouts': pixels[:, None]}, flags, valid)
+        return Batch({'cutouts': self._scaled(pixels)[:, None]}, flags, valid)
 
     def _bits(
         self, ix: np.ndarray, iy: np.ndarray, beyond: np.ndarray

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from astropy.coordinates import SkyCoord
-from astropy.table import QTable, Table, vstack
+from astropy.table import QTable, Row, Table, vstack
 
 from astrosieve._flags import CLASS_FLAGS
 from astrosieve.catalogs import UNSCORED, add_classes, fill_masked, positions
@@ -22,10 +22,16 @@ from astrosieve.finders import detect
 from astrosieve.preprocessing import spoilt_pixels
 from astrosieve.psf import estimate_fwhm, measure_background
 from astrosieve.registry import Model, load_model
-from astrosieve.sources import classify_sources
+from astrosieve.sources import Explanation, classify_sources, explain_source
 from astrosieve.units import PixelUnit, electron_scale, parse_unit
 
-__all__ = ['ClassifyOptions', 'chip_fwhm', 'classify_chip', 'classify_exposure']
+__all__ = [
+    'ClassifyOptions',
+    'chip_fwhm',
+    'classify_chip',
+    'classify_exposure',
+    'explain_row',
+]
 
 # FWHM in pixels about the middle of each camera's filters: what a measurement is
 # held against, not a calibration.
@@ -216,18 +222,11 @@ def classify_chip(
         _add_sky(catalog, chip, xy),
         mask=chip.mask,
         dq=chip.dq,
-        unit=unit,
-        gain=options.gain or chip.gain,
-        exptime=options.exptime or chip.exptime,
         fwhm=fwhm,
-        model=options.model,
-        operating_point=options.operating_point,
-        prior=options.prior,
         columns=columns,
         origin=origin,
-        dq_bits=chip.dq_meaning,
-        cosmic_ray_hint=options.cosmic_ray_hint,
         extver=chip.extver,
+        **_chip_options(chip, options),
     )
     options_used = json.loads(table.meta['options'])
     table.meta['options'] = json.dumps({**found_by, **options_used})
@@ -298,6 +297,59 @@ def classify_exposure(
     if 'id' not in catalog.colnames:
         table['id'] = np.arange(1, len(table) + 1)
     return table
+
+
+def explain_row(
+    path: str | Path, row: Row, options: ClassifyOptions, *, ext: str | None = None
+) -> Explanation:
+    """
+    Explain the class of one row of `classify_exposure`'s table.
+
+    Parameters
+    ----------
+    path : path-like
+        FITS file.
+    row : `~astropy.table.Row`
+        With ``x_centroid``, ``y_centroid``, ``extver``.
+    options : `ClassifyOptions`
+        Those of the classification.
+    ext : str, optional
+        That of the classification.
+
+    Returns
+    -------
+    explanation : `~astrosieve.sources.Explanation`
+
+    Raises
+    ------
+    CatalogError
+        If the row could not be scored.
+    """
+    for chip in read_chips(path, ext):
+        if chip.extver == row['extver']:
+            return explain_source(
+                chip.sci,
+                (float(row['x_centroid']), float(row['y_centroid'])),
+                mask=chip.mask,
+                dq=chip.dq,
+                **_chip_options(chip, options),
+            )
+    msg = f'{path}: row {row["id"]} is of chip {row["extver"]}, which was not done'
+    raise CatalogError(msg)
+
+
+def _chip_options(chip: Chip, options: ClassifyOptions) -> dict[str, Any]:
+    """Return what `~astrosieve.sources.classify_sources` is told of a chip."""
+    return {
+        'unit': parse_unit(options.unit) if options.unit else chip.unit,
+        'gain': options.gain or chip.gain,
+        'exptime': options.exptime or chip.exptime,
+        'model': options.model,
+        'operating_point': options.operating_point,
+        'prior': options.prior,
+        'dq_bits': chip.dq_meaning,
+        'cosmic_ray_hint': options.cosmic_ray_hint,
+    }
 
 
 def _chips_with_rows(

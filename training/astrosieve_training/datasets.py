@@ -242,7 +242,7 @@ def detection_set(
     rows['fwhm'] = width
     rows['valid'] = batch.valid
     rows['edge'] = CLASS_FLAGS.any_set(batch.flags, 'edge')
-    rows['fill'] = _fill_value(fitted)
+    rows['fill'] = fitted.fill['cutouts']
     if measure is not None:
         data = chip.sci - np.float32(background.level)
         if spoilt is not None:
@@ -250,12 +250,6 @@ def detection_set(
         for name, column in measure(data, xy, width, chip).items():
             rows[name] = column
     return DetectionSet(batch.inputs, rows)
-
-
-def _fill_value(fitted: Any) -> float:
-    """Return what the preprocessing puts in place of a pixel that is not usable."""
-    batch = fitted(np.array([[-1e6, -1e6]]))
-    return float(next(iter(batch.inputs.values())).ravel()[0])
 
 
 def _write(path: Path, detections: DetectionSet) -> None:

@@ -1,0 +1,108 @@
+"""Why a detection has its class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import QTable
+from click.testing import CliRunner
+
+from astrosieve import classify_sources, explain_source, load_model
+from astrosieve.cli import main
+from astrosieve.exceptions import CatalogError
+from astrosieve.plotting import explanation_figure
+from astrosieve.preprocessing import get_preprocessing, spoilt_pixels
+
+
+def test_the_explanation_is_of_the_same_classification(
+    tiny_model: Path, star_field
+) -> None:
+    """Class and probabilities are those of the table."""
+    table = classify_sources(
+        star_field.data, star_field.stars, unit='electron', model=str(tiny_model)
+    )
+    for row in table[:3]:
+        position = (row['x_centroid'], row['y_centroid'])
+        explanation = explain_source(
+            star_field.data, position, unit='electron', model=str(tiny_model)
+        )
+        assert explanation.class_name == row['class_name']
+        for name, value in explanation.probabilities.items():
+            assert value == pytest.approx(row[f'p_{name}'])
+        assert explanation.position == pytest.approx(position)
+
+
+def test_the_pixels_of_a_hit_speak_for_it(star_field) -> None:
+    """Hiding a hit's pixel costs the class its odds; hiding empty sky does not."""
+    x, y = star_field.hits[-1]
+    explanation = explain_source(star_field.data, (x, y), unit='electron')
+    assert explanation.class_name == 'cosmic_ray'
+    saliency = explanation.saliency
+    assert saliency.shape == explanation.cutout.shape == (11, 11)
+    assert np.unravel_index(saliency.argmax(), saliency.shape) in [
+        (i, j) for i in (4, 5, 6) for j in (4, 5, 6)
+    ]
+    assert saliency.max() > 2
+    rim = np.concatenate([saliency[0], saliency[-1], saliency[:, 0], saliency[:, -1]])
+    assert np.abs(rim).max() < 0.3 * saliency.max()
+
+
+def test_what_is_hidden_is_sky(star_field) -> None:
+    """The fill of the preprocessing is what the cutouts hold where pixels are lost."""
+    mask = np.zeros(star_field.data.shape, dtype=bool)
+    mask[40, 43] = True
+    preprocessing = get_preprocessing(load_model().card.preprocessing)
+    fitted = preprocessing.fit(
+        star_field.data, spoilt=spoilt_pixels(star_field.data, mask=mask)
+    )
+    cutout = fitted(np.array([[40.0, 40.0]])).inputs['cutouts'][0, 0]
+    assert cutout[5, 8] == pytest.approx(fitted.fill['cutouts'])
+
+
+def test_what_has_no_class_cannot_be_explained(tiny_model: Path, star_field) -> None:
+    """An unscored detection is refused with its reasons."""
+    with pytest.raises(CatalogError, match='no class to explain: outside'):
+        explain_source(
+            star_field.data, (-50, 3), unit='electron', model=str(tiny_model)
+        )
+
+
+def test_the_figure_names_class_and_flags(tiny_model: Path, star_field) -> None:
+    """Three panels: cutout, saliency, probabilities."""
+    dq = np.zeros(star_field.data.shape, dtype=np.int16)
+    x, y = star_field.stars[0]
+    dq[round(y), round(x)] = 256
+    explanation = explain_source(
+        star_field.data, (x, y), dq=dq, unit='electron', model=str(tiny_model)
+    )
+    figure = explanation_figure(explanation, 'one star')
+    titles = [axes.get_title() for axes in figure.axes]
+    assert 'what speaks for star' in titles
+    assert 'saturated' in titles
+    assert figure.get_suptitle() == 'one star'
+
+
+def test_command(
+    flc: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--explain writes a picture per row, also of the second chip, or says why not."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str):
+        command = ['classify', str(flc), '--model', str(tiny_model), '--fwhm', '2.4']
+        return CliRunner().invoke(main, [*command, '--overwrite', *words])
+
+    assert run().exit_code == 0
+    table = QTable.read('j1_flc_sources.ecsv')
+    scored = table[table['class_name'] != 'unscored']
+    chosen = [int(scored[scored['extver'] == n]['id'][0]) for n in (1, 2)]
+    result = run(*(w for n in chosen for w in ('--explain', str(n))))
+    assert result.exit_code == 0, result.output
+    for number in chosen:
+        content = Path(f'j1_flc_explain_{number}.png').read_bytes()
+        assert content.startswith(b'\x89PNG')
+    missing = run('--explain', '987654')
+    assert missing.exit_code == 1
+    assert 'no row has this id' in missing.stderr
