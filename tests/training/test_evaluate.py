@@ -328,6 +328,20 @@ def test_update_fills_card_and_readme(model: Model, tmp_path: Path) -> None:
     manifest = json.loads((model.path.parent / 'manifest.json').read_text())
     card = model.path.with_suffix('.json').read_bytes()
     assert manifest['models']['copy']['card_sha256'] == sha256_of(card)
+    table = report.sets['A set']
+    decisions = table[next(iter(table))]['decisions']
+    assert again.card.operating_points
+    for name, point in again.card.operating_points.items():
+        measured = decisions[f'{again.card.name}, {name}']
+        if not measured['purity']['n']:  # nothing kept: nothing measured
+            assert point == model.card.operating_points[name]
+            continue
+        assert point.threshold == model.card.operating_points[name].threshold
+        assert point.completeness == measured['star']['share']
+        assert point.purity == measured['purity']['share']
+        assert point.sample.startswith('A set')
+    samples = [each.sample for each in again.card.operating_points.values()]
+    assert any(sample.startswith('A set') for sample in samples)
     report.update(readme)
     assert readme.read_text(encoding='utf-8') == text
 

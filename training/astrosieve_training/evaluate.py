@@ -21,6 +21,7 @@ from astropy.table import Table
 
 from astrosieve.atomic import atomic_path
 from astrosieve.calibration import reweight
+from astrosieve.cards import OperatingPoint
 from astrosieve.exceptions import OutputError
 from astrosieve.markers import CLASSES
 from astrosieve.metrics import (
@@ -441,7 +442,10 @@ class Report:
 
     def update(self, readme: Path | None = None) -> list[Path]:
         """
-        Write the tables into the model's card, and into a README.
+        Write tables and operating points into the card, and tables into a README.
+
+        The thresholds stay; their completeness and purity become those of the first
+        set and finder, which chose neither thresholds nor parameters.
 
         Parameters
         ----------
@@ -472,12 +476,40 @@ class Report:
             'tables': self.summary_table(),
             'judge': _plain(_rounded(decisions)),
         }
-        write_model(folder, replace(card, metrics=metrics))
+        write_model(
+            folder,
+            replace(card, metrics=metrics, operating_points=self._operating_points()),
+        )
         paths = [folder / f'{card.name}-{card.version}.json', folder / 'manifest.json']
         if readme is not None:
             replace_between(readme, self.summary_table())
             paths.append(readme)
         return paths
+
+    def _operating_points(self) -> dict[str, OperatingPoint]:
+        """Return the card's thresholds, with what was measured at them here."""
+        card = self.model.card
+        name, by_finder = next(iter(self.sets.items()))
+        finder, results = next(iter(by_finder.items()))
+        points = {}
+        for key, point in card.operating_points.items():
+            table = results['decisions'][f'{card.name}, {key}']
+            star, purity = table.get('star'), table.get('purity')
+            if not star or not purity or not star['n'] or not purity['n']:
+                points[key] = point  # no star here, or none kept
+                continue
+            points[key] = OperatingPoint(
+                threshold=point.threshold,
+                completeness=star['share'],
+                completeness_interval=(star['low'], star['high']),
+                purity=purity['share'],
+                purity_interval=(purity['low'], purity['high']),
+                sample=(
+                    f'{name}, uncontested detections of {finder}: {self.notes[name]}; '
+                    f'{star["n"]} stars, {purity["n"]} kept'
+                ),
+            )
+        return points
 
 
 def replace_between(path: Path, lines: Sequence[str]) -> None:

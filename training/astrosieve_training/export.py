@@ -245,7 +245,7 @@ def _split(run: Any) -> str:
         return '80/20 per cutout, as published; exposures are shared between the halves'
     return (
         f'by exposure: {config.training.n} to train, {config.validation.n} to choose '
-        f'the best epoch and run and to measure the operating points, '
+        f'the best epoch and run, '
         f'{config.calibrating.n} to calibrate and to set the thresholds'
     )
 
