@@ -65,6 +65,9 @@ class ModelCard:
         Named thresholds.
     fwhm_range : tuple of float
         Widths of the PSF, FWHM in pixels, of the exposures it was trained on.
+    domain : dict of str to tuple of float
+        Limits of other traits of these exposures, see
+        `~astrosieve.domain.ImageTraits`.
     training_data, split, seed, metrics, limits, references, licence, software
         Where it comes from and how well it does.
     """
@@ -85,6 +88,7 @@ class ModelCard:
     split: str
     seed: int
     licence: str
+    domain: dict[str, tuple[float, float]] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -129,6 +133,10 @@ class ModelCard:
             }
             for key in ('classes', 'fwhm_range', 'limits', 'references'):
                 values[key] = tuple(values.get(key, ()))
+            values['domain'] = {
+                key: (float(low), float(high))
+                for key, (low, high) in values.get('domain', {}).items()
+            }
             return cls(operating_points=points, **values)
         except ModelError:
             raise

@@ -11,6 +11,7 @@ __all__ = [
     'ExposureError',
     'ModelError',
     'ModelIntegrityError',
+    'OutOfDomainWarning',
     'OutputError',
     'UnitWarning',
 ]
@@ -44,5 +45,9 @@ class AstrosieveWarning(AstropyUserWarning):
     """Base of the package's warnings."""
 
 
-class UnitWarning(AstrosieveWarning):
+class OutOfDomainWarning(AstrosieveWarning):
+    """The image is unlike those that the model was trained on."""
+
+
+class UnitWarning(OutOfDomainWarning):
     """The unit of the pixels, or what is needed to convert it, is not known."""

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 from astropy.table import Table
 
+from astrosieve.background import Background, measure_background
 from astrosieve.exceptions import AstrosieveError
-from astrosieve.psf import Background, measure_background
 
 __all__ = ['FinderFactory', 'detect', 'get_finder', 'list_finders']
 
@@ -82,7 +82,7 @@ def detect(
         Electrons per unit of ``sci``, for finders with a limit in electrons.
     spoilt : 2D `~numpy.ndarray`, optional
         Pixels that are not zero here are masked.
-    background : `~astrosieve.psf.Background`, optional
+    background : `~astrosieve.background.Background`, optional
         Measured where it is not given.
 
     Returns

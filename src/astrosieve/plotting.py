@@ -10,10 +10,10 @@ import numpy as np
 from astropy.table import Table
 
 from astrosieve.atomic import atomic_path
+from astrosieve.background import measure_background
 from astrosieve.catalogs import UNSCORED, fill_masked
 from astrosieve.exceptions import AstrosieveError
 from astrosieve.markers import CLASSES, marker_for
-from astrosieve.psf import measure_background
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,66 +1,15 @@
-"""What an image says of its own sky, noise and point-spread function."""
+"""What an image says of its own point-spread function."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from astropy.stats import gaussian_sigma_to_fwhm, mad_std, sigma_clip
+from astropy.stats import gaussian_sigma_to_fwhm
 
-from astrosieve.preprocessing import sample_pixels
+from astrosieve.background import Background, measure_background
 
-__all__ = ['Background', 'estimate_fwhm', 'measure_background']
+__all__ = ['estimate_fwhm']
 
 _MIN_AGREEING = 5  # peaks of about one width that make a mode
-
-
-@dataclass(frozen=True)
-class Background:
-    """
-    Sky of an image.
-
-    Parameters
-    ----------
-    level : float
-        Level, in the image's unit.
-    noise : float
-        Standard deviation of a pixel, in the image's unit.
-    """
-
-    level: float
-    noise: float
-
-
-def measure_background(
-    sci: np.ndarray, *, spoilt: np.ndarray | None = None, n_samples: int = 200_000
-) -> Background:
-    """
-    Measure sky level and noise by sigma clipping of an even sample.
-
-    Parameters
-    ----------
-    sci : 2D `~numpy.ndarray`
-        The image.
-    spoilt : 2D `~numpy.ndarray`, optional
-        Pixels that are not zero here are left out.
-    n_samples : int, optional
-        Pixels to look at.
-
-    Returns
-    -------
-    background : `Background`
-        NaN where there is no usable pixel.
-    """
-    sample = sample_pixels(sci, n_samples, spoilt=spoilt)
-    if not sample.size:
-        return Background(float('nan'), float('nan'))
-    # Where coarse numbers give most pixels one value, their spread about the median
-    # is zero, and the standard deviation has to do.
-    spread = mad_std if mad_std(sample) > 0 else np.std
-    clipped = sigma_clip(sample, sigma=3, maxiters=10, masked=False, stdfunc=spread)
-    # An image without noise: the spread of all its pixels is all there is.
-    noise = float(np.std(clipped)) or float(np.std(sample))
-    return Background(float(np.median(clipped)), noise)
 
 
 def estimate_fwhm(
@@ -112,6 +61,10 @@ def _bright_peaks(
     threshold = background.level + 30 * background.noise
     inner = sci[2:-2, 2:-2]
     y, x = np.nonzero(inner > threshold)
+    # Most pixels have a brighter neighbour; a box is cut out about the others only.
+    for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0)):
+        peak = sci[y + 2, x + 2] >= sci[y + 2 + dy, x + 2 + dx]
+        y, x = y[peak], x[peak]
     if not len(x):
         return np.empty((0, 5, 5))
     view = np.lib.stride_tricks.sliding_window_view(sci, (5, 5))

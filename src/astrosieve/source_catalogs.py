@@ -14,15 +14,21 @@ from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Row, Table, vstack
 
 from astrosieve._flags import CLASS_FLAGS
+from astrosieve.background import measure_background
 from astrosieve.catalogs import UNSCORED, add_classes, fill_masked, positions
 from astrosieve.dq import dq_to_mask
 from astrosieve.exceptions import AstrosieveWarning, CatalogError
 from astrosieve.exposures import Chip, read_chips
 from astrosieve.finders import detect
-from astrosieve.preprocessing import spoilt_pixels
-from astrosieve.psf import estimate_fwhm, measure_background
+from astrosieve.pixels import spoilt_pixels
+from astrosieve.psf import estimate_fwhm
 from astrosieve.registry import Model, load_model
-from astrosieve.sources import Explanation, classify_sources, explain_source
+from astrosieve.sources import (
+    DEFAULT_FWHM,
+    Explanation,
+    classify_sources,
+    explain_source,
+)
 from astrosieve.units import PixelUnit, electron_scale, parse_unit
 
 __all__ = [
@@ -43,7 +49,6 @@ _NOMINAL_FWHM = {
     ('WFPC2', '1'): 1.6,
     ('WFPC2', ''): 1.4,
 }
-_DEFAULT_FWHM = 2.0
 
 _NO_DETECTIONS = QTable({'id': [0], 'x_centroid': [0.0], 'y_centroid': [0.0]})[:0]
 
@@ -129,10 +134,10 @@ def chip_fwhm(
     if measured is None:
         msg = (
             f'{chip.name}: too few stars to estimate the width of the PSF; taken as '
-            f'{_DEFAULT_FWHM} pixels. Give fwhm= (--fwhm)'
+            f'{DEFAULT_FWHM} pixels. Give fwhm= (--fwhm)'
         )
         warnings.warn(msg, AstrosieveWarning, stacklevel=2)
-        return _DEFAULT_FWHM
+        return DEFAULT_FWHM
     return measured
 
 
@@ -327,11 +332,13 @@ def explain_row(
     """
     for chip in read_chips(path, ext):
         if chip.extver == row['extver']:
+            fwhm = chip_fwhm(chip, options.fwhm, spoilt=_chip_spoilt(chip))
             return explain_source(
                 chip.sci,
                 (float(row['x_centroid']), float(row['y_centroid'])),
                 mask=chip.mask,
                 dq=chip.dq,
+                fwhm=fwhm,
                 **_chip_options(chip, options),
             )
     msg = f'{path}: row {row["id"]} is of chip {row["extver"]}, which was not done'

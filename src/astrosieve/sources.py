@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,24 +15,30 @@ from numpy.typing import ArrayLike
 
 from astrosieve import __version__
 from astrosieve._flags import CLASS_FLAGS
+from astrosieve.background import Background, measure_background
 from astrosieve.calibration import complete_prior, reweight
 from astrosieve.cards import ModelCard
 from astrosieve.catalogs import UNSCORED, add_classes, positions
 from astrosieve.cutouts import extract_cutouts, pixel_indices
+from astrosieve.domain import ImageTraits, departures, measure_traits
 from astrosieve.dq import DQMeaning, dq_meaning, dq_to_mask
 from astrosieve.exceptions import (
     AstrosieveWarning,
     CatalogError,
     ModelError,
+    OutOfDomainWarning,
     UnitWarning,
 )
-from astrosieve.preprocessing import get_preprocessing, spoilt_pixels
+from astrosieve.pixels import spoilt_pixels
+from astrosieve.preprocessing import FittedPreprocessing, get_preprocessing
+from astrosieve.psf import estimate_fwhm
 from astrosieve.registry import Model, load_model
 from astrosieve.session import CHUNK_SIZE
 from astrosieve.units import PixelUnit, electron_scale, parse_unit
 
 __all__ = [
     'COSMIC_RAY_HINT_ODDS',
+    'DEFAULT_FWHM',
     'Explanation',
     'classify_sources',
     'explain_source',
@@ -41,7 +47,9 @@ __all__ = [
 COSMIC_RAY_HINT_ODDS = 4.0
 """Factor on the odds of 'cosmic_ray' where DQ has a cosmic-ray bit: a hint."""
 
-_FWHM_MARGIN = 0.1  # what a measured width of the PSF may be wrong by
+DEFAULT_FWHM = 2.0
+"""Width of the PSF, pixels, where it is neither given nor measurable."""
+
 _BLOCK = 16_384  # rows that are cut out at once: bounds the memory
 
 
@@ -91,8 +99,9 @@ def classify_sources(
     exptime : float, optional
         Exposure time, seconds.
     fwhm : float, optional
-        FWHM of the point-spread function, pixels. Outside the range that the
-        model was trained on there is a warning.
+        FWHM of the point-spread function, pixels; by default it is estimated from
+        the image where the model needs it. Outside the range that the model was
+        trained on there is a warning.
     model : str or `~astrosieve.registry.Model`, optional
         Name of a model, path of an ONNX file, or a loaded model.
     operating_point : str, optional
@@ -139,8 +148,13 @@ def classify_sources(
 
     Warns
     -----
-    UnitWarning
-        Where the unit is not known.
+    OutOfDomainWarning
+        Once, naming all that is unusual, where the image is unlike those of the
+        training: its PSF, correlated noise, many unusable pixels, an unknown unit
+        (a `UnitWarning` where it is that alone). All rows then have the flag
+        'out_of_domain'.
+    AstrosieveWarning
+        Where the PSF's width is needed and cannot be estimated.
 
     References
     ----------
@@ -165,11 +179,23 @@ def classify_sources(
     meaning = dq_bits or dq_meaning()
     dq = _as_plane(dq, 'dq', sci.shape)
     spoilt = _spoilt(sci, mask=mask, dq=dq, err=err, meaning=meaning)
-    cautions = list(_cautions(card, pixel_unit, gain, exptime, fwhm))
-    for category, text in cautions:
-        warnings.warn(text, category, stacklevel=2)
+    preprocessing = get_preprocessing(card.preprocessing)
+    background = measure_background(sci, spoilt=spoilt)
+    needed = preprocessing.needs_fwhm
+    width, remarks = _width(sci, spoilt, fwhm, background, needed=needed)
+    traits = measure_traits(sci, spoilt=spoilt, fwhm=width)
+    _, problem = electron_scale(pixel_unit, gain=gain, exptime=exptime)
+    caution = _caution(card, traits, problem)
+    if remarks and len(xy):
+        warnings.warn(remarks[0], AstrosieveWarning, stacklevel=2)
+    if caution:
+        remarks.append(caution[1])
+        warnings.warn(caution[1], caution[0], stacklevel=2)
 
-    probabilities, flags = _score(loaded, sci, xy, spoilt, chunk_size)
+    fitted = preprocessing.fit(sci, spoilt=spoilt, fwhm=width, background=background)
+    probabilities, flags = _score(loaded, fitted, xy, chunk_size)
+    if caution:
+        flags |= CLASS_FLAGS.out_of_domain
     if dq is not None:
         flags |= _dq_flags(dq, xy, meaning)
     if cosmic_ray_hint:
@@ -211,10 +237,10 @@ def classify_sources(
         version=__version__,
         options=json.dumps({k: v for k, v in options.items() if v is not None}),
         unit=str(pixel_unit or 'unknown'),
-        warnings='; '.join(text for _, text in cautions),
+        warnings='; '.join(remarks),
     )
-    if fwhm is not None:
-        result.meta['fwhm'] = round(float(fwhm), 4)
+    if width is not None:
+        result.meta['fwhm'] = round(width, 4)
     return result
 
 
@@ -285,7 +311,7 @@ def explain_source(
         If the detection cannot be scored; the message says why.
     """
     loaded = model if isinstance(model, Model) else load_model(model)
-    row = classify_sources(
+    table = classify_sources(
         data,
         np.array([position], dtype=float),
         mask=mask,
@@ -295,7 +321,8 @@ def explain_source(
         model=loaded,
         dq_bits=dq_bits,
         **options,
-    )[0]
+    )
+    row = table[0]
     flags = CLASS_FLAGS.decode(row['class_flags'])
     name = str(row['class_name'])
     if name == UNSCORED:
@@ -310,13 +337,20 @@ def explain_source(
         err=err,
         meaning=dq_bits or dq_meaning(),
     )
-    fitted = get_preprocessing(loaded.card.preprocessing).fit(sci, spoilt=spoilt)
+    fitted = get_preprocessing(loaded.card.preprocessing).fit(
+        sci, spoilt=spoilt, fwhm=table.meta.get('fwhm')
+    )
     inputs = fitted(np.array([position], dtype=float)).inputs
     cutout = inputs['cutouts'][0, 0]
     number = loaded.card.classes.index(name)
 
     def log_odds(cutouts: np.ndarray) -> np.ndarray:
-        p = loaded.predict({**inputs, 'cutouts': cutouts})[:, number].astype(float)
+        rest = {
+            key: np.repeat(value, len(cutouts), axis=0)
+            for key, value in inputs.items()
+            if key != 'cutouts'
+        }
+        p = loaded.predict({'cutouts': cutouts, **rest})[:, number].astype(float)
         p = p.clip(1e-6, 1 - 1e-6)
         return np.log(p / (1 - p))
 
@@ -405,40 +439,49 @@ def _spoilt(
     )
 
 
-def _cautions(
-    card: ModelCard,
-    unit: PixelUnit | None,
-    gain: float | None,
-    exptime: float | None,
+def _width(
+    sci: np.ndarray,
+    spoilt: np.ndarray | None,
     fwhm: float | None,
-) -> Iterator[tuple[type[AstrosieveWarning], str]]:
-    """Yield what the user should know of the input, each with its category."""
-    _, problem = electron_scale(unit, gain=gain, exptime=exptime)
-    if problem:
-        yield UnitWarning, problem
-    if fwhm is None:
-        return
-    if not fwhm > 0:
-        msg = f'fwhm must be positive; got {fwhm}'
-        raise ValueError(msg)
-    low, high = card.fwhm_range
-    if not low * (1 - _FWHM_MARGIN) <= fwhm <= high * (1 + _FWHM_MARGIN):
-        yield (
-            AstrosieveWarning,
-            f'the PSF is {fwhm:.2f} pixels wide; {card.name} was trained on {low:g} '
-            f'to {high:g}, and its probabilities may be wrong',
-        )
+    background: Background,
+    *,
+    needed: bool,
+) -> tuple[float | None, list[str]]:
+    """Return the width of the PSF, and what is to be said where it is a guess."""
+    if fwhm is not None:
+        if not fwhm > 0:
+            msg = f'fwhm must be positive; got {fwhm}'
+            raise ValueError(msg)
+        return float(fwhm), []
+    if not needed:
+        return None, []
+    estimate = estimate_fwhm(sci, spoilt=spoilt, background=background)
+    if estimate is not None:
+        return estimate, []
+    return DEFAULT_FWHM, [
+        f'too few stars to estimate the width of the PSF; taken as {DEFAULT_FWHM} '
+        'pixels. Give fwhm= (--fwhm)'
+    ]
+
+
+def _caution(
+    card: ModelCard, traits: ImageTraits, problem: str | None
+) -> tuple[type[AstrosieveWarning], str] | None:
+    """Return the one warning that an image unlike the training's is worth."""
+    unusual = list(departures(card, traits))
+    if unusual:
+        listed = '; '.join(unusual)
+        text = f'{listed}. The probabilities may be wrong'
+        if problem:
+            text += f'. Also: {problem}'
+        return OutOfDomainWarning, text
+    return (UnitWarning, problem) if problem else None
 
 
 def _score(
-    model: Model,
-    sci: np.ndarray,
-    xy: np.ndarray,
-    spoilt: np.ndarray | None,
-    chunk_size: int,
+    model: Model, fitted: FittedPreprocessing, xy: np.ndarray, chunk_size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return class probabilities, NaN where there are none, and flags."""
-    fitted = get_preprocessing(model.card.preprocessing).fit(sci, spoilt=spoilt)
     shape = (len(xy), len(model.card.classes))
     probabilities = np.full(shape, np.nan, dtype=np.float32)
     flags = np.zeros(len(xy), dtype=np.int32)

@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from astrosieve import classify_sources, explain_source, load_model
 from astrosieve.cli import main
 from astrosieve.exceptions import CatalogError
+from astrosieve.pixels import spoilt_pixels
 from astrosieve.plotting import explanation_figure
-from astrosieve.preprocessing import get_preprocessing, spoilt_pixels
+from astrosieve.preprocessing import get_preprocessing
 
 
 def test_the_explanation_is_of_the_same_classification(

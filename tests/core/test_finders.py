@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from astrosieve.background import Background
 from astrosieve.catalogs import positions
 from astrosieve.exceptions import AstrosieveError
 from astrosieve.finders import detect, get_finder, list_finders
-from astrosieve.psf import Background
 
 
 @pytest.fixture

@@ -7,13 +7,8 @@ import pytest
 
 from astrosieve._flags import CLASS_FLAGS
 from astrosieve.exceptions import ModelError
-from astrosieve.preprocessing import (
-    Batch,
-    ZScaleLog,
-    get_preprocessing,
-    sample_pixels,
-    spoilt_pixels,
-)
+from astrosieve.pixels import sample_pixels, spoilt_pixels
+from astrosieve.preprocessing import Batch, ZScaleLog, get_preprocessing
 
 NAME = 'zscale-log-1'
 F = CLASS_FLAGS

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from astrosieve.psf import Background, estimate_fwhm, measure_background
+from astrosieve.background import Background, measure_background
+from astrosieve.psf import estimate_fwhm
 
 
 def gaussian(radius2: np.ndarray, fwhm: float) -> np.ndarray:

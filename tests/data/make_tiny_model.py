@@ -1,25 +1,30 @@
 """
-Make tiny.onnx and tiny.json: a classifier for tests, made by hand.
+Make tiny.onnx and tiny-scales.onnx, and their cards: classifiers made by hand.
 
-Run ``python tests/data/make_tiny_model.py`` to make both files again; needs
-``onnx``. The network undoes the logarithm of its input and compares the pixels
-about the centre, above a sky taken from the cutout's rim: neighbours as bright
-as a star's make a star, dark ones a cosmic ray, a bright row or column that
-reaches out to 4 pixels a spike.
+Run ``python tests/data/make_tiny_model.py`` to make the files again; needs
+``onnx``. The network tiny undoes the logarithm of its input and compares the
+pixels about the centre, above a sky taken from the cutout's rim: neighbours as
+bright as a star's make a star, dark ones a cosmic ray, a bright row or column
+that reaches out to 4 pixels a spike. The network tiny-scales takes the four
+inputs of 'local-noise-1': neighbours as bright as those of a star of the told
+width make a star, dark ones a cosmic ray, light about the central means of 3x3
+and 9x9 pixels something extended, a faint centre background.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from onnx import TensorProto, checker, helper, numpy_helper
+from onnx import NodeProto, TensorProto, checker, helper, numpy_helper
 
 from astrosieve.cards import ModelCard, OperatingPoint
 from astrosieve.registry import sha256_of
 
 SIZE = 11
 CLASSES = ('star', 'cosmic_ray', 'spike')
+SCALES_CLASSES = ('star', 'cosmic_ray', 'extended', 'background')
 FOLDER = Path(__file__).parent
 
 
@@ -69,12 +74,77 @@ def make_network() -> bytes:
         node('MatMul', ['clipped', 'weights'], ['scores']),
         node('Add', ['scores', 'bias'], ['logits']),
     ]
+    return as_onnx(
+        'tiny', nodes, constants, {'cutouts': ['n', 1, SIZE, SIZE]}, len(CLASSES)
+    )
+
+
+def make_scales_network() -> bytes:
+    """Return the network of four inputs as ONNX."""
+    ring = np.zeros((2, 1, SIZE, SIZE), dtype=np.float32)
+    mid = SIZE // 2
+    ring[1, 0, mid - 1 : mid + 2, mid - 1 : mid + 2] = 1 / 8
+    ring[:, 0, mid, mid] = [1, 0]
+    constants = {
+        'kernels': make_kernels()[:2].clip(min=0),
+        'ring': ring,
+        'shape': np.array([-1, 2]),
+        'first': np.array([0]),
+        'second': np.array([1]),
+        'faintest': np.float32(3),
+        'none': np.float32(0),
+        'full': np.float32(1),
+        'rate': np.float32(-4 * np.log(2)),
+        'bright': np.float32(40),
+        # (neighbours as of a star, light about at 3x3 and 9x9, S/N of the centre)
+        'weights': np.array(
+            [[8, -8, 0, 0], [0, 0, 32, 0], [0, 0, 8, 0], [0, 0, 0, -40]],
+            dtype=np.float32,
+        ),
+        'bias': np.array([-4, 4, -22, 4], dtype=np.float32),
+    }
+    node = helper.make_node
+    nodes = [
+        node('Mul', ['fwhm', 'fwhm'], ['fwhm2']),
+        node('Div', ['rate', 'fwhm2'], ['fall']),
+        node('Exp', ['fall'], ['expected']),
+    ]
+    for name, kernels in (('cutouts', 'kernels'), ('wide', 'ring'), ('far', 'ring')):
+        nodes += [
+            node('Conv', [name, kernels], [f'{name}_sums']),
+            node('Reshape', [f'{name}_sums', 'shape'], [f'{name}_pixels']),
+            node('Gather', [f'{name}_pixels', 'first'], [f'{name}_centre'], axis=1),
+            node('Gather', [f'{name}_pixels', 'second'], [f'{name}_about'], axis=1),
+            node('Max', [f'{name}_centre', 'faintest'], [f'{name}_peak']),
+            node('Div', [f'{name}_about', f'{name}_peak'], [f'{name}_ratio']),
+        ]
+    nodes += [
+        node('Div', ['cutouts_ratio', 'expected'], ['like']),
+        node('Div', ['cutouts_centre', 'bright'], ['snr']),
+        node('Concat', ['like', 'wide_ratio', 'far_ratio', 'snr'], ['all'], axis=1),
+        node('Clip', ['all', 'none', 'full'], ['features']),
+        node('MatMul', ['features', 'weights'], ['scores']),
+        node('Add', ['scores', 'bias'], ['logits']),
+    ]
+    image = ['n', 1, SIZE, SIZE]
+    shapes = {'cutouts': image, 'wide': image, 'far': image, 'fwhm': ['n', 1]}
+    return as_onnx('tiny-scales', nodes, constants, shapes, len(SCALES_CLASSES))
+
+
+def as_onnx(
+    name: str,
+    nodes: list[NodeProto],
+    constants: dict[str, np.ndarray],
+    shapes: dict[str, list[str | int]],
+    n_classes: int,
+) -> bytes:
+    """Return a graph with its inputs and constants, checked."""
     kind = TensorProto.FLOAT
     graph = helper.make_graph(
         nodes,
-        'tiny',
-        [helper.make_tensor_value_info('cutouts', kind, ['n', 1, SIZE, SIZE])],
-        [helper.make_tensor_value_info('logits', kind, ['n', len(CLASSES)])],
+        name,
+        [helper.make_tensor_value_info(k, kind, shape) for k, shape in shapes.items()],
+        [helper.make_tensor_value_info('logits', kind, ['n', n_classes])],
         [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
     )
     model = helper.make_model(
@@ -85,7 +155,7 @@ def make_network() -> bytes:
 
 
 def make_card(sha256: str) -> ModelCard:
-    """Return the card; its figures are invented."""
+    """Return the card of tiny; its figures are invented."""
     points = {
         name: OperatingPoint(
             threshold=threshold,
@@ -118,7 +188,29 @@ def make_card(sha256: str) -> ModelCard:
     )
 
 
+def make_scales_card(sha256: str) -> ModelCard:
+    """Return the card of tiny-scales."""
+    image = {'shape': ['n', 1, SIZE, SIZE], 'dtype': 'float32'}
+    return replace(
+        make_card(sha256),
+        name='tiny-scales',
+        classes=SCALES_CLASSES,
+        preprocessing='local-noise-1',
+        inputs={
+            **dict.fromkeys(('cutouts', 'wide', 'far'), image),
+            'fwhm': {'shape': ['n', 1], 'dtype': 'float32'},
+        },
+        class_prior=dict.fromkeys(SCALES_CLASSES, 0.25),
+        domain={'noise_ratio': (0.9, 1.1), 'unusable': (0.0, 0.25)},
+        limits=('Knows round stars, single pixels, and light about them.',),
+    )
+
+
 if __name__ == '__main__':
-    network = make_network()
-    (FOLDER / 'tiny.onnx').write_bytes(network)
-    (FOLDER / 'tiny.json').write_text(make_card(sha256_of(network)).to_json())
+    for network, card_of in (
+        (make_network(), make_card),
+        (make_scales_network(), make_scales_card),
+    ):
+        card = card_of(sha256_of(network))
+        (FOLDER / f'{card.name}.onnx').write_bytes(network)
+        (FOLDER / f'{card.name}.json').write_text(card.to_json())

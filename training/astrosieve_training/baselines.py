@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
+from astrosieve.background import measure_background
 from astrosieve.cutouts import extract_cutouts, pixel_indices
 from astrosieve.exposures import Chip
-from astrosieve.psf import measure_background
 from astrosieve.units import electron_scale
 from astrosieve_training.datasets import DetectionSet, label_numbers
 

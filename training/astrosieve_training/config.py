@@ -31,6 +31,7 @@ __all__ = [
     'JudgeConfig',
     'NetworkConfig',
     'RealConfig',
+    'RivalConfig',
     'SourceConfig',
     'TrainConfig',
     'config_from_dict',
@@ -39,6 +40,8 @@ __all__ = [
     'load_config',
 ]
 
+_IMAGES = {'noise', 'peak', 'residual'}
+_CONTEXT = {'wide', 'far', 'fwhm'}
 _FOLDER = Path(__file__).parent / 'configs'
 
 
@@ -60,13 +63,16 @@ class ExposurePlan:
     Parameters
     ----------
     camera, scene : str
-        Camera (name or file) and scene preset.
+        Camera (name or file, or 'random' for one drawn by the seed) and scene preset.
     exptime : float
         Seconds; 0 for the camera's usual one.
     seed : int
         Seed of everything random in it.
     shape : tuple of int
         ``(ny, nx)`` of the chip; ``(0, 0)`` for the camera's own.
+    vary : bool
+        Whether the scene's densities and the exposure time are drawn about the given
+        ones.
     """
 
     camera: str
@@ -74,6 +80,7 @@ class ExposurePlan:
     exptime: float
     seed: int
     shape: tuple[int, int]
+    vary: bool = False
 
     @property
     def label(self) -> str:
@@ -95,13 +102,19 @@ class ExposureSet:
     seed : int
         Exposure i has the seed ``seed + i``; sets must not share seeds.
     cameras, scenes : tuple of str
-        Cameras (names or files) and scene presets.
+        Cameras (names or files, or 'random') and scene presets.
     exptimes : tuple of float
         Exposure times, seconds; empty for the cameras' usual ones.
     shape : tuple of int
         ``(ny, nx)``; ``(0, 0)`` for the cameras' own.
     use_dq : tuple of bool
         Whether pixels that DQ calls without signal are filled; taken in turn.
+    vary : bool
+        Whether each scene's densities and exposure time are drawn about the given
+        ones.
+    thin : int
+        Largest number of detections of a class that an exposure gives, drawn at
+        random from one detection per pixel; 0 for all.
     """
 
     n: int
@@ -112,10 +125,13 @@ class ExposureSet:
     exptimes: tuple[float, ...] = ()
     shape: tuple[int, int] = (1024, 1024)
     use_dq: tuple[bool, ...] = (True,)
+    vary: bool = False
+    thin: int = 0
 
     def __post_init__(self) -> None:
         _require(self.n >= 0, f'{self.name}.n', self.n, '0 or more')
         _require(self.seed >= 0, f'{self.name}.seed', self.seed, '0 or more')
+        _require(self.thin >= 0, f'{self.name}.thin', self.thin, '0 or more')
         for key in ('cameras', 'scenes', 'use_dq'):
             value = getattr(self, key)
             _require(len(value) > 0, f'{self.name}.{key}', value, 'a list, not empty')
@@ -151,7 +167,9 @@ class ExposureSet:
                 deck.extend(pairs[j] for j in rng.permutation(len(pairs)))
             scene, exptime = deck.pop()
             plans.append(
-                ExposurePlan(camera, scene, exptime, self.seed + i, self.shape)
+                ExposurePlan(
+                    camera, scene, exptime, self.seed + i, self.shape, self.vary
+                )
             )
         return plans
 
@@ -195,11 +213,17 @@ class NetworkConfig:
     classes : tuple of str
         Classes in the order of the outputs.
     filters : tuple of int
-        Filters of the two convolutions.
+        Filters of the two convolutions ('isr2024'), or of the two stages of the
+        innermost cutout ('multiscale').
     dense : tuple of int
         Sizes of the dense layers before the last.
     pooling : bool
-        Whether each convolution is followed by 2x2 max pooling.
+        Whether each convolution is followed by 2x2 max pooling ('isr2024').
+    images : tuple of str
+        What 'multiscale' makes of the innermost cutout: of 'noise', 'peak',
+        'residual'.
+    context : tuple of str
+        What else 'multiscale' looks at: of 'wide', 'far', 'fwhm'.
     """
 
     kind: str = 'isr2024'
@@ -208,6 +232,8 @@ class NetworkConfig:
     filters: tuple[int, ...] = (32, 32)
     dense: tuple[int, ...] = (16, 16)
     pooling: bool = False
+    images: tuple[str, ...] = ('noise', 'peak', 'residual')
+    context: tuple[str, ...] = ('wide', 'far', 'fwhm')
 
     def __post_init__(self) -> None:
         good = len(self.classes) > 1 and set(self.classes) <= set(CLASSES)
@@ -217,6 +243,10 @@ class NetworkConfig:
             _require(
                 all(n > 0 for n in value), f'network.{key}', value, 'positive integers'
             )
+        good = len(self.images) > 0 and set(self.images) <= _IMAGES
+        _require(good, 'network.images', self.images, f'of {sorted(_IMAGES)}')
+        good = set(self.context) <= _CONTEXT
+        _require(good, 'network.context', self.context, f'of {sorted(_CONTEXT)}')
 
 
 @dataclass(frozen=True)
@@ -229,7 +259,19 @@ class TrainConfig:
     epochs, batch_size : int
         Passes through the training set, and cutouts per step.
     learning_rate : float
-        Of Adam.
+        Of AdamW; the highest, where there is a schedule.
+    weight_decay : float
+        Of AdamW; with 0 it is Adam.
+    schedule : {'constant', 'one-cycle'}
+        Of the learning rate (Smith & Topin 2019, SPIE 11006, 1100612).
+    class_weight : float
+        A class counts in the loss as the most frequent over it, to this power.
+    focal : float
+        Power of one minus the probability of the truth, by which each cutout counts in
+        the loss (Lin et al. 2017, ICCV, 2980); 0 for cross-entropy.
+    fwhm_jitter : float
+        Half of the cutouts are told, in place of the measured width of the PSF, the
+        true one times a log-normal factor of this width. For networks that are told.
     runs : int
         Independent runs; the one of lowest validation loss is taken.
     balance : float
@@ -256,6 +298,11 @@ class TrainConfig:
     epochs: int = 10
     batch_size: int = 128
     learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: str = 'constant'
+    class_weight: float = 0.0
+    focal: float = 0.0
+    fwhm_jitter: float = 0.08
     runs: int = 3
     balance: float = 1.5
     max_per_class: int = 40_000
@@ -277,6 +324,11 @@ class TrainConfig:
             self.learning_rate > 0, 'train.learning_rate', self.learning_rate,
             'positive',
         )  # fmt: skip
+        for key in ('weight_decay', 'class_weight', 'focal', 'fwhm_jitter'):
+            value = getattr(self, key)
+            _require(value >= 0, f'train.{key}', value, '0 or more')
+        good = self.schedule in ('constant', 'one-cycle')
+        _require(good, 'train.schedule', self.schedule, "'constant' or 'one-cycle'")
         good = self.balance == 0 or self.balance >= 1
         _require(good, 'train.balance', self.balance, '0, or 1 or more')
         good = self.split in ('exposure', 'cutout')
@@ -333,6 +385,24 @@ class CalibrationConfig:
 
 
 @dataclass(frozen=True)
+class RivalConfig:
+    """
+    Another network that learns from the same exposures.
+
+    Parameters
+    ----------
+    name : str
+        What tables call it.
+    network, train
+        As for the network itself.
+    """
+
+    name: str
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+@dataclass(frozen=True)
 class JudgeConfig:
     """
     What the network is judged on.
@@ -345,11 +415,32 @@ class JudgeConfig:
         Finders whose detections are judged.
     real : bool
         Whether the real frames are judged as well, where they are found.
+    held_back : tuple of str
+        Sets of cameras that were kept from the training: they may leak twice as
+        much, and their calibration may be off three times as far.
+    rival : `RivalConfig` or None
+        Another network, which is trained on the same exposures and judged beside
+        this one.
+    phases : `ExposureSet` or None
+        Exposures on which the sub-pixel phases of kept stars are compared with the
+        true ones.
+    unusual : `ExposureSet` or None
+        Exposures that are smoothed, resampled, cut and so on, to see which of them
+        are recognised as unlike the training's.
     """
 
     sets: tuple[ExposureSet, ...] = ()
     finders: tuple[FinderConfig, ...] = (FinderConfig('dao'), FinderConfig('peaks'))
     real: bool = True
+    held_back: tuple[str, ...] = ()
+    rival: RivalConfig | None = None
+    phases: ExposureSet | None = None
+    unusual: ExposureSet | None = None
+
+    def __post_init__(self) -> None:
+        names = {each.name for each in self.sets}
+        good = set(self.held_back) <= names
+        _require(good, 'judge.held_back', self.held_back, f'of {sorted(names)}')
 
 
 @dataclass(frozen=True)
@@ -399,7 +490,9 @@ class SourceConfig:
         shares, classes = self.calibration.shares, self.network.classes
         good = len(shares) in (0, len(classes))
         _require(good, 'calibration.shares', shares, f'one for each of {classes}')
-        sets = [self.training, self.validation, self.calibrating, *self.judge.sets]
+        judge = self.judge
+        sets = [self.training, self.validation, self.calibrating, *judge.sets]
+        sets += [each for each in (judge.phases, judge.unusual) if each is not None]
         for i, one in enumerate(sets):
             for other in sets[i + 1 :]:
                 if set(one.seeds) & set(other.seeds):
@@ -408,6 +501,19 @@ class SourceConfig:
                         'exposure must not serve twice. Move the seed of one'
                     )
                     raise ConfigError(msg)
+
+    def rival(self) -> SourceConfig | None:
+        """Return the configuration of the rival, trained on the same exposures."""
+        rival = self.judge.rival
+        if rival is None:
+            return None
+        return replace(
+            self,
+            name=rival.name,
+            network=rival.network,
+            train=rival.train,
+            calibration=CalibrationConfig(),
+        )
 
     def judged_from(self, seed: int) -> SourceConfig:
         """Return the configuration with other exposures to judge on."""

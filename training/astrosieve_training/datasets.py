@@ -2,35 +2,37 @@
 Sets of labelled detections, for training, calibration and judgement.
 
 A set holds what the networks see (the inputs that the core's preprocessing
-makes) and, row by row, the truth and what baselines need. Simulated exposures
-are made in memory from their plan; only the detections are kept, in one cache
-file per exposure, so that an interrupted run goes on where it stopped.
+makes) and, row by row, the truth and what baselines need. The files of simulated
+exposures, their labelled detections, the inputs of each preprocessing and the
+columns of the baselines are cached apart, so that several networks learn from the
+same exposures, and an interrupted run goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from astropy.table import Table, vstack
 from astropy.utils.exceptions import AstropyUserWarning
 
 from astrosieve import psf
 from astrosieve._flags import CLASS_FLAGS
 from astrosieve.atomic import atomic_path
+from astrosieve.background import measure_background
 from astrosieve.catalogs import positions
+from astrosieve.domain import measure_traits
 from astrosieve.dq import dq_to_mask
 from astrosieve.exposures import Chip
 from astrosieve.finders import detect
-from astrosieve.preprocessing import get_preprocessing, spoilt_pixels
-from astrosieve.psf import measure_background
+from astrosieve.pixels import spoilt_pixels
+from astrosieve.preprocessing import get_preprocessing
 from astrosieve.source_catalogs import chip_fwhm
 from astrosieve.units import electron_scale
 from astrosieve_training.config import (
@@ -39,9 +41,8 @@ from astrosieve_training.config import (
     FinderConfig,
     digest,
 )
-
-if TYPE_CHECKING:
-    from astrosieve_training.simulate import Exposure
+from astrosieve_training.simulate import Truth, label_positions
+from astrosieve_training.simulated_files import load_exposure, simulator_version
 
 __all__ = [
     'DetectionSet',
@@ -49,10 +50,12 @@ __all__ = [
     'detection_set',
     'join',
     'label_numbers',
+    'simulated_exposures',
     'simulated_set',
 ]
 
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
+_THINNING = 79  # stream of chance
 
 Measure = Callable[[np.ndarray, np.ndarray, float, Any], Table]
 
@@ -68,8 +71,10 @@ class DetectionSet:
         Arrays of N rows, by the name of the network's input.
     rows : `~astropy.table.Table`
         N rows: ``x``, ``y``, ``finder``, ``exposure``, ``camera``, ``scene``,
-        ``fwhm``, ``label``, ``share``, ``contested``, ``snr``, ``valid``,
-        ``fill`` (value of a pixel filled with sky), and more for judgement.
+        ``fwhm`` (as measured), ``psf_fwhm`` (true, NaN for real frames),
+        ``noise_ratio`` (see `~astrosieve.domain.ImageTraits`), ``label``, ``share``,
+        ``contested``, ``snr``, ``valid``, ``fill`` (value of a pixel filled with
+        sky), and more for judgement.
     """
 
     inputs: dict[str, np.ndarray]
@@ -164,6 +169,107 @@ def balance(
     return keep, np.setdiff1d(np.arange(len(labels)), keep)
 
 
+@dataclass(frozen=True)
+class _Image:
+    """A chip with what is measured on it once."""
+
+    chip: Chip
+    spoilt: np.ndarray | None
+    fwhm: float
+
+    @classmethod
+    def of(cls, chip: Chip, *, use_dq: bool, fwhm: float | None) -> _Image:
+        lost = None
+        if use_dq and chip.dq is not None:
+            lost = dq_to_mask(chip.dq, chip.dq_meaning.no_signal)
+        spoilt = spoilt_pixels(chip.sci, mask=chip.mask, no_signal=lost)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', AstropyUserWarning)
+            width = chip_fwhm(chip, fwhm, spoilt=spoilt)
+        return cls(chip, spoilt, width)
+
+    def find(self, finders: Sequence[FinderConfig]) -> Table:
+        """Return ``x``, ``y``, ``finder`` of all that the finders find."""
+        chip = self.chip
+        background = measure_background(chip.sci, spoilt=self.spoilt)
+        scale, _ = electron_scale(chip.unit, gain=chip.gain, exptime=chip.exptime)
+        found = [np.empty((0, 2))]
+        names: list[str] = []
+        for finder in finders:
+            with warnings.catch_warnings():
+                warnings.simplefilter('ignore', AstropyUserWarning)
+                table = detect(
+                    chip.sci,
+                    finder.name,
+                    fwhm=self.fwhm,
+                    nsigma=finder.nsigma,
+                    scale=scale,
+                    spoilt=self.spoilt,
+                    background=background,
+                )
+            if table is not None and len(table):
+                found.append(positions(table))
+                names += [finder.label] * len(table)
+        xy = np.concatenate(found)
+        return Table({'x': xy[:, 0], 'y': xy[:, 1], 'finder': np.array(names, 'U16')})
+
+    def inputs(self, xy: np.ndarray, preprocessing: str) -> dict[str, np.ndarray]:
+        """
+        Return what a network sees, and rows about it.
+
+        Keys that begin with 'input_' are inputs, with 'row_' columns.
+        """
+        fitted = get_preprocessing(preprocessing).fit(
+            self.chip.sci, spoilt=self.spoilt, fwhm=self.fwhm
+        )
+        batch = fitted(xy)
+        arrays = {f'input_{key}': value for key, value in batch.inputs.items()}
+        arrays['row_valid'] = batch.valid
+        arrays['row_edge'] = CLASS_FLAGS.any_set(batch.flags, 'edge')
+        arrays['row_fill'] = np.full(len(xy), fitted.fill['cutouts'], dtype=np.float32)
+        return arrays
+
+    def measured(self, xy: np.ndarray, measure: Measure) -> dict[str, np.ndarray]:
+        """Return the columns that baselines need."""
+        level = measure_background(self.chip.sci, spoilt=self.spoilt).level
+        data = self.chip.sci - np.float32(level)
+        if self.spoilt is not None:
+            data[self.spoilt != 0] = 0
+        columns = measure(data, xy, self.fwhm, self.chip)
+        return {f'row_{name}': np.asarray(columns[name]) for name in columns.colnames}
+
+
+def _labelled(
+    image: _Image,
+    label: Callable[[np.ndarray], Table],
+    *,
+    finders: Sequence[FinderConfig],
+    exposure: str,
+    camera: str,
+    scene: str,
+    psf_fwhm: float = float('nan'),
+) -> dict[str, np.ndarray]:
+    """Return the columns that do not depend on the network."""
+    rows = image.find(finders)
+    if len(rows):
+        labels = label(np.column_stack([rows['x'], rows['y']]))
+        for name in labels.colnames:
+            rows[name] = labels[name]
+    traits = measure_traits(image.chip.sci, spoilt=image.spoilt)
+    ratio = traits.noise_ratio
+    rows['exposure'], rows['camera'], rows['scene'] = exposure, camera, scene
+    rows['fwhm'], rows['psf_fwhm'] = image.fwhm, psf_fwhm
+    rows['noise_ratio'] = float('nan') if ratio is None else ratio
+    return {f'row_{name}': np.asarray(rows[name]) for name in rows.colnames}
+
+
+def _as_set(arrays: dict[str, np.ndarray]) -> DetectionSet:
+    return DetectionSet(
+        {k[6:]: v for k, v in arrays.items() if k.startswith('input_')},
+        Table({k[4:]: v for k, v in arrays.items() if k.startswith('row_')}),
+    )
+
+
 def detection_set(
     chip: Chip,
     label: Callable[[np.ndarray], Table],
@@ -197,7 +303,7 @@ def detection_set(
     use_dq : bool, optional
         Whether pixels that DQ calls without signal are filled.
     fwhm : float, optional
-        FWHM for the finders; estimated where it is not given.
+        FWHM of the PSF; estimated where it is not given.
     measure : callable, optional
         Called with the sky-subtracted image, the positions, the FWHM and the chip;
         returns further columns.
@@ -206,93 +312,46 @@ def detection_set(
     -------
     detections : `DetectionSet`
     """
-    lost = None
-    if use_dq and chip.dq is not None:
-        lost = dq_to_mask(chip.dq, chip.dq_meaning.no_signal)
-    spoilt = spoilt_pixels(chip.sci, mask=chip.mask, no_signal=lost)
-    background = measure_background(chip.sci, spoilt=spoilt)
-    width = chip_fwhm(chip, fwhm, spoilt=spoilt)
-    scale, _ = electron_scale(chip.unit, gain=chip.gain, exptime=chip.exptime)
-    fitted = get_preprocessing(preprocessing).fit(chip.sci, spoilt=spoilt)
-    found = {}
-    for finder in finders:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', AstropyUserWarning)
-            table = detect(
-                chip.sci,
-                finder.name,
-                fwhm=width,
-                nsigma=finder.nsigma,
-                scale=scale,
-                spoilt=spoilt,
-                background=background,
-            )
-        if table is not None and len(table):
-            found[finder.label] = positions(table)
-    if not found:
+    image = _Image.of(chip, use_dq=use_dq, fwhm=fwhm)
+    arrays = _labelled(
+        image, label, finders=finders, exposure=exposure, camera=camera, scene=scene
+    )
+    xy = np.column_stack([arrays['row_x'], arrays['row_y']])
+    if not len(xy):
         return DetectionSet({}, Table())
-    xy = np.concatenate(list(found.values()))
-    batch = fitted(xy)
-    rows = label(xy)
-    rows['x'], rows['y'] = xy.T
-    rows['finder'] = np.repeat(list(found), [len(each) for each in found.values()])
-    rows['exposure'] = exposure
-    rows['camera'] = camera
-    rows['scene'] = scene
-    rows['fwhm'] = width
-    rows['valid'] = batch.valid
-    rows['edge'] = CLASS_FLAGS.any_set(batch.flags, 'edge')
-    rows['fill'] = fitted.fill['cutouts']
+    arrays.update(image.inputs(xy, preprocessing))
     if measure is not None:
-        data = chip.sci - np.float32(background.level)
-        if spoilt is not None:
-            data[spoilt != 0] = 0
-        for name, column in measure(data, xy, width, chip).items():
-            rows[name] = column
-    return DetectionSet(batch.inputs, rows)
+        arrays.update(image.measured(xy, measure))
+    return _as_set(arrays)
 
 
-def _write(path: Path, detections: DetectionSet) -> None:
-    arrays = {f'input_{key}': value for key, value in detections.inputs.items()}
-    for name in detections.rows.colnames:
-        arrays[f'row_{name}'] = np.asarray(detections.rows[name])
-    with atomic_path(path, overwrite=True) as temporary, temporary.open('wb') as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-
-
-def _read(path: Path) -> DetectionSet | None:
-    """Return a cached set, None where there is none that is whole."""
+def _cached(
+    path: Path, make: Callable[[], dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Return arrays from a file, made and written where it is not there or broken."""
     try:
         with path.open('rb') as file, np.load(file) as arrays:
-            values = {key: arrays[key] for key in arrays.files}
+            return {key: arrays[key] for key in arrays.files}
     except FileNotFoundError:
-        return None
-    except (OSError, ValueError, zipfile.BadZipFile):
+        pass
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         path.unlink()
-        return None
-    inputs = {k[6:]: v for k, v in values.items() if k.startswith('input_')}
-    rows = {k[4:]: v for k, v in values.items() if k.startswith('row_')}
-    return DetectionSet(inputs, Table(rows))
+    arrays = make()
+    with atomic_path(path, overwrite=True) as temporary, temporary.open('wb') as out:
+        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+    return arrays
 
 
-def chip_of(exposure: Exposure) -> Chip:
-    """Return a simulated exposure as the chip that reading its file would give."""
-    from astrosieve.units import parse_unit
-
-    camera = exposure.camera
-    return Chip(
-        sci=np.asarray(exposure.sci, dtype=np.float32),
-        path=Path(f'{camera.name}.fits'),
-        err=exposure.err,
-        dq=exposure.dq,
-        unit=parse_unit(camera.unit),
-        gain=camera.gain,
-        exptime=float(exposure.exptime),
-        instrument=camera.instrument,
-        detector=camera.detector,
-        filter_name=camera.filter,
-        header=fits.Header({'RDNOISE': camera.read_noise}),
-    )
+def _thinned(arrays: dict[str, np.ndarray], most: int, seed: int) -> np.ndarray:
+    """Return rows: one per pixel, and at most so many of a class."""
+    pixels = np.floor(np.column_stack([arrays['row_x'], arrays['row_y']]) + 0.5)
+    rng = np.random.default_rng([seed, _THINNING])
+    order = rng.permutation(len(pixels))
+    _, first = np.unique(pixels[order], axis=0, return_index=True)
+    left = order[np.sort(first)]
+    labels = arrays['row_label'][left]
+    kept = [left[labels == name][:most] for name in np.unique(labels)]
+    return np.sort(np.concatenate([*kept, np.empty(0, dtype=int)]).astype(int))
 
 
 def _one(
@@ -301,30 +360,81 @@ def _one(
     finders: Sequence[FinderConfig],
     preprocessing: str,
     use_dq: bool,
+    thin: int,
     measure: Measure | None,
+    folder: Path,
 ) -> DetectionSet:
-    """Simulate one exposure and return its labelled detections."""
-    from astrosieve_training.simulate import load_camera, simulate_exposure
-    from astrosieve_training.simulate.truth import label_positions
+    """Return the labelled detections of one simulated exposure."""
 
-    exposure = simulate_exposure(
-        load_camera(plan.camera),
-        seed=plan.seed,
-        shape=plan.shape if plan.shape != (0, 0) else None,
-        scene=plan.scene,
-        exptime=plan.exptime or None,
+    @cache
+    def opened() -> tuple[_Image, Truth]:
+        chip, truth = load_exposure(plan, _exposure_folder(folder))
+        return _Image.of(chip, use_dq=use_dq, fwhm=None), truth
+
+    def labelled() -> dict[str, np.ndarray]:
+        image, truth = opened()
+        arrays = _labelled(
+            image,
+            lambda xy: label_positions(truth, xy),
+            finders=finders,
+            exposure=plan.label,
+            camera=Path(plan.camera).stem,
+            scene=plan.scene,
+            psf_fwhm=truth.fwhm,
+        )
+        if thin and len(arrays['row_x']):
+            rows = _thinned(arrays, thin, plan.seed)
+            arrays = {key: value[rows] for key, value in arrays.items()}
+        return arrays
+
+    settings = (plan, *finders, use_dq, thin, simulator_version(), _CACHE_VERSION)
+
+    def path(kind: str, *parts: object) -> Path:
+        return folder / f'{plan.label}-{kind}-{digest(*settings, *parts)}.npz'
+
+    arrays = _cached(path('labels', _core_version(*_FINDING)), labelled)
+    xy = np.column_stack([arrays['row_x'], arrays['row_y']])
+    if not len(xy):
+        return DetectionSet({}, Table())
+    version = _core_version(*_FINDING, *_CUTTING)
+    arrays |= _cached(
+        path('inputs', preprocessing, version),
+        lambda: opened()[0].inputs(xy, preprocessing),
     )
-    return detection_set(
-        chip_of(exposure),
-        lambda xy: label_positions(exposure.truth, xy),
-        finders=finders,
-        preprocessing=preprocessing,
-        exposure=plan.label,
-        camera=Path(plan.camera).stem,
-        scene=plan.scene,
-        use_dq=use_dq,
-        measure=measure,
-    )
+    if measure is not None:
+        version = _core_version(*_FINDING)
+        arrays |= _cached(
+            path('columns', measure.__qualname__, version),
+            lambda: opened()[0].measured(xy, measure),
+        )
+    return _as_set(arrays)
+
+
+def simulated_exposures(
+    exposures: ExposureSet, folder: Path
+) -> Iterator[tuple[ExposurePlan, Chip, Truth]]:
+    """
+    Yield the exposures of a set, from the cache where they are there.
+
+    Parameters
+    ----------
+    exposures : `~astrosieve_training.config.ExposureSet`
+        The set.
+    folder : `~pathlib.Path`
+        Folder of the cache.
+
+    Yields
+    ------
+    plan : `~astrosieve_training.config.ExposurePlan`
+    chip : `~astrosieve.exposures.Chip`
+    truth : `~astrosieve_training.simulate.Truth`
+    """
+    for plan in exposures.plans():
+        yield plan, *load_exposure(plan, _exposure_folder(folder))
+
+
+def _exposure_folder(folder: Path) -> Path:
+    return folder / f'exposures-{simulator_version()}'
 
 
 def simulated_set(
@@ -361,42 +471,37 @@ def simulated_set(
     from tqdm import tqdm
 
     folder.mkdir(parents=True, exist_ok=True)
-    sets = []
-    plans = exposures.plans()
-    bar = tqdm(plans, desc=exposures.name, disable=None if progress else True)
-    for i, plan in enumerate(bar):
-        use_dq = exposures.use_dq[i % len(exposures.use_dq)]
-        key = digest(
-            plan,
-            *finders,
-            preprocessing,
-            use_dq,
-            None if measure is None else measure.__qualname__,
-            _code_version(),
-            _CACHE_VERSION,
-        )
-        path = folder / f'{plan.label}-{key}.npz'
-        detections = _read(path)
-        if detections is None:
-            detections = _one(
+    bar = tqdm(
+        exposures.plans(), desc=exposures.name, disable=None if progress else True
+    )
+    return join(
+        [
+            _one(
                 plan,
                 finders=finders,
                 preprocessing=preprocessing,
-                use_dq=use_dq,
+                use_dq=exposures.use_dq[i % len(exposures.use_dq)],
+                thin=exposures.thin,
                 measure=measure,
+                folder=folder,
             )
-            _write(path, detections)
-        sets.append(detections)
-    return join(sets)
+            for i, plan in enumerate(bar)
+        ]
+    )
 
 
 @cache
-def _code_version() -> str:
-    """Return a hash of the code and the camera files that decide a set."""
-    here, core = Path(__file__).parent, Path(psf.__file__).parent
-    paths = [*here.glob('simulate/*.py'), *here.glob('cameras/*.toml')]
-    paths += [
-        core / f'{name}.py'
-        for name in ('cutouts', 'finders', 'preprocessing', 'psf', 'source_catalogs')
-    ]
-    return digest(*[path.read_text(encoding='utf-8') for path in sorted(paths)])
+def _core_version(*names: str) -> str:
+    """Return a hash of modules of the core."""
+    core = Path(psf.__file__).parent
+    return digest(*[(core / name).read_text(encoding='utf-8') for name in names])
+
+
+# Modules of the core that decide what is found, and what a network sees of it.
+_FINDING = (
+    'background.py', 'finders.py', 'pixels.py', 'psf.py', 'source_catalogs.py',
+)  # fmt: skip
+_CUTTING = (
+    'cutouts.py', 'preprocessing/_base.py', 'preprocessing/local_noise.py',
+    'preprocessing/zscale_log.py',
+)  # fmt: skip

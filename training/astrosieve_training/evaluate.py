@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,20 +21,22 @@ import numpy as np
 from astropy.table import Table
 
 from astrosieve.atomic import atomic_path
-from astrosieve.calibration import reweight
+from astrosieve.calibration import reweight, softmax
 from astrosieve.cards import OperatingPoint
 from astrosieve.exceptions import OutputError
 from astrosieve.markers import CLASSES
-from astrosieve.metrics import (
-    expected_calibration_error,
-    threshold_at_completeness,
-    wilson_interval,
-)
+from astrosieve.metrics import expected_calibration_error, threshold_at_completeness
 from astrosieve.registry import Model, load_model
 from astrosieve_training.baselines import Forest, cut_decisions, measure_all
-from astrosieve_training.config import SourceConfig
+from astrosieve_training.checks import check_domain, check_phases
+from astrosieve_training.config import (
+    ExposureSet,
+    FinderConfig,
+    SourceConfig,
+)
 from astrosieve_training.datasets import (
     DetectionSet,
+    Measure,
     detection_set,
     join,
     label_numbers,
@@ -46,6 +49,23 @@ from astrosieve_training.label.frames import (
     ngc1261,
     pluto,
 )
+from astrosieve_training.limits import (
+    ABSOLUTE_LIMITS,
+    CALIBRATION_LIMITS,
+    COMPLETENESS,
+    EXTENDED_COMPLETENESS,
+    FAINT_LIMIT,
+    RELATIVE_FLOOR,
+    Limit,
+    cell,
+    faint_leak,
+    leaks,
+    members,
+    relative_limits,
+    scalar,
+    share,
+    stars_on_extended,
+)
 
 __all__ = [
     'BINS',
@@ -55,12 +75,11 @@ __all__ = [
     'judge',
     'judge_set',
     'roc_curve',
-    'share',
 ]
 
 BINS: dict[str, tuple[str, tuple[float, ...]]] = {
     'snr': ('S/N in 3x3 pixels', (0, 5, 10, 20, 50, 100, 1000, np.inf)),
-    'fwhm': ('PSF FWHM, pixels', (0, 1.6, 1.8, 2.0, 2.2, 2.6, np.inf)),
+    'fwhm': ('PSF FWHM, pixels', (0, 1.4, 1.6, 1.8, 2.0, 2.5, 3, 4, np.inf)),
     'crowding': ('stars of S/N 10 within 10 pixels', (0, 1, 2, 4, 8, np.inf)),
     'distance_to_bright': (
         'distance to a bright star, pixels',
@@ -71,30 +90,19 @@ BINS: dict[str, tuple[str, tuple[float, ...]]] = {
 """Columns by which results are split: what they are called, and edges of the bins."""
 
 _COMPLETENESS = (0.95, 0.99, 0.995)
+_PLURALS = {
+    'cosmic_ray': 'cosmic rays',
+    'spike': 'spikes',
+    'bad_pixel': 'bad pixels',
+    'extended': 'resolved galaxies',
+}
+_SUMMARY_NOTE = (
+    'Networks and the forest at the threshold that keeps 99.5 % of the stars of S/N 10 '
+    'and more (PSF FWHM 1.4 to 4 pixels), the others as they decide; cosmic rays, '
+    'spikes, bad pixels and resolved galaxies of S/N 20 and more; uncontested '
+    'detections; 95 % Wilson intervals and counts.'
+)
 _MARKS = ('<!-- table:source begin -->', '<!-- table:source end -->')
-
-
-def share(k: int, n: int) -> dict[str, Any]:
-    """
-    Return a share with its counts and its interval.
-
-    Parameters
-    ----------
-    k, n : int
-        Successes and trials.
-
-    Returns
-    -------
-    share : dict
-        ``k``, ``n``, ``share`` (None for no trial), ``low``, ``high`` (95 %
-        Wilson interval).
-    """
-    low, high = wilson_interval(k, n)
-    value = int(k) / int(n) if n else None
-    return {
-        'k': int(k), 'n': int(n), 'share': value,
-        'low': float(low), 'high': float(high),
-    }  # fmt: skip
 
 
 def roc_curve(scores: np.ndarray, star: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,7 +161,7 @@ class Judged:
     decisions : dict of str to (N,) bool `~numpy.ndarray`
         Called a star, by method; the model's own first.
     scores : dict of str to (N,) `~numpy.ndarray`
-        Continuous scores of the methods that have one.
+        Continuous scores of the methods that have one; the model's own first.
     """
 
     rows: Table
@@ -161,6 +169,29 @@ class Judged:
     classes: tuple[str, ...]
     decisions: dict[str, np.ndarray]
     scores: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Rival:
+    """
+    Another network that is asked about the same detections.
+
+    Parameters
+    ----------
+    name : str
+        What tables call it.
+    preprocessing : str
+        Of its inputs.
+    classes : tuple of str
+        Its classes.
+    predict : callable
+        Takes inputs, returns (N, C) probabilities.
+    """
+
+    name: str
+    preprocessing: str
+    classes: tuple[str, ...]
+    predict: Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
 def _rates_at(
@@ -234,7 +265,8 @@ def judge_set(judged: Judged, prior: dict[str, float]) -> dict[str, Any]:
     results : dict
         ``counts``, ``unscored``, ``decisions`` (by method: completeness or leak of
         each true class, and purity), ``confusion``, ``leak_at_completeness``,
-        ``roc_area``, ``calibration``, ``bins``, ``contested``.
+        ``roc_area``, ``calibration``, ``bins``, ``contested``, and ``leaks``,
+        ``faint`` (by method) and ``on_extended``, see `astrosieve_training.limits`.
     """
     valid = np.asarray(judged.rows['valid'], dtype=bool)
     contested = np.asarray(judged.rows['contested'], dtype=bool)
@@ -276,6 +308,7 @@ def judge_set(judged: Judged, prior: dict[str, float]) -> dict[str, Any]:
             if (aside & (every == name)).any()
         },
     }
+    results.update(_at_the_limits(judged))
     if star.any() and not star.all():
         results['leak_at_completeness'] = {
             method: _rates_at(scores, labels, _COMPLETENESS)
@@ -289,8 +322,36 @@ def judge_set(judged: Judged, prior: dict[str, float]) -> dict[str, Any]:
     return results
 
 
+def _at_the_limits(judged: Judged) -> dict[str, Any]:
+    """Return leaks at the completeness for which there are limits."""
+    if 'psf_fwhm' not in judged.rows.colnames:
+        return {}
+    rows = judged.rows
+    groups = members(rows)
+    found: dict[str, Any] = {
+        'leaks': {name: leaks(each, rows) for name, each in judged.scores.items()},
+        'faint': {name: faint_leak(each, rows) for name, each in judged.scores.items()},
+        'decided': {
+            name: {
+                key: share(int((called & group).sum()), int(group.sum()))
+                for key, group in groups.items()
+                if group.any()
+            }
+            for name, called in judged.decisions.items()
+        },
+    }
+    scores = next(iter(judged.scores.values()))
+    if groups['star'].any() and 'extended_snr' in rows.colnames:
+        threshold = threshold_at_completeness(scores[groups['star']], COMPLETENESS)
+        found['on_extended'] = stars_on_extended(scores, rows, threshold)
+    return found
+
+
 def judge(
-    model: Model, detections: DetectionSet, forest: Forest | None = None
+    model: Model,
+    detections: DetectionSet,
+    forest: Forest | None = None,
+    rivals: Sequence[tuple[Rival, dict[str, np.ndarray]]] = (),
 ) -> Judged:
     """
     Ask the model and its baselines about detections.
@@ -303,6 +364,8 @@ def judge(
         With the columns of `~astrosieve_training.baselines.measure_all`.
     forest : `~astrosieve_training.baselines.Forest`, optional
         A trained forest.
+    rivals : sequence of (`Rival`, dict), optional
+        Other networks, each with its inputs for the same detections.
 
     Returns
     -------
@@ -322,6 +385,11 @@ def judge(
         number = forest.classes.index('star')
         decisions['random forest'] = guesses.argmax(axis=1) == number
         scores['random forest'] = guesses[:, number]
+    for rival, inputs in rivals:
+        guesses = rival.predict(inputs)
+        number = rival.classes.index('star')
+        decisions[rival.name] = guesses.argmax(axis=1) == number
+        scores[rival.name] = guesses[:, number]
     decisions.update(cut_decisions(detections.rows))
     return Judged(detections.rows, probabilities, classes, decisions, scores)
 
@@ -341,46 +409,114 @@ class Report:
         The detections behind them.
     notes : dict of str to str
         What each set is.
+    held_back : tuple of str
+        Sets of cameras that were kept from the training.
+    real : list of str
+        Sets that are real frames.
+    sections : dict of str to list of str
+        Further parts, Markdown, by their headings.
+    checks : list of `~astrosieve_training.limits.Limit`
+        Limits of these parts.
     """
 
     model: Model
     sets: dict[str, dict[str, Any]] = field(default_factory=dict)
     judged: dict[str, dict[str, Judged]] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    held_back: tuple[str, ...] = ()
+    real: list[str] = field(default_factory=list)
+    sections: dict[str, list[str]] = field(default_factory=dict)
+    checks: list[Limit] = field(default_factory=list)
 
     def add(
-        self, name: str, note: str, detections: DetectionSet, forest: Forest | None
+        self,
+        name: str,
+        note: str,
+        detections: DetectionSet,
+        forest: Forest | None,
+        rivals: Sequence[tuple[Rival, DetectionSet]] = (),
     ) -> None:
         """Judge a set, finder by finder."""
         self.notes[name] = note
         self.sets[name], self.judged[name] = {}, {}
         finders = np.asarray(detections.rows['finder'])
         for finder in dict.fromkeys(finders.tolist()):
-            judged = judge(self.model, detections[finders == finder], forest)
+            rows = finders == finder
+            judged = judge(
+                self.model,
+                detections[rows],
+                forest,
+                [(rival, theirs[rows].inputs) for rival, theirs in rivals],
+            )
             self.judged[name][finder] = judged
             self.sets[name][finder] = judge_set(judged, self.model.card.class_prior)
 
     def summary_table(self) -> list[str]:
         """Return the table for README and card: the first finder of each set."""
-        card = self.model.card
-        lines = [
-            '| sample | method | stars right | cosmic rays called stars '
-            '| spikes called stars | purity of the star list |',
-            '| --- | --- | --- | --- | --- | --- |',
-        ]
+        head = ['sample', 'method', 'stars kept (S/N >= 10)']
+        head += [f'{_PLURALS[name]} called stars' for name in ABSOLUTE_LIMITS]
+        rows = []
         for name, by_finder in self.sets.items():
             finder, results = next(iter(by_finder.items()))
-            for method, table in results['decisions'].items():
-                if method.startswith(f'{card.name}, '):
-                    continue
-                cells = [
-                    _cell(table.get('star')),
-                    _cell(table.get('cosmic_ray')),
-                    _cell(table.get('spike')),
-                    _cell(table.get('purity')),
-                ]
-                lines.append(f'| {name} ({finder}) | {method} | {" | ".join(cells)} |')
-        return lines
+            for method, table in _compared(results).items():
+                cells = [cell(table.get(key)) for key in ('star', *ABSOLUTE_LIMITS)]
+                rows.append([f'{name} ({finder})', method, *cells])
+        return list(_table(head, rows))
+
+    def limits(self) -> Iterator[tuple[str, Limit]]:
+        """Yield all limits, each with the sample that it is measured on."""
+        own = self.model.card.name
+        first = {name: next(iter(each.values())) for name, each in self.sets.items()}
+        for name, results in first.items():
+            found = results.get('leaks', {})
+            mine = found.get(own)
+            if not mine:
+                continue
+            for key, limit in ABSOLUTE_LIMITS.items():
+                if key in mine:
+                    yield name, Limit(f'{_PLURALS[key]} called stars', mine[key], limit)
+            for each in relative_limits(mine, found):
+                yield name, each
+            if results['faint'][own]:
+                yield (
+                    name,
+                    Limit('leak at S/N 5 to 10', results['faint'][own], FAINT_LIMIT),
+                )
+            on = results.get('on_extended')
+            if on and on['n']:
+                what = 'stars of S/N 20 on nebulae and galaxies kept'
+                yield name, Limit(what, on, EXTENDED_COMPLETENESS, least=True)
+        for name, results in first.items():
+            error = results['calibration'].get('error')
+            if error is not None:
+                strict = name not in (*self.held_back, *self.real)
+                limit = CALIBRATION_LIMITS[0 if strict else 1]
+                entry = scalar(error, results['calibration']['n'])
+                yield name, Limit('expected calibration error', entry, limit)
+        usual = [name for name in first if name not in self.held_back]
+        reference = first[usual[0]].get('leaks', {}).get(own, {}) if usual else {}
+        for name in self.held_back:
+            for key, entry in first[name].get('leaks', {}).get(own, {}).items():
+                if key in ABSOLUTE_LIMITS and key in reference:
+                    limit = max(2 * reference[key]['high'], RELATIVE_FLOOR)
+                    what = f'{_PLURALS[key]}: twice the leak of {usual[0]} (upper end)'
+                    yield name, Limit(what, entry, limit)
+        for each in self.checks:
+            yield 'further checks', each
+
+    def limits_table(self) -> list[str]:
+        """Return a table of all limits and whether they hold."""
+        rows = [
+            [
+                name,
+                limit.what,
+                cell(limit.measured),
+                limit.rule,
+                'yes' if limit.holds else '**no**',
+            ]
+            for name, limit in self.limits()
+        ]
+        return list(_table(('sample', 'what', 'measured', 'limit', 'holds'), rows))
 
     def markdown(self) -> str:
         """Return the whole report as Markdown."""
@@ -392,7 +528,15 @@ class Report:
             'counts; uncontested detections, unless said otherwise.',
             '',
             *self.summary_table(),
+            '',
+            _SUMMARY_NOTE,
+            '',
+            '## Limits',
+            '',
+            *self.limits_table(),
         ]
+        for heading, section in self.sections.items():
+            lines += ['', f'## {heading}', '', *section]
         for name, by_finder in self.sets.items():
             lines += ['', f'## {name}', '', f'{self.notes[name]}.']
             for finder, results in by_finder.items():
@@ -408,6 +552,11 @@ class Report:
             'version': card.version,
             'sha256': card.sha256,
             'notes': self.notes,
+            'limits': [
+                {'sample': name, **asdict(limit), 'holds': limit.holds}
+                for name, limit in self.limits()
+            ],
+            'sections': self.sections,
             'sets': _plain(self.sets),
         }
 
@@ -473,7 +622,7 @@ class Report:
         }
         metrics = {
             **card.metrics,
-            'tables': self.summary_table(),
+            'tables': self._lines(),
             'judge': _plain(_rounded(decisions)),
         }
         write_model(
@@ -482,9 +631,16 @@ class Report:
         )
         paths = [folder / f'{card.name}-{card.version}.json', folder / 'manifest.json']
         if readme is not None:
-            replace_between(readme, self.summary_table())
+            replace_between(readme, self._lines())
             paths.append(readme)
         return paths
+
+    def _lines(self) -> list[str]:
+        """Return what the card and a README show."""
+        lines = [*self.summary_table(), '', _SUMMARY_NOTE]
+        if self.checks:
+            lines += ['', *self.limits_table()]
+        return lines
 
     def _operating_points(self) -> dict[str, OperatingPoint]:
         """Return the card's thresholds, with what was measured at them here."""
@@ -556,16 +712,6 @@ def _rounded(value: Any) -> Any:
     return round(value, 5) if isinstance(value, float) else value
 
 
-def _cell(entry: dict[str, Any] | None) -> str:
-    """Return a share as a table shows it."""
-    if not entry or not entry['n']:
-        return '-'
-    return (
-        f'{entry["share"]:.2%} ({entry["low"]:.2%} to {entry["high"]:.2%}; '
-        f'{entry["k"]}/{entry["n"]})'
-    )
-
-
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [
         f'| {" | ".join(head)} |',
@@ -574,13 +720,23 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
+def _compared(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return leaks by method: at one completeness where there are scores."""
+    scored = results.get('leaks', {})
+    found = {name: each for name, each in scored.items() if each}
+    for name, table in results.get('decided', {}).items():
+        if not any(name.startswith(f'{other}, ') for other in scored):
+            found.setdefault(name, table)
+    return found
+
+
 def _set_tables(results: dict[str, Any]) -> Iterator[str]:
     """Yield the Markdown lines of one set."""
     classes = list(results['counts'])
     yield from _table(
         ('called star', *classes, 'purity'),
         [
-            (method, *(_cell(table.get(c)) for c in (*classes, 'purity')))
+            (method, *(cell(table.get(c)) for c in (*classes, 'purity')))
             for method, table in results['decisions'].items()
         ],
     )
@@ -603,7 +759,7 @@ def _set_tables(results: dict[str, Any]) -> Iterator[str]:
                     wanted,
                     method,
                     f'{table["threshold"]:.4f}',
-                    *(_cell(table.get(c)) for c in (*rest, 'purity')),
+                    *(cell(table.get(c)) for c in (*rest, 'purity')),
                 )
                 for method, found in results['leak_at_completeness'].items()
                 for wanted, table in found.items()
@@ -626,7 +782,7 @@ def _set_tables(results: dict[str, Any]) -> Iterator[str]:
             [
                 (
                     f'{row["from"]:g} to {row["to"]:g}',
-                    *(_cell(row.get(c)) for c in rest),
+                    *(cell(row.get(c)) for c in rest),
                 )
                 for row in found
             ],
@@ -634,25 +790,28 @@ def _set_tables(results: dict[str, Any]) -> Iterator[str]:
         yield ''
     if results['contested']:
         listed = '; '.join(
-            f'{name} {_cell(entry)}' for name, entry in results['contested'].items()
+            f'{name} {cell(entry)}' for name, entry in results['contested'].items()
         )
         yield f'Contested detections called stars, by largest component: {listed}.'
     yield f'Detections that could not be scored: {results["unscored"]}.'
 
 
 def _real_set(
-    frame: RealFrame, config: SourceConfig, preprocessing: str
+    frame: RealFrame,
+    finders: Sequence[FinderConfig],
+    preprocessing: str,
+    measure: Measure | None,
 ) -> DetectionSet:
     detections = detection_set(
         frame.chip,
         frame.label,
-        finders=config.judge.finders,
+        finders=finders,
         preprocessing=preprocessing,
         exposure=frame.name,
         camera=frame.name,
         scene='real',
         fwhm=frame.fwhm,
-        measure=measure_all,
+        measure=measure,
     )
     x, y = np.asarray(detections.rows['x']), np.asarray(detections.rows['y'])
     return detections[frame.within(x, y)]
@@ -694,19 +853,7 @@ def train_forest(
     folder = data_folder()
     if config.real.ngc1261 and folder is not None:
         frame = ngc1261(folder, 'left')
-        real = detection_set(
-            frame.chip,
-            frame.label,
-            finders=config.finders,
-            preprocessing=preprocessing,
-            exposure=frame.name,
-            camera=frame.name,
-            scene='real',
-            fwhm=frame.fwhm,
-            measure=measure_columns,
-        )
-        x, y = np.asarray(real.rows['x']), np.asarray(real.rows['y'])
-        parts.append(real[frame.within(x, y)])
+        parts.append(_real_set(frame, config.finders, preprocessing, measure_columns))
     rng = np.random.default_rng([config.seed, 4])
     forest = Forest(config.network.classes, seed=config.seed)
     return forest.fit(join(parts), rng=rng, ratio=config.train.balance or 1e9)
@@ -743,29 +890,72 @@ def evaluate(
     loaded = load_model(model, threads=2)
     preprocessing = loaded.card.preprocessing
     cache = folder / 'cache'
-    report = Report(loaded)
+    judging = config.judge
+    report = Report(loaded, held_back=judging.held_back)
     forest = train_forest(config, preprocessing, cache, progress=progress)
-    for exposures in config.judge.sets:
-        detections = simulated_set(
+    other = config.rival()
+    rivals = [] if other is None else [_train_rival(other, folder)]
+    for exposures in judging.sets:
+        make = partial(
+            simulated_set,
             exposures,
-            finders=config.judge.finders,
-            preprocessing=preprocessing,
+            finders=judging.finders,
             folder=cache,
-            measure=measure_all,
             progress=progress,
         )
-        times = ', '.join(f'{t:g} s' for t in exposures.exptimes) or "the camera's"
-        note = (
-            f'{exposures.n} simulated exposures, seeds {exposures.seeds.start} to '
-            f'{exposures.seeds.stop - 1}; cameras {", ".join(exposures.cameras)}; '
-            f'scenes {", ".join(exposures.scenes)}; exposure time {times}'
+        report.add(
+            exposures.name,
+            _note(exposures),
+            make(preprocessing=preprocessing, measure=measure_all),
+            forest,
+            [(rival, make(preprocessing=rival.preprocessing)) for rival in rivals],
         )
-        report.add(exposures.name, note, detections, forest)
     real = data_folder()
-    if config.judge.real and real is None:
+    if judging.real and real is None:
         say('the real frames were not found and are left out; set ASTROSIEVE_DATA')
-    if config.judge.real and real is not None:
+    if judging.real and real is not None:
         for frame in (ngc1261(real, 'right'), hrc_47tuc(real), pluto(real)):
-            detections = _real_set(frame, config, preprocessing)
-            report.add(frame.name, f'Truth: {frame.note}', detections, forest)
+            make_real = partial(_real_set, frame, judging.finders)
+            report.real.append(frame.name)
+            report.add(
+                frame.name,
+                f'Truth: {frame.note}',
+                make_real(preprocessing, measure_all),
+                forest,
+                [(each, make_real(each.preprocessing, None)) for each in rivals],
+            )
+    if judging.phases is not None:
+        section, limits = check_phases(loaded, judging.phases, cache, folder)
+        report.sections['Positions'] = section
+        report.checks += limits
+    if judging.unusual is not None:
+        section, limits = check_domain(loaded, judging.unusual, cache)
+        report.sections['Images unlike those of the training'] = section
+        report.checks += limits
     return report
+
+
+def _note(exposures: ExposureSet) -> str:
+    times = ', '.join(f'{t:g} s' for t in exposures.exptimes) or "the camera's"
+    if exposures.vary:
+        times += ', varied, as are the densities of the scenes'
+    return (
+        f'{exposures.n} simulated exposures, seeds {exposures.seeds.start} to '
+        f'{exposures.seeds.stop - 1}; cameras '
+        f'{", ".join(dict.fromkeys(exposures.cameras))}; '
+        f'scenes {", ".join(dict.fromkeys(exposures.scenes))}; exposure time {times}'
+    )
+
+
+def _train_rival(config: SourceConfig, folder: Path) -> Rival:
+    """Train another network, on exposures from the same cache."""
+    from astrosieve_training.train import predict_logits, train
+
+    run = train(config, folder / 'rival', cache=folder / 'cache', progress=False)
+
+    def predict(inputs: dict[str, np.ndarray]) -> np.ndarray:
+        logits = predict_logits(run.network, inputs) + run.calibration.offsets
+        return softmax(logits.astype(np.float32), run.calibration.temperature)
+
+    network = config.network
+    return Rival(config.name, network.preprocessing, network.classes, predict)

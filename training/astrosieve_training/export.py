@@ -12,7 +12,7 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -32,7 +32,7 @@ __all__ = [
     'ExportError',
     'check_parity',
     'export_run',
-    'parity_cutouts',
+    'parity_inputs',
     'read_manifest',
     'write_model',
 ]
@@ -48,28 +48,45 @@ class ExportError(AstrosieveError, RuntimeError):
     """The exported network is not the trained one, or too large."""
 
 
-def parity_cutouts(size: int, n: int = 2048, *, seed: int = 0) -> np.ndarray:
+def parity_inputs(
+    shapes: Mapping[str, tuple[int, ...]], n: int = 2048, *, seed: int = 0
+) -> dict[str, np.ndarray]:
     """
-    Return cutouts of different kinds, to compare two runtimes on.
+    Return inputs of different kinds, to compare two runtimes on.
 
     Parameters
     ----------
-    size : int
-        Side, pixels.
+    shapes : dict of str to tuple of int
+        Shape of a row of each input, as the preprocessing states them.
     n : int, optional
-        How many.
+        How many rows.
     seed : int, optional
         Of what is random in them.
 
     Returns
     -------
-    cutouts : (n, 1, size, size) float32 `~numpy.ndarray`
-        In [0, 1]: flat ones, noise, stars of all widths, tracks, single pixels,
-        cutouts with half their pixels filled.
+    inputs : dict of str to float32 `~numpy.ndarray`
+        Images (1, size, size) in [0, 1]: flat ones, noise, stars of all widths,
+        tracks, single pixels, images with half their pixels filled; up to ten
+        thousand times as bright where there is more than one image, as these are
+        in units of the noise. Single numbers are widths of the PSF.
     """
     rng = np.random.default_rng(seed)
+    images = [name for name, shape in shapes.items() if len(shape) == 3]
+    brightness = 10 ** rng.uniform(0, 4, n) if len(images) > 1 else np.ones(n)
+    inputs = {}
+    for name, shape in shapes.items():
+        if name in images:
+            pixels = _parity_images(shape[-1], n, rng)
+            inputs[name] = (pixels * brightness[:, None, None, None]).astype(np.float32)
+        else:
+            inputs[name] = rng.uniform(1.2, 5, (n, *shape)).astype(np.float32)
+    return inputs
+
+
+def _parity_images(size: int, n: int, rng: np.random.Generator) -> np.ndarray:
     y, x = np.mgrid[:size, :size] - size // 2
-    cutouts = np.empty((n, 1, size, size), dtype=np.float32)
+    cutouts = np.empty((n, 1, size, size))
     for i in range(n):
         kind = i % 6
         image = rng.normal(0.1, 0.05, (size, size))
@@ -131,22 +148,22 @@ def check_parity(
     return difference
 
 
-def _onnx_bytes(network: Any, size: int) -> bytes:
+def _onnx_bytes(network: Any, shapes: Mapping[str, tuple[int, ...]]) -> bytes:
     """Return a network as ONNX."""
     import torch
 
     buffer = io.BytesIO()
-    example = torch.zeros(2, 1, size, size)
+    examples = tuple(torch.ones(2, *shape) for shape in shapes.values())
     rows = torch.export.Dim('n', min=1)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter('ignore')
         logging.getLogger('torch.onnx').setLevel(logging.ERROR)
         program = torch.onnx.export(
             network.eval(),
-            (example,),
+            examples,
             dynamo=True,
-            dynamic_shapes=({0: rows},),
-            input_names=['cutouts'],
+            dynamic_shapes=tuple({0: rows} for _ in shapes),
+            input_names=list(shapes),
             output_names=['logits'],
             external_data=False,
         )
@@ -239,6 +256,10 @@ def _training_data(run: Any) -> str:
     return text
 
 
+def _shapes(config: Any) -> dict[str, tuple[int, ...]]:
+    return get_preprocessing(config.network.preprocessing).shapes
+
+
 def _split(run: Any) -> str:
     config = run.config
     if config.train.split == 'cutout':
@@ -250,7 +271,15 @@ def _split(run: Any) -> str:
     )
 
 
-def _card(run: Any, weights: bytes, size: int) -> ModelCard:
+_MEANINGS = {
+    'cutouts': 'pixels about the detection',
+    'wide': 'means of 3x3 pixels about the detection',
+    'far': 'means of 9x9 pixels about the detection',
+    'fwhm': 'FWHM of the PSF, pixels',
+}
+
+
+def _card(run: Any, weights: bytes) -> ModelCard:
     config, calibration = run.config, run.calibration
     low, high = run.summary['fwhm_range']
     return ModelCard(
@@ -261,18 +290,22 @@ def _card(run: Any, weights: bytes, size: int) -> ModelCard:
         classes=config.network.classes,
         preprocessing=config.network.preprocessing,
         inputs={
-            'cutouts': {
-                'shape': ['n', 1, size, size],
+            name: {
+                'shape': ['n', *shape],
                 'dtype': 'float32',
-                'unit': 'none: any linear unit before the preprocessing',
-                'meaning': 'pixels about the detection, scaled to [0, 1]',
+                'meaning': _MEANINGS[name],
             }
+            for name, shape in _shapes(config).items()
         },
         sha256=sha256_of(weights),
         temperature=round(calibration.temperature, 6),
         class_prior=calibration.class_prior,
         operating_points=calibration.operating_points,
         fwhm_range=(float(np.floor(low * 10) / 10), float(np.ceil(high * 10) / 10)),
+        domain={
+            key: (round(low, 3), round(high, 3))
+            for key, (low, high) in run.summary['domain'].items()
+        },
         training_data=_training_data(run),
         split=_split(run),
         seed=config.seed,
@@ -298,7 +331,7 @@ def export_run(
     folder: Path,
     output: Path,
     *,
-    predict: Callable[[Any, np.ndarray], np.ndarray] | None = None,
+    predict: Callable[[Any, dict[str, np.ndarray]], np.ndarray] | None = None,
 ) -> tuple[ModelCard, float]:
     """
     Export a finished training.
@@ -311,7 +344,7 @@ def export_run(
         Folder of weights: gets NAME-VERSION.onnx, NAME-VERSION.json, and the
         model's entry in manifest.json.
     predict : callable, optional
-        Gives torch's logits for a network and cutouts.
+        Gives torch's logits for a network and inputs.
 
     Returns
     -------
@@ -331,29 +364,32 @@ def export_run(
     from astrosieve_training.train import load_run, predict_logits
 
     run = load_run(folder)
-    size = get_preprocessing(run.config.network.preprocessing).size
+    shapes = _shapes(run.config)
     network = run.network
     last = [m for m in network.modules() if isinstance(m, torch.nn.Linear)][-1]
     with torch.no_grad():
         last.bias.add_(torch.tensor(run.calibration.offsets))
-    weights = _onnx_bytes(network, size)
+    weights = _onnx_bytes(network, shapes)
     if len(weights) > MAX_BYTES:
         msg = f'the ONNX file has {len(weights)} bytes, more than {MAX_BYTES}'
         raise ExportError(msg)
     with np.load(folder / 'examples.npz') as examples:
-        seen = examples['cutouts']
-    cutouts = np.concatenate([parity_cutouts(size), seen])
+        made = parity_inputs(shapes)
+        inputs = {
+            name: np.concatenate([value, examples[name]])
+            for name, value in made.items()
+        }
     session = OnnxSession(lambda: weights, name=run.config.name, threads=2)
     difference = check_parity(
-        (predict or predict_logits)(network, cutouts),
-        session.run({'cutouts': cutouts}),
+        (predict or predict_logits)(network, inputs),
+        session.run(inputs),
     )
-    card = _card(run, weights, size)
+    card = _card(run, weights)
     metrics = {
         **card.metrics,
         'export': {
             'largest_difference': difference,
-            'cutouts': len(cutouts),
+            'cutouts': len(inputs['cutouts']),
             'bytes': len(weights),
         },
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from astrosieve.markers import CLASSES, MARKERS
 if TYPE_CHECKING:
     from astrosieve_training.evaluate import Judged, Report
 
-__all__ = ['draw_judgement', 'gallery', 'save_figure', 'slug']
+__all__ = ['draw_judgement', 'draw_phases', 'gallery', 'save_figure', 'slug']
 
 # On white paper the overlay's green is too pale.
 _COLORS = {name: marker.color for name, marker in MARKERS.items()}
@@ -93,6 +93,46 @@ def draw_judgement(report: Report, folder: Path) -> list[Path]:
         if len(results['counts']) > 1:
             paths.append(_draw_reliability(judged, folder / f'{base}-odds.png', title))
     return paths
+
+
+def draw_phases(samples: Mapping[str, np.ndarray], path: Path) -> Path:
+    """
+    Draw distributions of sub-pixel phases.
+
+    Parameters
+    ----------
+    samples : dict of str to (N, 2) `~numpy.ndarray`
+        Phases in x and y, -0.5 to 0.5; the first is compared with the others.
+    path : `~pathlib.Path`
+        PNG file.
+
+    Returns
+    -------
+    path : `~pathlib.Path`
+    """
+    first, *others = samples
+    grid = np.linspace(-0.5, 0.5, 201)
+
+    def cumulative(values: np.ndarray) -> np.ndarray:
+        return np.searchsorted(np.sort(values), grid, side='right') / len(values)
+
+    with save_figure(path, columns=2, size=(4.4, 3.4)) as (figure, axes):
+        for axis, name, column in zip(axes[0], 'xy', (0, 1), strict=True):
+            mine = cumulative(samples[first][:, column])
+            for other, style in zip(others, ('-', '--'), strict=False):
+                theirs = cumulative(samples[other][:, column])
+                axis.plot(
+                    grid, mine - theirs, style, color=_INK,
+                    label=f'{first} minus {other}',
+                )  # fmt: skip
+            axis.axhspan(-0.02, 0.02, color=_COLORS['star'], alpha=0.12)
+            axis.set(xlabel=f'sub-pixel phase in {name}', ylim=(-0.04, 0.04))
+            axis.grid(alpha=0.3)
+        axes[0, 0].set_ylabel('difference of cumulative shares')
+        axes[0, 0].legend(fontsize=8)
+        numbers = ', '.join(f'{len(each)} {name}' for name, each in samples.items())
+        figure.suptitle(f'True sub-pixel phases of stars: {numbers}', fontsize=10)
+    return path
 
 
 def _uncontested(judged: Judged) -> np.ndarray:

@@ -22,20 +22,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from astropy.io import fits
 
 from astrosieve.atomic import atomic_path
+from astrosieve.background import measure_background
 from astrosieve.exceptions import AstrosieveWarning, OutputError
+from astrosieve.exposures import Chip
 from astrosieve.metrics import confusion_matrix, wilson_interval
 from astrosieve.preprocessing import get_preprocessing
-from astrosieve.psf import measure_background
 from astrosieve.registry import load_model
+from astrosieve.units import parse_unit
 from astrosieve_training.config import ConfigError, SourceConfig, load_config
 from astrosieve_training.datasets import (
     DetectionSet,
-    chip_of,
     detection_set,
     join,
     label_numbers,
@@ -49,6 +51,9 @@ from astrosieve_training.train import (
     prepare,
     train_run,
 )
+
+if TYPE_CHECKING:
+    from astrosieve_training.simulate import Exposure
 
 __all__ = ['FIGURES', 'draw']
 
@@ -86,9 +91,7 @@ class _Setting:
         """Return a network trained as published, and its history."""
         path = self.cache / f'published-{number:02d}.pt'
         state = train_run(data.training, data.validation, self.config, number, path)
-        network = build_network(
-            self.config.network, size=data.training.cutouts.shape[-1]
-        )
+        network = build_network(self.config.network)
         network.load_state_dict(state['best'])
         return network, state
 
@@ -141,12 +144,12 @@ def _confusion(setting: _Setting, path: Path) -> None:
     matrices = {
         'split by cutout, as published': confusion_matrix(
             data.validation.labels,
-            predict_logits(network, data.validation.cutouts).argmax(axis=1),
+            predict_logits(network, data.validation.inputs).argmax(axis=1),
             len(classes),
         ),
         'unseen exposures': confusion_matrix(
             labels,
-            predict_logits(network, unseen.inputs['cutouts']).argmax(axis=1),
+            predict_logits(network, unseen.inputs).argmax(axis=1),
             len(classes),
         ),
     }
@@ -228,11 +231,9 @@ def _pooling(setting: _Setting, path: Path) -> None:
         for number in range(setting.runs):
             record = setting.cache / f'pooling-{int(pooling)}-{number:02d}.pt'
             state = train_run(data.training, validation, config, number, record)
-            network = build_network(
-                config.network, size=data.training.cutouts.shape[-1]
-            )
+            network = build_network(config.network)
             network.load_state_dict(state['best'])
-            logits = predict_logits(network, unseen.inputs['cutouts'])
+            logits = predict_logits(network, unseen.inputs)
             right = logits.argmax(axis=1) == labels
             by_class = [right[labels == i].mean() for i in range(len(classes))]
             shares.append([right.mean(), *by_class])
@@ -308,6 +309,24 @@ def _scan(setting: _Setting, path: Path) -> None:
                 axis.set_yticks([])
 
 
+def _chip_of(exposure: Exposure) -> Chip:
+    """Return a simulated exposure as the chip that reading its file would give."""
+    camera = exposure.camera
+    return Chip(
+        sci=np.asarray(exposure.sci, dtype=np.float32),
+        path=Path(f'{camera.name}.fits'),
+        err=exposure.err,
+        dq=exposure.dq,
+        unit=parse_unit(camera.unit),
+        gain=camera.gain,
+        exptime=float(exposure.exptime),
+        instrument=camera.instrument,
+        detector=camera.detector,
+        filter_name=camera.filter,
+        header=fits.Header({'RDNOISE': camera.read_noise}),
+    )
+
+
 def _drizzled(setting: _Setting, path: Path) -> None:
     """Detections on combined exposures: what was learnt on single ones carries over."""
     from scipy.ndimage import shift
@@ -337,7 +356,7 @@ def _drizzled(setting: _Setting, path: Path) -> None:
     model = load_model(setting.model)
     star = model.card.classes.index('star')
     numbers: dict[str, Any] = {}
-    chip = chip_of(first)
+    chip = _chip_of(first)
     with np.errstate(invalid='ignore'):
         combined = {
             'single exposure': first.sci,

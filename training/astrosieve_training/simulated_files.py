@@ -1,29 +1,120 @@
-"""Simulated exposures as files, with their truth beside them."""
+"""Simulated exposures as files, with their truth beside them, and back."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import warnings
+from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from astropy.utils.exceptions import AstropyUserWarning
+
 from astrosieve.atomic import atomic_path
 from astrosieve.exceptions import OutputError
+from astrosieve.exposures import Chip, read_chips
 from astrosieve_training.config import (
     ConfigError,
     ExposurePlan,
     ExposureSet,
+    digest,
     load_config,
 )
 from astrosieve_training.simulate import (
     PRESETS,
+    Camera,
+    Exposure,
+    Truth,
     load_camera,
+    random_camera,
+    read_truth,
     simulate_exposure,
+    vary_scene,
 )
 
-__all__ = ['write_exposures']
+__all__ = ['load_exposure', 'simulate_plan', 'simulator_version', 'write_exposures']
 
 _SUFFIXES = {'flc': 'flc', 'c0m': 'c0m', 'ground': 'img'}
+# Streams of chance beside those of the exposure itself.
+_CAMERA, _SCENE = 77, 78
+
+
+@cache
+def simulator_version() -> str:
+    """Return a hash of the code and the camera files that decide an exposure."""
+    here = Path(__file__).parent
+    paths = [*here.glob('simulate/*.py'), *here.glob('cameras/*.toml')]
+    return digest(*[path.read_text(encoding='utf-8') for path in sorted(paths)])
+
+
+def _camera(plan: ExposurePlan) -> Camera:
+    if plan.camera == 'random':
+        return random_camera(np.random.default_rng([plan.seed, _CAMERA]))
+    return load_camera(plan.camera)
+
+
+def simulate_plan(plan: ExposurePlan) -> Exposure:
+    """
+    Simulate what a plan says.
+
+    Parameters
+    ----------
+    plan : `~astrosieve_training.config.ExposurePlan`
+        The plan.
+
+    Returns
+    -------
+    exposure : `~astrosieve_training.simulate.Exposure`
+    """
+    camera = _camera(plan)
+    exptime = plan.exptime or camera.exptime
+    scene = PRESETS[plan.scene]
+    if plan.vary:
+        rng = np.random.default_rng([plan.seed, _SCENE])
+        scene = vary_scene(scene, rng)
+        exptime *= float(10 ** rng.uniform(-0.7, 0.3))
+    return simulate_exposure(
+        camera,
+        seed=plan.seed,
+        shape=plan.shape if plan.shape != (0, 0) else None,
+        scene=scene,
+        exptime=exptime,
+    )
+
+
+def load_exposure(plan: ExposurePlan, folder: Path) -> tuple[Chip, Truth]:
+    """
+    Return the first chip of an exposure as its file gives it, and its truth.
+
+    Parameters
+    ----------
+    plan : `~astrosieve_training.config.ExposurePlan`
+        The plan.
+    folder : `~pathlib.Path`
+        Where its files are, or where they are written.
+
+    Returns
+    -------
+    chip : `~astrosieve.exposures.Chip`
+    truth : `~astrosieve_training.simulate.Truth`
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(plan, folder)
+    image, truth = _paths(plan, folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', AstropyUserWarning)
+        chip = next(iter(read_chips(image)))
+    return chip, read_truth(truth)[0]
+
+
+def _paths(plan: ExposurePlan, folder: Path) -> tuple[Path, Path]:
+    suffix = _SUFFIXES[_camera(plan).layout]
+    return (
+        folder / f'{plan.label}_{suffix}.fits',
+        folder / f'{plan.label}_truth.fits',
+    )
 
 
 def _is_there(path: Path, settings: dict[str, Any]) -> bool:
@@ -46,12 +137,10 @@ def _is_there(path: Path, settings: dict[str, Any]) -> bool:
 
 def _write(plan: ExposurePlan, folder: Path) -> bool:
     """Write one exposure; return `False` if it was there already."""
-    camera = load_camera(plan.camera)
-    image = folder / f'{plan.label}_{_SUFFIXES[camera.layout]}.fits'
-    truth = folder / f'{plan.label}_truth.fits'
+    image, truth = _paths(plan, folder)
     settings = {
         'plan': asdict(plan),
-        'camera': asdict(camera),
+        'camera': asdict(_camera(plan)),
         'files': [image.name, truth.name],
     }
     settings = json.loads(json.dumps(settings))  # as it will be read
@@ -59,13 +148,7 @@ def _write(plan: ExposurePlan, folder: Path) -> bool:
     record = folder / f'{plan.label}.json'
     if _is_there(record, settings):
         return False
-    exposure = simulate_exposure(
-        camera,
-        seed=plan.seed,
-        shape=plan.shape if plan.shape != (0, 0) else None,
-        scene=plan.scene,
-        exptime=plan.exptime or None,
-    )
+    exposure = simulate_plan(plan)
     exposure.write_truth(truth, overwrite=True)
     exposure.write(image, overwrite=True)
     with atomic_path(record, overwrite=True) as temporary:
@@ -124,7 +207,8 @@ def write_exposures(
         msg = f'no scene {scene!r}; known are {", ".join(PRESETS)}'
         raise ConfigError(msg)
     if camera is not None:
-        load_camera(camera)  # a bad one is refused before anything is done
+        if camera != 'random':
+            load_camera(camera)  # a bad one is refused before anything is done
         chosen = ExposureSet(
             name='simulate',
             n=number or 1,
@@ -142,10 +226,7 @@ def write_exposures(
         training = load_config(config).training
         plans = training.plans()[:number]
         if seed is not None:
-            plans = [
-                ExposurePlan(p.camera, p.scene, p.exptime, seed + i, p.shape)
-                for i, p in enumerate(plans)
-            ]
+            plans = [replace(p, seed=seed + i) for i, p in enumerate(plans)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

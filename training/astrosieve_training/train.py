@@ -22,9 +22,8 @@ from torch import nn
 
 from astrosieve.atomic import atomic_path
 from astrosieve.exceptions import OutputError
-from astrosieve.preprocessing import get_preprocessing
 from astrosieve_training.calibrate import Calibration, calibrate
-from astrosieve_training.config import SourceConfig, digest
+from astrosieve_training.config import SourceConfig, TrainConfig, digest
 from astrosieve_training.datasets import (
     DetectionSet,
     balance,
@@ -42,13 +41,21 @@ __all__ = [
     'Examples',
     'Run',
     'TrainingData',
+    'balance_examples',
     'load_run',
+    'make_examples',
     'predict_logits',
     'prepare',
     'split_examples',
     'train',
     'train_run',
 ]
+
+
+# How far an image may be from the training exposures before it counts as unlike them.
+_RATIO_MARGIN = 0.05
+_MAX_UNUSABLE = 0.25
+_WARM = 0.15  # share of the steps in which the rate of 'one-cycle' rises
 
 
 @dataclass(frozen=True)
@@ -58,23 +65,31 @@ class Examples:
 
     Parameters
     ----------
-    cutouts : (N, 1, size, size) float32 `~numpy.ndarray`
-        Inputs.
+    inputs : dict of str to `~numpy.ndarray`
+        float32 arrays of N rows, by the name of the network's input.
     labels : (N,) int64 `~numpy.ndarray`
         Numbers of the classes.
     fill : (N,) float32 `~numpy.ndarray`
         Value of a filled pixel in each cutout.
+    fwhm : (N,) float32 `~numpy.ndarray`
+        True width of the PSF, pixels; NaN where it is not known.
     """
 
-    cutouts: np.ndarray
+    inputs: dict[str, np.ndarray]
     labels: np.ndarray
     fill: np.ndarray
+    fwhm: np.ndarray
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: np.ndarray) -> Examples:
-        return Examples(self.cutouts[index], self.labels[index], self.fill[index])
+        return Examples(
+            {name: value[index] for name, value in self.inputs.items()},
+            self.labels[index],
+            self.fill[index],
+            self.fwhm[index],
+        )
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,9 @@ class TrainingData:
         Number of cutouts by set and class.
     fwhm_range : tuple of float
         PSF widths of the training exposures.
+    domain : dict of str to tuple of float
+        Limits of other traits of the training exposures, see
+        `~astrosieve.domain.ImageTraits`.
     """
 
     training: Examples
@@ -100,6 +118,7 @@ class TrainingData:
     holdout: DetectionSet
     counts: dict[str, dict[str, int]]
     fwhm_range: tuple[float, float]
+    domain: dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -125,26 +144,77 @@ class Run:
     summary: dict[str, Any]
 
 
-def _examples(detections: DetectionSet, config: SourceConfig) -> Examples:
-    """Return the rows that the network can learn from."""
+def make_examples(detections: DetectionSet, config: SourceConfig) -> Examples:
+    """
+    Return the detections that the network can learn from.
+
+    Parameters
+    ----------
+    detections : `~astrosieve_training.datasets.DetectionSet`
+        Labelled detections.
+    config : `~astrosieve_training.config.SourceConfig`
+        Classes, and the smallest share of the largest component.
+
+    Returns
+    -------
+    examples : `Examples`
+        Scored and uncontested ones whose class the network has.
+    """
     classes = config.network.classes
     labels = label_numbers(detections.rows, classes)
     good = detections.usable & (labels >= 0)
     good &= np.asarray(detections.rows['share']) >= config.train.min_share
     chosen = detections[good]
     return Examples(
-        chosen.inputs['cutouts'],
+        chosen.inputs,
         labels[good].astype(np.int64),
         np.asarray(chosen.rows['fill'], dtype=np.float32),
+        np.asarray(chosen.rows['psf_fwhm'], dtype=np.float32),
     )
 
 
 def _joined(parts: list[Examples]) -> Examples:
     return Examples(
-        np.concatenate([part.cutouts for part in parts]),
+        {
+            name: np.concatenate([part.inputs[name] for part in parts])
+            for name in parts[0].inputs
+        },
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.fill for part in parts]),
+        np.concatenate([part.fwhm for part in parts]),
     )
+
+
+def balance_examples(
+    training: Examples,
+    validation: Examples,
+    config: SourceConfig,
+    rng: np.random.Generator,
+) -> tuple[Examples, Examples]:
+    """
+    Thin out the classes that are too frequent, where whole exposures are split.
+
+    Parameters
+    ----------
+    training, validation : `Examples`
+        Of different exposures.
+    config : `~astrosieve_training.config.SourceConfig`
+        Limits.
+    rng : `~numpy.random.Generator`
+        Decides what stays.
+
+    Returns
+    -------
+    training, validation : `Examples`
+    """
+    kept, _ = balance(
+        training.labels,
+        rng,
+        ratio=config.train.balance,
+        largest=config.train.max_per_class,
+    )
+    kept_validation, _ = balance(validation.labels, rng, ratio=config.train.balance)
+    return training[kept], validation[kept_validation]
 
 
 def split_examples(
@@ -247,10 +317,6 @@ def prepare(
     -------
     data : `TrainingData`
     """
-    size = get_preprocessing(config.network.preprocessing).size
-    if size % 2 == 0:
-        msg = f'the preprocessing {config.network.preprocessing} has even cutouts'
-        raise ValueError(msg)
 
     def simulated(exposures: ExposureSet) -> DetectionSet:
         return simulated_set(
@@ -265,10 +331,10 @@ def prepare(
     holdout = simulated(config.validation)
     calibrating = simulated(config.calibrating)
     rng = np.random.default_rng([config.seed, 1])
-    examples = _examples(sky, config)
+    examples = make_examples(sky, config)
     real = real_examples(config)
     if real is not None:
-        real_part = _examples(real, config)
+        real_part = make_examples(real, config)
         repeated = [real_part] * config.real.repeat
     else:
         repeated = []
@@ -277,18 +343,18 @@ def prepare(
             _joined([examples, *repeated]), config, rng
         )
     else:
-        kept, _ = balance(
-            examples.labels,
-            rng,
-            ratio=config.train.balance,
-            largest=config.train.max_per_class,
+        training, validation = balance_examples(
+            examples, make_examples(holdout, config), config, rng
         )
-        training = _joined([examples[kept], *repeated])
-        validation = _examples(holdout, config)
-        kept, _ = balance(validation.labels, rng, ratio=config.train.balance)
-        validation = validation[kept]
+        training = _joined([training, *repeated])
     classes = config.network.classes
     widths = np.asarray(sky.rows['fwhm'])
+    ratios = np.asarray(sky.rows['noise_ratio'])
+    low, high = np.nanquantile(ratios, [0.005, 0.995])
+    domain = {
+        'noise_ratio': (float(low) - _RATIO_MARGIN, float(high) + _RATIO_MARGIN),
+        'unusable': (0.0, _MAX_UNUSABLE),
+    }
     counts = {
         'training': _count(training.labels, classes),
         'validation': _count(validation.labels, classes),
@@ -302,6 +368,7 @@ def prepare(
         holdout,
         counts,
         (float(widths.min()), float(widths.max())),
+        domain,
     )
 
 
@@ -313,20 +380,25 @@ def _torch_seed(seed: int) -> Iterator[None]:
         yield
 
 
-def _turned(cutouts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return each cutout in one of its eight orientations."""
-    turned = np.empty_like(cutouts)
-    kind = rng.integers(8, size=len(cutouts))
-    for number in range(8):
-        part = cutouts[kind == number]
-        part = np.rot90(part, number % 4, axes=(2, 3))
-        turned[kind == number] = part[..., ::-1] if number >= 4 else part
+def _turned(
+    inputs: dict[str, np.ndarray], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Return each row's images in one of the eight orientations, all the same."""
+    kind = rng.integers(8, size=len(next(iter(inputs.values()))))
+    turned = dict(inputs)
+    for name, images in inputs.items():
+        if images.ndim != 4:
+            continue
+        turned[name] = np.empty_like(images)
+        for number in range(8):
+            part = np.rot90(images[kind == number], number % 4, axes=(2, 3))
+            turned[name][kind == number] = part[..., ::-1] if number >= 4 else part
     return turned
 
 
 def _spoil(examples: Examples, share: float, rng: np.random.Generator) -> np.ndarray:
     """Return the cutouts, some with pixels filled as unusable ones are."""
-    cutouts = examples.cutouts.copy()
+    cutouts = examples.inputs['cutouts'].copy()
     size = cutouts.shape[-1]
     half = size // 2
     for i in np.flatnonzero(rng.random(len(cutouts)) < share):
@@ -344,8 +416,41 @@ def _spoil(examples: Examples, share: float, rng: np.random.Generator) -> np.nda
     return cutouts
 
 
+def _told_widths(
+    examples: Examples, jitter: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Return widths of the PSF, half measured, half true and jittered."""
+    measured = examples.inputs['fwhm']
+    factors = np.exp(rng.normal(0, jitter, len(examples)))
+    true = (examples.fwhm * factors).astype(np.float32)[:, None]
+    use = (rng.random(len(examples)) < 0.5)[:, None] & np.isfinite(true)
+    return np.where(use, true, measured)
+
+
+def _augmented(
+    examples: Examples, settings: TrainConfig, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Return inputs as an epoch of training sees them."""
+    inputs = dict(examples.inputs)
+    if settings.spoil:
+        inputs['cutouts'] = _spoil(examples, settings.spoil, rng)
+    if 'fwhm' in inputs and settings.fwhm_jitter:
+        inputs['fwhm'] = _told_widths(examples, settings.fwhm_jitter, rng)
+    return _turned(inputs, rng) if settings.augment else inputs
+
+
+def _tensors(inputs: dict[str, np.ndarray]) -> list[torch.Tensor]:
+    """Return inputs in the network's order, as torch computes them fastest."""
+    return [
+        torch.from_numpy(value).contiguous(memory_format=torch.channels_last)
+        if value.ndim == 4
+        else torch.from_numpy(value)
+        for value in inputs.values()
+    ]
+
+
 def predict_logits(
-    network: nn.Module, cutouts: np.ndarray, *, chunk_size: int = 1024
+    network: nn.Module, inputs: dict[str, np.ndarray], *, chunk_size: int = 1024
 ) -> np.ndarray:
     """
     Run a network as it is in evaluation.
@@ -354,8 +459,8 @@ def predict_logits(
     ----------
     network : `torch.nn.Module`
         The network.
-    cutouts : (N, 1, size, size) float32 `~numpy.ndarray`
-        Inputs.
+    inputs : dict of str to `~numpy.ndarray`
+        Arrays of N rows, in the order of the network's arguments.
     chunk_size : int, optional
         Rows at a time.
 
@@ -364,17 +469,20 @@ def predict_logits(
     logits : (N, C) float32 `~numpy.ndarray`
     """
     network.eval()
+    n = len(next(iter(inputs.values())))
     with torch.inference_mode():
         parts = [
-            network(torch.from_numpy(cutouts[i : i + chunk_size])).numpy()
-            for i in range(0, len(cutouts), chunk_size)
+            network(
+                *(torch.from_numpy(v[i : i + chunk_size]) for v in inputs.values())
+            ).numpy()
+            for i in range(0, n, chunk_size)
         ]
     return np.concatenate(parts) if parts else np.empty((0, 0), dtype=np.float32)
 
 
 def _evaluate(network: nn.Module, examples: Examples) -> tuple[float, float]:
     """Return loss and accuracy."""
-    logits = torch.from_numpy(predict_logits(network, examples.cutouts))
+    logits = torch.from_numpy(predict_logits(network, examples.inputs))
     labels = torch.from_numpy(examples.labels)
     loss = nn.functional.cross_entropy(logits, labels).item()
     return loss, float((logits.argmax(1) == labels).float().mean())
@@ -395,6 +503,30 @@ def _load(path: Path, key: str) -> dict[str, Any] | None:
         path.unlink()
         return None
     return state if state.get('key') == key else None
+
+
+class _Loss:
+    """Cross-entropy with class weights; focal where its power is not 0."""
+
+    def __init__(self, weights: torch.Tensor, focal: float) -> None:
+        self.weights = weights
+        self.focal = focal
+
+    def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        each = nn.functional.cross_entropy(logits, labels, reduction='none')
+        weights = self.weights[labels]
+        if self.focal:
+            each = each * (1 - torch.exp(-each)) ** self.focal
+        return (weights * each).sum() / weights.sum()
+
+
+def _rate(schedule: str, done: float) -> float:
+    """Return the learning rate over its highest, after a share of all steps."""
+    if schedule == 'constant':
+        return 1.0
+    if done < _WARM:
+        return 0.04 + 0.96 * (1 - np.cos(np.pi * done / _WARM)) / 2
+    return (1 + np.cos(np.pi * (done - _WARM) / (1 - _WARM))) / 2
 
 
 def train_run(
@@ -432,15 +564,23 @@ def train_run(
         config.seed,
         number,
         len(training),
-        float(training.cutouts.sum(dtype=np.float64)),
+        float(training.inputs['cutouts'].sum(dtype=np.float64)),
         torch.__version__,
     )
     torch.set_num_threads(settings.threads)
-    size = training.cutouts.shape[-1]
     entropy = np.random.SeedSequence([config.seed, number]).generate_state(1)
     with _torch_seed(int(entropy[0])):
-        network = build_network(config.network, size=size)
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+        network = build_network(config.network)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(
+        network.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+    )
+    counts = np.bincount(training.labels, minlength=len(config.network.classes))
+    weights = (counts.max() / np.maximum(counts, 1)) ** settings.class_weight
+    criterion = _Loss(torch.tensor(weights, dtype=torch.float32), settings.focal)
+    steps = -(-len(training) // settings.batch_size)
     state = _load(path, key)
     if state is None:
         state = {
@@ -454,35 +594,35 @@ def train_run(
     else:
         network.load_state_dict(state['network'])
         optimizer.load_state_dict(state['optimizer'])
-    labels = torch.from_numpy(training.labels)
     for epoch in range(len(state['history']) + 1, settings.epochs + 1):
         started = time.perf_counter()
         rng = np.random.default_rng([config.seed, 2, number, epoch])
-        cutouts = training.cutouts
-        if settings.spoil:
-            cutouts = _spoil(training, settings.spoil, rng)
-        if settings.augment:
-            cutouts = _turned(cutouts, rng)
-        inputs = torch.from_numpy(cutouts)
-        order = torch.from_numpy(rng.permutation(len(labels)))
+        order = rng.permutation(len(training))
         loss_sum, right = 0.0, 0
         network.train()
-        for rows in order.split(settings.batch_size):
+        for step in range(steps):
+            rows = order[step * settings.batch_size : (step + 1) * settings.batch_size]
             if len(rows) < 2:  # batch normalisation needs two
                 continue
+            part = training[rows]
+            inputs = _tensors(_augmented(part, settings, rng))
+            labels = torch.from_numpy(part.labels)
+            done = ((epoch - 1) * steps + step) / (settings.epochs * steps)
+            for group in optimizer.param_groups:
+                group['lr'] = settings.learning_rate * _rate(settings.schedule, done)
             optimizer.zero_grad()
-            logits = network(inputs[rows])
-            loss = nn.functional.cross_entropy(logits, labels[rows])
+            logits = network(*inputs)
+            loss = criterion(logits, labels)
             loss.backward()
             optimizer.step()
-            loss_sum += loss.item() * len(rows)
-            right += int((logits.argmax(1) == labels[rows]).sum())
+            loss_sum += loss.item() * len(labels)
+            right += int((logits.argmax(1) == labels).sum())
         valid_loss, valid_accuracy = _evaluate(network, validation)
         state['history'].append(
             {
                 'epoch': epoch,
-                'loss': loss_sum / len(labels),
-                'accuracy': right / len(labels),
+                'loss': loss_sum / len(training),
+                'accuracy': right / len(training),
                 'validation_loss': valid_loss,
                 'validation_accuracy': valid_accuracy,
             }
@@ -499,7 +639,13 @@ def train_run(
     return state
 
 
-def train(config: SourceConfig, folder: Path, *, progress: bool = True) -> Run:
+def train(
+    config: SourceConfig,
+    folder: Path,
+    *,
+    cache: Path | None = None,
+    progress: bool = True,
+) -> Run:
     """
     Train a network: data, runs, calibration.
 
@@ -509,9 +655,11 @@ def train(config: SourceConfig, folder: Path, *, progress: bool = True) -> Run:
         The configuration.
     folder : `~pathlib.Path`
         Gets ``config.json``, ``cache/``, ``run-NN.pt``, ``best.pt``,
-        ``examples.npz`` (cutouts for the export to compare on) and
+        ``examples.npz`` (inputs for the export to compare on) and
         ``summary.json``. What is there already with the same settings is not
         done again.
+    cache : `~pathlib.Path`, optional
+        Folder for the detections of each exposure; by default ``cache/``.
     progress : bool, optional
         Whether to show progress.
 
@@ -523,7 +671,7 @@ def train(config: SourceConfig, folder: Path, *, progress: bool = True) -> Run:
 
     folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    data = prepare(config, folder / 'cache', progress=progress)
+    data = prepare(config, cache or folder / 'cache', progress=progress)
     prepared = time.perf_counter() - started
     states = [
         train_run(
@@ -535,13 +683,12 @@ def train(config: SourceConfig, folder: Path, *, progress: bool = True) -> Run:
         )
     ]  # fmt: skip
     best = min(range(len(states)), key=lambda i: states[i]['best_loss'])
-    size = data.training.cutouts.shape[-1]
-    network = build_network(config.network, size=size)
+    network = build_network(config.network)
     network.load_state_dict(states[best]['best'])
     calibration = calibrate(
-        predict_logits(network, data.calibrating.inputs['cutouts']),
+        predict_logits(network, data.calibrating.inputs),
         data.calibrating,
-        predict_logits(network, data.holdout.inputs['cutouts']),
+        predict_logits(network, data.holdout.inputs),
         data.holdout,
         classes=config.network.classes,
         settings=config.calibration,
@@ -549,6 +696,7 @@ def train(config: SourceConfig, folder: Path, *, progress: bool = True) -> Run:
     summary = {
         'counts': data.counts,
         'fwhm_range': data.fwhm_range,
+        'domain': data.domain,
         'best_run': best,
         'seconds_prepare': prepared,
         'runs': [
@@ -557,13 +705,13 @@ def train(config: SourceConfig, folder: Path, *, progress: bool = True) -> Run:
         ],
         'calibration': asdict(calibration),
     }
-    _save({'network': network.state_dict(), 'size': size}, folder / 'best.pt')
+    _save({'network': network.state_dict()}, folder / 'best.pt')
     rows = np.random.default_rng([config.seed, 3]).permutation(len(data.holdout))[:2048]
     with (
         atomic_path(folder / 'examples.npz', overwrite=True) as temporary,
         temporary.open('wb') as file,
     ):
-        np.savez_compressed(file, cutouts=data.holdout.inputs['cutouts'][rows])
+        np.savez_compressed(file, **data.holdout[rows].inputs)  # type: ignore[arg-type]
     for name, content in (('config', asdict(config)), ('summary', summary)):
         with atomic_path(folder / f'{name}.json', overwrite=True) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
@@ -598,7 +746,7 @@ def load_run(folder: Path) -> Run:
         msg = f'{folder}: no finished training there ({error}); run the step train'
         raise OutputError(msg) from error
     config = config_from_dict(values)
-    network = build_network(config.network, size=saved['size'])
+    network = build_network(config.network)
     network.load_state_dict(saved['network'])
     network.eval()
     return Run(config, network, Calibration.from_dict(summary['calibration']), summary)

@@ -14,11 +14,11 @@ from astropy.table import Table
 from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS
 
+from astrosieve.background import measure_background
 from astrosieve.catalogs import positions
 from astrosieve.exceptions import ExposureError
 from astrosieve.exposures import Chip, read_chips
 from astrosieve.finders import detect
-from astrosieve.psf import measure_background
 from astrosieve.units import PixelUnit
 from astrosieve_training.label.crossmatch import CrossmatchTruth, find_offset
 from astrosieve_training.label.hits import HitTruth

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.table import Table
 
+from astrosieve.background import measure_background
 from astrosieve.cutouts import extract_cutouts, pixel_indices
-from astrosieve.psf import measure_background
 
 __all__ = ['MedianTruth']
 

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from astrosieve.exceptions import ModelError
+from astrosieve.preprocessing import get_preprocessing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -15,24 +16,22 @@ if TYPE_CHECKING:
 
 __all__ = ['build_network']
 
-_MODULES = {'isr2024': 'isr2024'}
+_MODULES = {'isr2024': 'isr2024', 'multiscale': 'multiscale'}
 
 
-def build_network(config: NetworkConfig, *, size: int) -> nn.Module:
+def build_network(config: NetworkConfig) -> nn.Module:
     """
     Build a network with fresh parameters.
 
     Parameters
     ----------
     config : `~astrosieve_training.config.NetworkConfig`
-        Its ``kind`` names the architecture.
-    size : int
-        Side of the cutouts, pixels.
+        Its ``kind`` names the architecture, its ``preprocessing`` the inputs.
 
     Returns
     -------
     network : `torch.nn.Module`
-        Takes (N, 1, size, size), returns (N, C) logits.
+        Takes the inputs in the preprocessing's order, returns (N, C) logits.
 
     Raises
     ------
@@ -45,5 +44,7 @@ def build_network(config: NetworkConfig, *, size: int) -> nn.Module:
         msg = f'no network {config.kind!r}{hint} Known: {", ".join(_MODULES)}'
         raise ModelError(msg)
     module = import_module(f'{__name__}.{_MODULES[config.kind]}')
-    network: nn.Module = module.build(config, size=size)
+    network: nn.Module = module.build(
+        config, shapes=get_preprocessing(config.preprocessing).shapes
+    )
     return network

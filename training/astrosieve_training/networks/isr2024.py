@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 __all__ = ['build']
 
 
-def build(config: NetworkConfig, *, size: int) -> nn.Sequential:
+def build(
+    config: NetworkConfig, *, shapes: dict[str, tuple[int, ...]]
+) -> nn.Sequential:
     """
     Build the network.
 
@@ -27,8 +29,8 @@ def build(config: NetworkConfig, *, size: int) -> nn.Sequential:
     ----------
     config : `~astrosieve_training.config.NetworkConfig`
         Filters, dense layers, pooling (the report compares both), classes.
-    size : int
-        Side of the cutouts, pixels.
+    shapes : dict of str to tuple of int
+        Shape of a row of each input; the network takes 'cutouts' alone.
 
     Returns
     -------
@@ -36,7 +38,7 @@ def build(config: NetworkConfig, *, size: int) -> nn.Sequential:
         Takes (N, 1, size, size), returns (N, C) logits.
     """
     layers: list[nn.Module] = []
-    channels = 1
+    channels, size, _ = shapes['cutouts']
     for filters in config.filters:
         layers += [
             nn.Conv2d(channels, filters, 3, padding='same'),

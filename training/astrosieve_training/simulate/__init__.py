@@ -15,7 +15,7 @@ from astrosieve_training.simulate.exposure import (
     simulate_dithered_set,
     simulate_exposure,
 )
-from astrosieve_training.simulate.scene import PRESETS, SceneConfig
+from astrosieve_training.simulate.scene import PRESETS, SceneConfig, vary_scene
 from astrosieve_training.simulate.truth import (
     COMPONENTS,
     Truth,
@@ -41,4 +41,5 @@ __all__ = [
     'read_truth',
     'simulate_dithered_set',
     'simulate_exposure',
+    'vary_scene',
 ]

@@ -248,7 +248,7 @@ def simulate_exposure(
         whole.
     scene : str or `~astrosieve_training.simulate.scene.SceneConfig`, optional
         Preset (``'empty'``, ``'sparse'``, ``'field'``, ``'outskirts'``, ``'globular'``,
-        ``'galaxies'``, ``'nebula'``, ``'trailed'``) or configuration.
+        ``'galaxies'``, ``'nebula'``, ``'trailed'``, ``'resolved'``) or configuration.
     exptime : float, optional
         Seconds. Default: the camera's usual one.
     templates : `~astrosieve_training.simulate.cosmic_rays.CosmicRayTemplates`, optional

@@ -28,6 +28,7 @@ __all__ = [
     'render_galaxies',
     'render_trails',
     'scene_config',
+    'vary_scene',
 ]
 
 
@@ -122,6 +123,10 @@ PRESETS = {
             'trailed', star_density=4, bright_stars=4, trail_density=400,
             galaxy_density=5,
         ),
+        SceneConfig(
+            'resolved', star_density=3000, slope=0.55, bright_stars=2,
+            galaxy_density=150, galaxy_size=6.0,
+        ),
     )
 }  # fmt: skip
 
@@ -148,6 +153,37 @@ def scene_config(scene: str | SceneConfig) -> SceneConfig:
         msg = f'no scene {scene!r}{hint} Known: {", ".join(PRESETS)}'
         raise ValueError(msg)
     return PRESETS[scene]
+
+
+def vary_scene(scene: str | SceneConfig, rng: np.random.Generator) -> SceneConfig:
+    """
+    Return a scene like a given one, but of other densities and brightness.
+
+    Parameters
+    ----------
+    scene : str or `SceneConfig`
+        Preset or configuration.
+    rng : `~numpy.random.Generator`
+        Source of chance.
+
+    Returns
+    -------
+    config : `SceneConfig`
+        Bright stars, and galaxies, are added to about half of the scenes, whatever
+        they are: what is rare in one kind of field is common in another.
+    """
+    base = scene_config(scene)
+    bright = rng.uniform(0, 25) if rng.random() < 0.6 else 0.0
+    galaxies = rng.uniform(0, 150) if rng.random() < 0.5 else 0.0
+    return replace(
+        base,
+        star_density=base.star_density * 10 ** rng.uniform(-0.5, 0.3),
+        bright_stars=base.bright_stars + bright,
+        saturation=max(base.saturation, 10 ** rng.uniform(0.3, 2.2)),
+        galaxy_density=base.galaxy_density * 10 ** rng.uniform(-0.3, 0.5) + galaxies,
+        nebula=base.nebula * 10 ** rng.uniform(-0.5, 0.5),
+        sky_factor=base.sky_factor * 10 ** rng.uniform(-0.5, 0.5),
+    )
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,8 @@ def label_positions(truth: Truth, xy: np.ndarray) -> Table:
         * ``star_index``: row in ``truth.stars`` of the brightest star within its FWHM,
           -1 where there is none.
         * ``saturated``: whether that star is.
+        * ``extended_snr``: electrons of galaxies, nebulae and trails in the 3x3 pixels
+          over the noise of these: what a star there lies on.
         * ``galaxy_radius``: half-light radius of the nearest galaxy within 1.5 of its
           half-light radii (or the PSF's FWHM), pixels; NaN where there is none.
         * ``distance_to_bright``: pixels to the nearest star of at least half the full
@@ -168,6 +170,7 @@ def label_positions(truth: Truth, xy: np.ndarray) -> Table:
             'snr': snr,
             'star_index': index,
             'saturated': saturated,
+            'extended_snr': sums[:, COMPONENTS.index('extended')] / noise,
             'galaxy_radius': _match_galaxies(truth, xy),
             'distance_to_bright': bright,
             'crowding': crowding,
