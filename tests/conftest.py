@@ -65,6 +65,12 @@ def tiny_model() -> Path:
     return Path(__file__).parent / 'data' / 'tiny.onnx'
 
 
+@pytest.fixture(scope='session')
+def scales_model() -> Path:
+    """ONNX file of a network made by hand, with the inputs of 'local-noise-1'."""
+    return Path(__file__).parent / 'data' / 'tiny-scales.onnx'
+
+
 @pytest.fixture
 def tiny_weights(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

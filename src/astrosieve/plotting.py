@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from astrosieve.sources import Explanation
+    from astrosieve.sources import Explanation, View
 
 __all__ = ['draw_overlay', 'explanation_figure', 'overlay_figure', 'save_figure']
 
@@ -83,27 +83,17 @@ def explanation_figure(explanation: Explanation, title: str = '') -> Figure:
     AstrosieveError
         If matplotlib is not installed.
     """
-    figure = _new_figure(10, 3.6)
-    seen, why, odds = figure.subplots(1, 3, width_ratios=(1, 1.25, 1))
-    x, y = (int(np.floor(value + 0.5)) for value in explanation.position)
-    half = explanation.cutout.shape[0] // 2
-    extent = (x - half - 0.5, x + half + 0.5, y - half - 0.5, y + half + 0.5)
-    seen.imshow(
-        explanation.cutout, cmap='gray', origin='lower', extent=extent, vmin=0, vmax=1
-    )
-    seen.set_title('as the network sees it', fontsize=10)
-    limit = max(float(np.abs(explanation.saliency).max()), 1e-3)
-    picture = why.imshow(
-        explanation.saliency,
-        cmap='RdBu_r',
-        origin='lower',
-        extent=extent,
-        vmin=-limit,
-        vmax=limit,
-    )
+    n_views = len(explanation.views)
+    figure = _new_figure(10, 0.6 + 3.0 * n_views)
+    grid = figure.add_gridspec(n_views, 3, width_ratios=(1, 1.25, 1))
     name = explanation.class_name.replace('_', ' ')
-    why.set_title(f'what speaks for {name}', fontsize=10)
-    figure.colorbar(picture, ax=why, label='loss of log-odds when hidden')
+    for row, view in enumerate(explanation.views):
+        seen, why = (figure.add_subplot(grid[row, column]) for column in (0, 1))
+        _draw_view(seen, why, view, explanation.position)
+        sides = '' if view.scale == 1 else f', {view.scale}x{view.scale} pixels in one'
+        seen.set_title(f'as the network sees it{sides}', fontsize=10)
+        why.set_title(f'what speaks for {name}', fontsize=10)
+    odds = figure.add_subplot(grid[:, 2] if n_views == 1 else grid[0, 2])
     names = list(explanation.probabilities)
     odds.barh(
         [each.replace('_', ' ') for each in names],
@@ -117,10 +107,34 @@ def explanation_figure(explanation: Explanation, title: str = '') -> Figure:
     odds.invert_yaxis()
     odds.set(xlim=(0, 1), xlabel='probability')
     odds.set_title(', '.join(explanation.flags) or 'no flags', fontsize=8)
-    for axes in (seen, why, odds):
-        axes.tick_params(labelsize=8)
+    odds.tick_params(labelsize=8)
     figure.suptitle(title, fontsize=11)
     return figure
+
+
+def _draw_view(
+    seen: Axes, why: Axes, view: View, position: tuple[float, float]
+) -> None:
+    """Draw one view and its saliency, on the pixels of the exposure."""
+    x, y = (int(np.floor(value + 0.5)) for value in position)
+    half = view.cutout.shape[0] // 2
+    # The blocks of wider views lie on a grid of their own.
+    left, low = ((value // view.scale - half) * view.scale - 0.5 for value in (x, y))
+    side = view.cutout.shape[0] * view.scale
+    extent = (left, left + side, low, low + side)
+    seen.imshow(np.arcsinh(view.cutout), cmap='gray', origin='lower', extent=extent)
+    limit = max(float(np.abs(view.saliency).max()), 1e-3)
+    picture = why.imshow(
+        view.saliency,
+        cmap='RdBu_r',
+        origin='lower',
+        extent=extent,
+        vmin=-limit,
+        vmax=limit,
+    )
+    why.figure.colorbar(picture, ax=why, label='loss of log-odds when hidden')
+    for axes in (seen, why):
+        axes.tick_params(labelsize=8)
 
 
 def _new_figure(width: float, height: float) -> Figure:

@@ -63,8 +63,8 @@ def _bright_peaks(
     y, x = np.nonzero(inner > threshold)
     # Most pixels have a brighter neighbour; a box is cut out about the others only.
     for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-        peak = sci[y + 2, x + 2] >= sci[y + 2 + dy, x + 2 + dx]
-        y, x = y[peak], x[peak]
+        higher = sci[y + 2, x + 2] >= sci[y + 2 + dy, x + 2 + dx]
+        y, x = y[higher], x[higher]
     if not len(x):
         return np.empty((0, 5, 5))
     view = np.lib.stride_tricks.sliding_window_view(sci, (5, 5))

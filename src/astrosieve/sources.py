@@ -40,6 +40,7 @@ __all__ = [
     'COSMIC_RAY_HINT_ODDS',
     'DEFAULT_FWHM',
     'Explanation',
+    'View',
     'classify_sources',
     'explain_source',
 ]
@@ -245,6 +246,27 @@ def classify_sources(
 
 
 @dataclass(frozen=True)
+class View:
+    """
+    One of the images that a network sees of a detection.
+
+    Parameters
+    ----------
+    scale : int
+        Pixels of the exposure to one of the view's, along a side.
+    cutout : 2D `~numpy.ndarray`
+        Pixels as the network sees them.
+    saliency : 2D `~numpy.ndarray`
+        How much the log-odds of the class fall when the 3x3 pixels about each
+        pixel show only sky; negative where those pixels speak against it.
+    """
+
+    scale: int
+    cutout: np.ndarray
+    saliency: np.ndarray
+
+
+@dataclass(frozen=True)
 class Explanation:
     """
     Why a detection has its class.
@@ -259,19 +281,25 @@ class Explanation:
         By class.
     flags : tuple of str
         Names of the bits of ``class_flags``.
-    cutout : 2D `~numpy.ndarray`
-        Pixels as the network sees them.
-    saliency : 2D `~numpy.ndarray`
-        How much the log-odds of the class fall when the 3x3 pixels about each
-        pixel show only sky; negative where those pixels speak against it.
+    views : tuple of `View`
+        What the network sees, the innermost first.
     """
 
     position: tuple[float, float]
     class_name: str
     probabilities: dict[str, float]
     flags: tuple[str, ...]
-    cutout: np.ndarray
-    saliency: np.ndarray
+    views: tuple[View, ...]
+
+    @property
+    def cutout(self) -> np.ndarray:
+        """Pixels about the detection, as the network sees them."""
+        return self.views[0].cutout
+
+    @property
+    def saliency(self) -> np.ndarray:
+        """Saliency of these pixels."""
+        return self.views[0].saliency
 
 
 def explain_source(
@@ -337,36 +365,46 @@ def explain_source(
         err=err,
         meaning=dq_bits or dq_meaning(),
     )
-    fitted = get_preprocessing(loaded.card.preprocessing).fit(
-        sci, spoilt=spoilt, fwhm=table.meta.get('fwhm')
-    )
+    preprocessing = get_preprocessing(loaded.card.preprocessing)
+    fitted = preprocessing.fit(sci, spoilt=spoilt, fwhm=table.meta.get('fwhm'))
     inputs = fitted(np.array([position], dtype=float)).inputs
-    cutout = inputs['cutouts'][0, 0]
     number = loaded.card.classes.index(name)
-
-    def log_odds(cutouts: np.ndarray) -> np.ndarray:
-        rest = {
-            key: np.repeat(value, len(cutouts), axis=0)
-            for key, value in inputs.items()
-            if key != 'cutouts'
-        }
-        p = loaded.predict({'cutouts': cutouts, **rest})[:, number].astype(float)
-        p = p.clip(1e-6, 1 - 1e-6)
-        return np.log(p / (1 - p))
-
-    occluded = np.repeat(inputs['cutouts'], cutout.size, axis=0)
-    for i, (y, x) in enumerate(np.ndindex(cutout.shape)):
-        box = (slice(max(0, y - 1), y + 2), slice(max(0, x - 1), x + 2))
-        occluded[i, 0][box] = fitted.fill['cutouts']
-    change = log_odds(inputs['cutouts'])[0] - log_odds(occluded)
     return Explanation(
         position=(float(position[0]), float(position[1])),
         class_name=name,
         probabilities={c: float(row[f'p_{c}']) for c in loaded.card.classes},
         flags=tuple(flags),
-        cutout=cutout,
-        saliency=change.reshape(cutout.shape),
+        views=tuple(
+            View(
+                scale,
+                inputs[key][0, 0],
+                _occlusion(loaded, inputs, key, fitted.fill[key], number),
+            )
+            for key, scale in preprocessing.scales.items()
+        ),
     )
+
+
+def _occlusion(
+    model: Model, inputs: dict[str, np.ndarray], name: str, fill: float, number: int
+) -> np.ndarray:
+    """Return by how much the log-odds of a class fall where an input is hidden."""
+
+    def log_odds(images: np.ndarray) -> np.ndarray:
+        rows = {
+            key: images if key == name else np.repeat(value, len(images), axis=0)
+            for key, value in inputs.items()
+        }
+        p = model.predict(rows)[:, number].astype(float).clip(1e-6, 1 - 1e-6)
+        return np.log(p / (1 - p))
+
+    shape = inputs[name].shape[-2:]
+    hidden = np.repeat(inputs[name], shape[0] * shape[1], axis=0)
+    for i, (y, x) in enumerate(np.ndindex(shape)):
+        box = (slice(max(0, y - 1), y + 2), slice(max(0, x - 1), x + 2))
+        hidden[i, 0][box] = fill
+    change = log_odds(inputs[name])[0] - log_odds(hidden)
+    return np.asarray(change.reshape(shape))
 
 
 def _as_table(catalog: Table | ArrayLike) -> Table:

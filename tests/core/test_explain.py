@@ -50,6 +50,30 @@ def test_the_pixels_of_a_hit_speak_for_it(star_field) -> None:
     assert np.abs(rim).max() < 0.3 * saliency.max()
 
 
+def test_networks_of_several_inputs(scales_model: Path, star_field) -> None:
+    """The cutout's pixels are hidden, the other inputs stay; the verdict is one."""
+    model = load_model(scales_model)
+    for position, name in (
+        (star_field.stars[3], 'star'),
+        (star_field.hits[-1], 'cosmic_ray'),
+    ):
+        (row,) = classify_sources(
+            star_field.data, [position], unit='electron', model=model
+        )
+        explanation = explain_source(
+            star_field.data, tuple(position), unit='electron', model=model
+        )
+        assert explanation.class_name == row['class_name'] == name
+        assert list(explanation.probabilities) == list(model.card.classes)
+        for key, value in explanation.probabilities.items():
+            assert value == pytest.approx(row[f'p_{key}'], abs=1e-5)
+        saliency = explanation.saliency
+        assert saliency.shape == explanation.cutout.shape == (11, 11)
+        assert saliency[4:7, 4:7].max() == saliency.max() > 5
+        # This network looks at the centre and its four neighbours alone.
+        assert np.abs(saliency[[0, 1, 2, 8, 9, 10]]).max() < 1e-3
+
+
 def test_what_is_hidden_is_sky(star_field) -> None:
     """The fill of the preprocessing is what the cutouts hold where pixels are lost."""
     mask = np.zeros(star_field.data.shape, dtype=bool)
@@ -85,14 +109,20 @@ def test_the_figure_names_class_and_flags(tiny_model: Path, star_field) -> None:
     assert figure.get_suptitle() == 'one star'
 
 
+@pytest.mark.parametrize('model', ['tiny_model', 'scales_model'])
 def test_command(
-    flc: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: str,
+    flc: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     """--explain writes a picture per row, also of the second chip, or says why not."""
     monkeypatch.chdir(tmp_path)
+    path = str(request.getfixturevalue(model))
 
     def run(*words: str):
-        command = ['classify', str(flc), '--model', str(tiny_model), '--fwhm', '2.4']
+        command = ['classify', str(flc), '--model', path, '--fwhm', '2.4']
         return CliRunner().invoke(main, [*command, '--overwrite', *words])
 
     assert run().exit_code == 0

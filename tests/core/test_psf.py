@@ -1,11 +1,10 @@
-"""Sky, noise and width of the point-spread function."""
+"""Width of the point-spread function."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from astrosieve.background import Background, measure_background
 from astrosieve.psf import estimate_fwhm
 
 
@@ -127,40 +126,3 @@ def test_few_stars() -> None:
 def test_images_without_stars(image: np.ndarray) -> None:
     """Empty, tiny and flat images have no width and give no error."""
     assert estimate_fwhm(image) is None
-
-
-def test_background_in_spite_of_stars() -> None:
-    """Level and noise are the sky's."""
-    image = field(gaussian, 2.0)
-    add_hits(image, 150)
-    background = measure_background(image)
-    assert background.level == pytest.approx(50, abs=0.3)
-    assert background.noise == pytest.approx(4, rel=0.06)
-
-
-def test_background_of_usable_pixels() -> None:
-    """What is spoilt or not finite does not count."""
-    image = np.random.default_rng(4).normal(10, 2, (100, 100))
-    spoilt = np.zeros(image.shape, dtype=np.uint8)
-    spoilt[:, :60], image[:, :60] = 16, 1e5
-    image[:, 80] = np.nan
-    background = measure_background(image, spoilt=spoilt)
-    assert background.level == pytest.approx(10, abs=0.2)
-    assert background.noise == pytest.approx(2, rel=0.1)
-
-
-def test_background_of_nothing() -> None:
-    """NaN where there is no usable pixel, zero where there is no noise."""
-    background = measure_background(np.full((5, 5), np.nan))
-    assert np.isnan(background.level)
-    assert np.isnan(background.noise)
-    assert measure_background(np.full((5, 5), 7.0)) == Background(7.0, 0.0)
-
-
-def test_background_without_noise() -> None:
-    """A lone source on a sky of one value: its spread is all there is."""
-    image = np.zeros((50, 50))
-    image[20:23, 20:23] = 100
-    background = measure_background(image)
-    assert background.level == 0
-    assert background.noise > 0

@@ -85,6 +85,12 @@ def test_unknown_key_in_a_list_of_tables(tmp_path: Path) -> None:
         ('[train]\nbalance = 0.5\n', 'train.balance must be 0, or 1 or more'),
         ("[network]\nclasses = ['star', 'planet']\n", 'network.classes must be of'),
         ("[network]\nclasses = 'star'\n", 'network.classes must be a list'),
+        ("[train]\nschedule = 'cosine'\n", "must be 'constant' or 'one-cycle'"),
+        ('[train]\nfocal = -1.0\n', 'train.focal must be 0 or more'),
+        ('[train]\nweight_decay = -0.1\n', 'train.weight_decay must be 0 or more'),
+        ('[network]\nimages = []\n', 'network.images must be of'),
+        ("[network]\ncontext = ['sky']\n", 'network.context must be of'),
+        ("[judge]\nheld_back = ['moon']\n", 'judge.held_back must be of'),
         ('[calibration]\npure = 1.0\n', 'calibration.pure must be a share'),
         ("[[finders]]\nname = 'dao'\nnsigma = -1\n", 'finders.nsigma must be positive'),
     ],
@@ -95,6 +101,23 @@ def test_impossible_values_are_refused(
     """The message names the key and the rule."""
     with pytest.raises(ConfigError, match=message.replace('(', r'\(')):
         load_config(write(tmp_path, sections=section))
+
+
+def test_sets_may_be_thinned_and_varied(tmp_path: Path) -> None:
+    """Plans tell of the variation; a negative limit is refused."""
+    path = write(tmp_path)
+    text = path.read_text(encoding='utf-8')
+    head = '[training]\n'
+    path.write_text(
+        text.replace(head, f'{head}vary = true\nthin = 7\n'), encoding='utf-8'
+    )
+    training = load_config(path).training
+    assert training.thin == 7
+    assert all(plan.vary for plan in training.plans())
+    assert not any(plan.vary for plan in load_config(path).validation.plans())
+    path.write_text(text.replace(head, f'{head}thin = -1\n'), encoding='utf-8')
+    with pytest.raises(ConfigError, match='thin must be 0 or more; got -1'):
+        load_config(path)
 
 
 def test_missing_key(tmp_path: Path) -> None:

@@ -35,14 +35,16 @@ from astrosieve_training.datasets import (
 from astrosieve_training.evaluate import (
     Judged,
     Report,
+    Rival,
     judge_set,
     replace_between,
     roc_curve,
-    share,
 )
+from astrosieve_training.limits import RELATIVE_LIMITS, Limit, scalar, share
 
 CLASSES = ('star', 'cosmic_ray', 'spike')
 PRIOR = dict.fromkeys(CLASSES, 1 / 3)
+FOREST = next(iter(RELATIVE_LIMITS))
 
 
 def make_judged(labels: list[str], p_star: list[float], **columns: Any) -> Judged:
@@ -284,6 +286,9 @@ def make_detections(n: int = 60) -> DetectionSet:
             'valid': np.ones(n, bool),
             'contested': np.zeros(n, bool),
             'snr': rng.uniform(5, 100, n),
+            'fwhm': np.full(n, 2.0),
+            'psf_fwhm': np.full(n, 2.0),
+            'extended_snr': rng.uniform(0, 6, n),
             'astroscrappy': rng.random(n) < 0.5,
             'astroscrappy_tuned': rng.random(n) < 0.5,
         }
@@ -319,11 +324,13 @@ def test_update_fills_card_and_readme(model: Model, tmp_path: Path) -> None:
     report.add('A set', 'made by hand', make_detections(), None)
     report.update(readme)
     text = readme.read_text(encoding='utf-8')
-    assert 'old' not in text
+    assert '\nold\n' not in text
     assert text.startswith('# A\n')
     assert text.endswith('after\n')
     again = load_model(model.path)
-    assert again.card.metrics['tables'] == report.summary_table()
+    lines = again.card.metrics['tables']
+    assert lines[:-2] == report.summary_table()
+    assert lines[-1].startswith('Networks and the forest at the threshold that keeps')
     assert '\n'.join(again.card.metrics['tables']) in text
     manifest = json.loads((model.path.parent / 'manifest.json').read_text())
     card = model.path.with_suffix('.json').read_bytes()
@@ -344,6 +351,107 @@ def test_update_fills_card_and_readme(model: Model, tmp_path: Path) -> None:
     assert any(sample.startswith('A set') for sample in samples)
     report.update(readme)
     assert readme.read_text(encoding='utf-8') == text
+
+
+def test_checks_bring_the_limits_into_the_tables(model: Model) -> None:
+    """Card and README then show what holds and what does not."""
+    report = Report(model)
+    report.add('A set', 'made by hand', make_detections(), None)
+    report.checks.append(Limit('phases', scalar(0.5, 10), 0.02))
+    lines = report._lines()
+    assert '| further checks | phases | 0.5000 (10) | at most 0.02 | **no** |' in lines
+    assert set(report.summary_table()) <= set(lines)
+
+
+def test_rivals_see_the_same_detections(model: Model) -> None:
+    """A rival decides and scores beside the model, which stays the first."""
+    detections = make_detections()
+    asked = []
+
+    def predict(inputs: dict[str, np.ndarray]) -> np.ndarray:
+        asked.append(inputs)
+        star = np.linspace(0, 1, len(inputs['other']))
+        return np.column_stack([1 - star, star])
+
+    rival = Rival('rival', 'any', ('spike', 'star'), predict)
+    report = Report(model)
+    theirs = DetectionSet({'other': np.zeros((60, 1))}, detections.rows)
+    report.add('A set', 'made by hand', detections, None, [(rival, theirs)])
+    (judged,) = report.judged['A set'].values()
+    assert list(asked[0]) == ['other']
+    assert list(judged.scores) == ['copy', 'rival']
+    assert judged.scores['rival'] == pytest.approx(np.linspace(0, 1, 60))
+    assert judged.decisions['rival'].tolist() == [False] * 30 + [True] * 30
+    assert any('| rival |' in line for line in report.summary_table())
+
+
+def test_limits_are_measured_where_the_width_is_known() -> None:
+    """By score at a completeness, by decision, and on extended light."""
+    labels = ['star'] * 4 + ['cosmic_ray'] * 4
+    p_star = [0.9, 0.8, 0.7, 0.1, 0.75, 0.2, 0.05, 0.05]
+    columns = {
+        'snr': np.full(8, 30.0),
+        'fwhm': np.full(8, 2.0),
+        'psf_fwhm': np.full(8, 2.0),
+        'extended_snr': np.array([5.0, 0, 0, 5.0, 9, 9, 9, 9]),
+    }
+    found = judge_set(make_judged(labels, p_star, **columns), PRIOR)
+    assert found['leaks']['net']['cosmic_ray'] == share(2, 4)
+    assert found['decided']['net']['star'] == share(3, 4)
+    assert found['decided']['net']['cosmic_ray'] == share(1, 4)
+    assert found['on_extended'] == share(2, 2)
+    assert found['faint'] == {'net': None}
+    assert 'leaks' not in judge_set(make_judged(labels, p_star), PRIOR)
+
+
+def test_limits_of_a_report(model: Model) -> None:
+    """Absolute, relative, faint and calibration, and twice the leak if held back."""
+    star = share(995, 1000)
+
+    def results(k: int, error: float) -> dict[str, Any]:
+        leak = {'star': star, 'spike': share(k, 1000)}
+        return {
+            'leaks': {
+                'copy': leak,
+                FOREST: {'star': star, 'spike': share(300, 1000)},
+            },
+            'faint': {'copy': share(50, 1000), FOREST: None},
+            'on_extended': share(70, 100),
+            'calibration': {'error': error, 'n': 2000},
+        }
+
+    report = Report(
+        model,
+        sets={
+            'first': {'peaks': results(4, 0.02), 'dao': results(900, 0.9)},
+            'held': {'peaks': results(60, 0.02)},
+            'frame': {'peaks': {'calibration': {'error': 0.04, 'n': 50}}},
+        },
+        held_back=('held',),
+        real=['frame'],
+    )
+    found = {(name, each.what.split(':')[0]): each for name, each in report.limits()}
+    holds = {key: each.holds for key, each in found.items()}
+    assert holds == {
+        ('first', 'spikes called stars'): True,
+        ('first', 'spike'): True,
+        ('first', 'leak at S/N 5 to 10'): False,
+        ('first', 'stars of S/N 20 on nebulae and galaxies kept'): False,
+        ('first', 'expected calibration error'): False,
+        ('held', 'spikes called stars'): False,
+        ('held', 'spike'): False,
+        ('held', 'leak at S/N 5 to 10'): False,
+        ('held', 'stars of S/N 20 on nebulae and galaxies kept'): False,
+        ('held', 'expected calibration error'): True,
+        ('held', 'spikes'): False,
+        ('frame', 'expected calibration error'): False,
+    }
+    assert found['first', 'spike'].limit == pytest.approx(0.03)
+    twice = found['held', 'spikes']
+    assert twice.limit == pytest.approx(2 * share(4, 1000)['high'])
+    table = report.limits_table()
+    assert len(table) == 2 + len(found)
+    assert sum('**no**' in line for line in table) == list(holds.values()).count(False)
 
 
 def test_readme_without_markers_is_left_alone(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from astropy.table import Table
 
 from astrosieve.cards import ModelCard
 from astrosieve.exceptions import OutputError
+from astrosieve.preprocessing import get_preprocessing
 from astrosieve.registry import load_model
 from astrosieve_training import train as train_module
 from astrosieve_training.calibrate import Calibration, calibrate, fit_scaling
@@ -27,13 +28,17 @@ from astrosieve_training.export import (
     ExportError,
     check_parity,
     export_run,
-    parity_cutouts,
+    parity_inputs,
     write_model,
 )
-from astrosieve_training.networks import build_network
 from astrosieve_training.train import (
     Examples,
     TrainingData,
+    _Loss,
+    _rate,
+    _spoil,
+    _told_widths,
+    _turned,
     load_run,
     predict_logits,
     split_examples,
@@ -64,9 +69,10 @@ def make_examples(n: int, seed: int = 0) -> Examples:
     )
     cutouts = 0.6 * kinds[labels] + rng.normal(0.1, 0.03, (n, 11, 11))
     return Examples(
-        cutouts[:, None].astype(np.float32).clip(0, 1),
+        {'cutouts': cutouts[:, None].astype(np.float32).clip(0, 1)},
         labels.astype(np.int64),
         np.full(n, 0.1, dtype=np.float32),
+        np.full(n, 2.0, dtype=np.float32),
     )
 
 
@@ -80,7 +86,7 @@ def make_detections(n: int, seed: int) -> DetectionSet:
             'exposure': np.full(n, f'e{seed}'),
         }
     )
-    return DetectionSet({'cutouts': examples.cutouts}, rows)
+    return DetectionSet(examples.inputs, rows)
 
 
 @pytest.fixture(scope='module')
@@ -90,6 +96,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = TrainingData(
         make_examples(300, 1), make_examples(100, 2), make_detections(200, 3),
         make_detections(200, 4), {'training': {'star': 100}}, (1.7, 2.1),
+        {'noise_ratio': (0.9, 1.1), 'unusable': (0.0, 0.25)},
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train_module, 'prepare', lambda *args, **kwargs: data)
@@ -108,29 +115,6 @@ def exported(
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return all(bool((one[key] == other[key]).all()) for key in one)
-
-
-def test_network_has_the_reports_form() -> None:
-    """3872 features enter the first dense layer; pooling leaves 128."""
-    from dataclasses import replace
-
-    config = make_config().network
-    shapes = [tuple(p.shape) for p in build_network(config, size=11).parameters()]
-    assert (16, 3872) in shapes
-    assert (3, 16) in shapes
-    pooled = build_network(replace(config, pooling=True), size=11)
-    assert (16, 128) in [tuple(p.shape) for p in pooled.parameters()]
-
-
-def test_unknown_network_is_named() -> None:
-    """A typo in the kind names the nearest one."""
-    from dataclasses import replace
-
-    from astrosieve.exceptions import ModelError
-
-    config = replace(make_config().network, kind='isr2025')
-    with pytest.raises(ModelError, match="did you mean 'isr2024'"):
-        build_network(config, size=11)
 
 
 def test_training_is_deterministic(tmp_path: Path) -> None:
@@ -198,6 +182,157 @@ def test_damaged_checkpoint_is_not_trusted(tmp_path: Path) -> None:
     assert same(whole['best'], again['best'])
     other = train_run(training, validation, make_config(epochs=2), 0, tmp_path / 'a.pt')
     assert len(other['history']) == 2
+
+
+def test_one_cycle_rises_and_falls() -> None:
+    """From 4 % up to the whole after 15 % of the steps, then down to nothing."""
+    assert _rate('one-cycle', 0.0) == pytest.approx(0.04)
+    assert _rate('one-cycle', 0.15) == pytest.approx(1.0)
+    assert _rate('one-cycle', 1.0) == pytest.approx(0.0, abs=1e-12)
+    rates = [_rate('one-cycle', done) for done in np.linspace(0, 1, 201)]
+    top = int(np.argmax(rates))
+    assert top == 30
+    assert (np.diff(rates[: top + 1]) > 0).all()
+    assert (np.diff(rates[top:]) < 0).all()
+    assert {_rate('constant', done) for done in (0.0, 0.5, 1.0)} == {1.0}
+
+
+def test_schedule_and_decay_change_the_training(tmp_path: Path) -> None:
+    """Each setting reaches the optimiser."""
+    training, validation = make_examples(100, 1), make_examples(40, 2)
+    found = [
+        train_run(training, validation, make_config(**each), 0, tmp_path / f'{i}.pt')
+        for i, each in enumerate(
+            ({}, {'schedule': 'one-cycle'}, {'weight_decay': 0.5}, {'focal': 2.0})
+        )
+    ]
+    losses = {state['history'][-1]['loss'] for state in found}
+    assert len(losses) == 4
+
+
+class TestLoss:
+    """Cross-entropy, weighted by class, focal if wanted."""
+
+    def make(self) -> tuple[Any, Any]:
+        import torch
+
+        rng = np.random.default_rng(0)
+        logits = torch.from_numpy(rng.normal(0, 3, (50, 3)).astype(np.float32))
+        return logits, torch.from_numpy(rng.integers(0, 3, 50))
+
+    def test_is_cross_entropy(self) -> None:
+        """Without focus; with weights it is torch's weighted mean."""
+        import torch
+
+        logits, labels = self.make()
+        for weights in (torch.ones(3), torch.tensor([1.0, 5.0, 0.2])):
+            expected = torch.nn.functional.cross_entropy(logits, labels, weight=weights)
+            assert _Loss(weights, 0.0)(logits, labels).item() == pytest.approx(
+                expected.item(), rel=1e-6
+            )
+
+    def test_focus_is_on_what_is_wrong(self) -> None:
+        """Each cutout counts by one minus its probability, to the power."""
+        import torch
+
+        logits, labels = self.make()
+        p = torch.softmax(logits, 1).numpy()[np.arange(50), labels.numpy()]
+        expected = np.mean((1 - p) ** 2 * -np.log(p))
+        assert _Loss(torch.ones(3), 2.0)(logits, labels).item() == pytest.approx(
+            expected, rel=1e-4
+        )
+
+    def test_rare_classes_count_more(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By the most frequent over them, to the given power."""
+        given = []
+
+        class Spy(_Loss):
+            def __init__(self, weights: Any, focal: float) -> None:
+                given.append(weights.tolist())
+                super().__init__(weights, focal)
+
+        monkeypatch.setattr(train_module, '_Loss', Spy)
+        examples = make_examples(200, 1)
+        rare = examples[np.flatnonzero((examples.labels > 0) | (np.arange(200) < 20))]
+        counts = np.bincount(rare.labels)
+        config = make_config(epochs=1, class_weight=0.5)
+        train_run(rare, make_examples(40, 2), config, 0, tmp_path / 'a.pt')
+        assert given[0] == pytest.approx(np.sqrt(counts.max() / counts), rel=1e-6)
+        assert max(given[0]) > 1.5
+
+
+class TestAugmentation:
+    """What an epoch changes in the inputs."""
+
+    def scales(self, n: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(3)
+        cutouts = rng.random((n, 1, 5, 5)).astype(np.float32)
+        width = np.arange(n, dtype=np.float32)[:, None]
+        return {'cutouts': cutouts, 'wide': 2 * cutouts, 'fwhm': width}
+
+    def test_images_are_turned_alike(self) -> None:
+        """All scales of a row in one of eight orientations; numbers stay."""
+        inputs = self.scales(200)
+        before = inputs['cutouts'].copy()
+        turned = _turned(inputs, np.random.default_rng(0))
+        assert np.array_equal(turned['wide'], 2 * turned['cutouts'])
+        assert np.array_equal(turned['fwhm'], inputs['fwhm'])
+        assert np.array_equal(inputs['cutouts'], before)
+        kinds = set()
+        for old, new in zip(before[:, 0], turned['cutouts'][:, 0], strict=True):
+            ways = [np.rot90(each, k) for each in (old, old[:, ::-1]) for k in range(4)]
+            same = [i for i, way in enumerate(ways) if np.array_equal(way, new)]
+            assert len(same) == 1
+            kinds.add(same[0])
+        assert kinds == set(range(8))
+
+    def widths(self, jitter: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return told over measured (2) and true (3) widths; a tenth is not known."""
+        n = 4000
+        true = np.full(n, 3.0, dtype=np.float32)
+        true[: n // 10] = np.nan
+        examples = Examples(
+            {'fwhm': np.full((n, 1), 2.0, dtype=np.float32)},
+            np.zeros(n, dtype=np.int64),
+            np.zeros(n, dtype=np.float32),
+            true,
+        )
+        told = _told_widths(examples, jitter, np.random.default_rng(0))
+        assert told.shape == (n, 1)
+        assert told.dtype == np.float32
+        return told[: n // 10, 0], told[n // 10 :, 0]
+
+    def test_half_is_told_the_true_width(self) -> None:
+        """Without jitter exactly; where it is not known, the measured one."""
+        unknown, known = self.widths(0.0)
+        assert (unknown == 2).all()
+        assert set(known.tolist()) == {2.0, 3.0}
+        assert (known == 3).mean() == pytest.approx(0.5, abs=0.03)
+
+    def test_told_widths_scatter(self) -> None:
+        """By a log-normal factor of the given width about the true one."""
+        _, known = self.widths(0.1)
+        logs = np.log(known[known != 2] / 3)
+        assert len(logs) == pytest.approx(1800, abs=110)
+        assert logs.mean() == pytest.approx(0, abs=0.01)
+        assert logs.std() == pytest.approx(0.1, rel=0.07)
+
+    def test_spoilt_cutouts_take_their_fill(self) -> None:
+        """The wanted share; never the centre, never more than is scored."""
+        examples = make_examples(1000, 1)
+        fill = np.arange(1000, dtype=np.float32) + 10
+        examples = Examples(examples.inputs, examples.labels, fill, examples.fwhm)
+        before = examples.inputs['cutouts'].copy()
+        spoilt = _spoil(examples, 0.3, np.random.default_rng(0))
+        assert np.array_equal(examples.inputs['cutouts'], before)
+        changed = spoilt != before
+        filled = spoilt == fill[:, None, None, None]
+        assert np.array_equal(changed, filled)
+        assert filled.any(axis=(1, 2, 3)).mean() == pytest.approx(0.3, abs=0.05)
+        assert not filled[:, 0, 5, 5].any()
+        assert filled.mean(axis=(1, 2, 3)).max() <= 0.3
 
 
 def test_balance_cuts_to_a_multiple_of_the_smallest() -> None:
@@ -280,21 +415,22 @@ def test_export_gives_a_model_that_loads(
     assert manifest['models']['tiny']['sha256'] == card.sha256
     assert (weights / 'tiny-1.0.onnx').stat().st_size < 500_000
     assert card.metrics['export']['cutouts'] >= 2000
+    assert card.domain == {'noise_ratio': (0.9, 1.1), 'unusable': (0.0, 0.25)}
     assert set(card.operating_points) == {'balanced', 'pure', 'complete'}
     run = load_run(finished)
-    cutouts = parity_cutouts(11, 64)
-    logits = predict_logits(run.network, cutouts) + np.array(run.calibration.offsets)
+    inputs = parity_inputs({'cutouts': (1, 11, 11)}, 64)
+    logits = predict_logits(run.network, inputs) + np.array(run.calibration.offsets)
     scaled = np.exp(logits / card.temperature)
     expected = scaled / scaled.sum(axis=1, keepdims=True)
-    actual = model.predict({'cutouts': cutouts})
+    actual = model.predict(inputs)
     assert actual == pytest.approx(expected, abs=1e-5)
 
 
 def test_export_fails_when_the_runtimes_differ(finished: Path, tmp_path: Path) -> None:
     """A difference of 1e-4 writes nothing at all."""
 
-    def wrong(network: Any, cutouts: np.ndarray) -> np.ndarray:
-        return predict_logits(network, cutouts) * 1.0001 + 1e-3
+    def wrong(network: Any, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        return predict_logits(network, inputs) * 1.0001 + 1e-3
 
     with pytest.raises(ExportError, match=r'differ by up to .*; nothing was exported'):
         export_run(finished, tmp_path / 'weights', predict=wrong)
@@ -310,13 +446,29 @@ def test_parity_sees_shape_and_nan() -> None:
     assert check_parity(np.zeros((2, 3)), np.full((2, 3), 1e-6)) == pytest.approx(1e-6)
 
 
-def test_parity_cutouts_are_of_different_kinds() -> None:
-    """They are repeatable, within [0, 1], and not alike."""
-    cutouts = parity_cutouts(11, 600)
-    assert np.array_equal(cutouts, parity_cutouts(11, 600))
+def test_parity_inputs_are_of_different_kinds() -> None:
+    """They are repeatable, in [0, 1] where there is one image, and not alike."""
+    shapes = {'cutouts': (1, 11, 11)}
+    cutouts = parity_inputs(shapes, 600)['cutouts']
+    assert cutouts.dtype == np.float32
+    assert np.array_equal(cutouts, parity_inputs(shapes, 600)['cutouts'])
     assert cutouts.min() >= 0
     assert cutouts.max() <= 1
     assert len(np.unique(cutouts[:, 0, 5, 5])) > 400
+
+
+def test_parity_inputs_of_several_scales() -> None:
+    """Images in units of the noise reach ten thousand; a width is a width."""
+    shapes = get_preprocessing('local-noise-1').shapes
+    inputs = parity_inputs(shapes, 600)
+    assert {name: value.shape[1:] for name, value in inputs.items()} == shapes
+    assert not np.array_equal(inputs['wide'], inputs['far'])
+    peaks = inputs['cutouts'].max(axis=(1, 2, 3))
+    assert np.quantile(peaks, 0.05) < 10
+    assert 3000 < peaks.max() <= 10_000
+    assert inputs['fwhm'].min() > 1
+    assert inputs['fwhm'].max() < 6
+    assert np.ptp(inputs['fwhm']) > 3
 
 
 def test_new_version_takes_the_place_of_the_old(

@@ -1,5 +1,6 @@
 """
-Checks of a model besides its leaks: positions, and images that it should doubt.
+Checks of a model besides its leaks: positions, every pixel of an image, and images
+that it should doubt.
 """
 
 from __future__ import annotations
@@ -13,19 +14,30 @@ from scipy import ndimage
 
 from astrosieve.exceptions import AstrosieveWarning, OutOfDomainWarning
 from astrosieve.exposures import Chip
+from astrosieve.preprocessing import get_preprocessing
 from astrosieve.registry import Model
 from astrosieve.sources import classify_sources
 from astrosieve.units import PixelUnit
 from astrosieve_training.config import ExposureSet, FinderConfig
 from astrosieve_training.datasets import simulated_exposures, simulated_set
-from astrosieve_training.figures import draw_phases
+from astrosieve_training.figures import draw_phases, draw_scan
 from astrosieve_training.limits import STAR_SNR, Limit, cell, scalar, share
+from astrosieve_training.simulate import label_positions
 
-__all__ = ['check_domain', 'check_phases', 'largest_distance']
+__all__ = [
+    'check_domain',
+    'check_phases',
+    'check_scan',
+    'largest_distance',
+    'scan',
+]
 
 _PHASE_LIMIT = 0.02
 _RECOGNISED = 0.9
 _FALSE_ALARMS = 0.05
+_SKY_RIGHT = 0.95
+_NEBULA_SPIKES = 0.01
+_SCANNED = 200  # pixels along a side of the part that is scanned
 _MARGIN = 6  # pixels from the edge within which a true star is not counted
 _POSITIONS = 50
 
@@ -132,6 +144,99 @@ def check_phases(
         entry = scalar(max(distances), len(samples['kept']))
         what = f'largest distance between the phases of kept stars and of {text}'
         limits.append(Limit(what, entry, _PHASE_LIMIT))
+    return lines, limits
+
+
+def scan(
+    model: Model, sci: np.ndarray, box: tuple[slice, slice], *, fwhm: float | None
+) -> np.ndarray:
+    """
+    Ask a model at each pixel of a part of an image.
+
+    Parameters
+    ----------
+    model : `~astrosieve.registry.Model`
+        The model.
+    sci : 2D `~numpy.ndarray`
+        The whole image.
+    box : tuple of slice
+        The part, rows and columns.
+    fwhm : float or None
+        Of the PSF, pixels, for models that need it.
+
+    Returns
+    -------
+    probabilities : (ny, nx, C) `~numpy.ndarray`
+    """
+    y, x = np.mgrid[box]
+    fitted = get_preprocessing(model.card.preprocessing).fit(
+        np.asarray(sci, dtype=np.float32), fwhm=fwhm
+    )
+    xy = np.column_stack([x.ravel(), y.ravel()]).astype(float)
+    return model.predict(fitted(xy).inputs).reshape(*x.shape, -1)
+
+
+def check_scan(
+    model: Model, exposures: ExposureSet, cache: Path, folder: Path
+) -> tuple[list[str], list[Limit]]:
+    """
+    Ask the model at each pixel, as in Figures 11 and 12 of WFC3 ISR 2024-14.
+
+    Parameters
+    ----------
+    model : `~astrosieve.registry.Model`
+        The model, which must know the class 'background'.
+    exposures : `~astrosieve_training.config.ExposureSet`
+        Exposures; the middle of each is scanned.
+    cache : `~pathlib.Path`
+        Folder of cached exposures.
+    folder : `~pathlib.Path`
+        Gets the figure.
+
+    Returns
+    -------
+    lines : list of str
+        Markdown: what the pixels are, and what they are called.
+    limits : list of `~astrosieve_training.limits.Limit`
+    """
+    classes = model.card.classes
+    panels, truths, called = [], [], []
+    for plan, chip, truth in simulated_exposures(exposures, cache):
+        box = tuple(
+            slice(max(0, n // 2 - _SCANNED // 2), n // 2 + _SCANNED // 2)
+            for n in truth.shape
+        )
+        p = scan(model, chip.sci, (box[0], box[1]), fwhm=truth.fwhm)
+        y, x = np.mgrid[box]
+        labels = label_positions(truth, np.column_stack([x.ravel(), y.ravel()]))
+        usable = ~np.asarray(labels['contested'])
+        truths.append(np.asarray(labels['label'], dtype=str)[usable])
+        called.append(p.reshape(-1, len(classes)).argmax(axis=1)[usable])
+        panels.append((plan.label, np.asarray(chip.sci[box]), p))
+    draw_scan(panels, classes, folder / f'{model.card.name}-judge-scan.png')
+    true, found = np.concatenate(truths), np.concatenate(called)
+    lines = [
+        f'Asked at each of the middle {_SCANNED}x{_SCANNED} pixels of {exposures.n} '
+        f'exposures, seeds {exposures.seeds.start} to {exposures.seeds.stop - 1}; '
+        'what the pixels are, uncontested, and what they are called:',
+        '',
+        f'| truth | {" | ".join(classes)} |',
+        f'|{" --- |" * (len(classes) + 1)}',
+    ]
+    for name in classes:
+        counts = np.bincount(found[true == name], minlength=len(classes))
+        if counts.any():
+            shares = ' | '.join(f'{k / counts.sum():.2%}' for k in counts)
+            lines.append(f'| {name} ({counts.sum()}) | {shares} |')
+    limits = []
+    for name, other, limit, least in (
+        ('background', 'background', _SKY_RIGHT, True),
+        ('extended', 'spike', _NEBULA_SPIKES, False),
+    ):
+        mine = found[true == name]
+        k = int((mine == classes.index(other)).sum())
+        what = f'pixels of {name} called {other}'
+        limits.append(Limit(what, share(k, len(mine)), limit, least=least))
     return lines, limits
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from astrosieve.exceptions import AstrosieveError
 
@@ -236,7 +237,15 @@ def export(run: Path, output: Path) -> None:
 @click.option(
     '--readme',
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="File with the markers '<!-- table:source begin -->' and '... end -->'.",
+    help="File with the markers '<!-- table:source begin -->' and '... end -->'; "
+    "with --ablation 'table:ablation'.",
+)
+@click.option(
+    '--ablation',
+    is_flag=True,
+    help='In place of judging a model, train and judge the networks of the table of '
+    'what was tried; --config then names an ablation file. An interrupted table goes '
+    'on.',
 )
 def evaluate(
     model: str,
@@ -247,14 +256,20 @@ def evaluate(
     seed: int | None,
     update: bool,
     readme: Path | None,
+    ablation: bool,
 ) -> None:
     """
     Judge a model beside its baselines.
 
     MODEL is a name, or the path of an ONNX file with its card beside it. The
     exposures are those of the configuration's section judge, made from their
-    seeds, and the real frames, where they are found.
+    seeds, and the real frames, where they are found. With --ablation there is no
+    MODEL: a network is trained for each row of a table, and judged.
     """
+    if ablation:
+        for path in _ablate(click.get_current_context(), output, readme):
+            click.echo(path)
+        return
     if figures:
         for path in _need('reproduction').draw(figures, model, output, runs=runs):
             click.echo(path)
@@ -270,6 +285,37 @@ def evaluate(
     if update:
         for path in report.update(readme):
             click.echo(path)
+
+
+def _ablate(ctx: click.Context, output: Path, readme: Path | None) -> list[Path]:
+    """Make the table of what was tried; return what was written."""
+
+    def given(name: str) -> bool:
+        return ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
+
+    refused = {
+        'model': 'MODEL', 'figures': '--figure', 'runs': '--runs', 'seed': '--seed',
+        'update': '--update',
+    }  # fmt: skip
+    for name, shown in refused.items():
+        if given(name):
+            msg = (
+                f'{shown} does not go with --ablation, which trains networks of its '
+                'own; --config, --output and --readme do'
+            )
+            raise click.UsageError(msg)
+    ablation = _need('ablation')
+    files = [ctx.params['config']] if given('config') else []
+    loaded = ablation.load_ablation(*files)
+    results = ablation.ablate(
+        loaded, output, say=lambda text: click.echo(text, err=True)
+    )
+    paths = [output / 'ablation.json', output / 'ablation.md']
+    if readme is not None:
+        lines = ablation.table_lines(loaded, results)
+        _need('evaluate').replace_between(readme, lines, 'ablation')
+        paths.append(readme)
+    return paths
 
 
 if __name__ == '__main__':

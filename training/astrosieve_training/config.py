@@ -34,12 +34,14 @@ __all__ = [
     'RivalConfig',
     'SourceConfig',
     'TrainConfig',
+    'build_dataclass',
     'config_from_dict',
     'digest',
     'list_configs',
     'load_config',
 ]
 
+_CHECKS = ('phases', 'scan', 'unusual')
 _IMAGES = {'noise', 'peak', 'residual'}
 _CONTEXT = {'wide', 'far', 'fwhm'}
 _FOLDER = Path(__file__).parent / 'configs'
@@ -424,6 +426,8 @@ class JudgeConfig:
     phases : `ExposureSet` or None
         Exposures on which the sub-pixel phases of kept stars are compared with the
         true ones.
+    scan : `ExposureSet` or None
+        Exposures of which each pixel is asked for its class.
     unusual : `ExposureSet` or None
         Exposures that are smoothed, resampled, cut and so on, to see which of them
         are recognised as unlike the training's.
@@ -435,6 +439,7 @@ class JudgeConfig:
     held_back: tuple[str, ...] = ()
     rival: RivalConfig | None = None
     phases: ExposureSet | None = None
+    scan: ExposureSet | None = None
     unusual: ExposureSet | None = None
 
     def __post_init__(self) -> None:
@@ -456,6 +461,8 @@ class SourceConfig:
         One paragraph, for the card.
     licence : str
         For the card.
+    default : bool
+        Whether the name 'source' means this network once it is exported.
     seed : int
         Seed of the training.
     limits, references : tuple of str
@@ -476,6 +483,7 @@ class SourceConfig:
     version: str = '1.0'
     description: str = ''
     licence: str = 'BSD-3-Clause'
+    default: bool = False
     seed: int = 0
     limits: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
@@ -492,7 +500,7 @@ class SourceConfig:
         _require(good, 'calibration.shares', shares, f'one for each of {classes}')
         judge = self.judge
         sets = [self.training, self.validation, self.calibrating, *judge.sets]
-        sets += [each for each in (judge.phases, judge.unusual) if each is not None]
+        sets += filter(None, (getattr(judge, name) for name in _CHECKS))
         for i, one in enumerate(sets):
             for other in sets[i + 1 :]:
                 if set(one.seeds) & set(other.seeds):
@@ -517,11 +525,18 @@ class SourceConfig:
 
     def judged_from(self, seed: int) -> SourceConfig:
         """Return the configuration with other exposures to judge on."""
-        sets = []
-        for each in self.judge.sets:
-            sets.append(replace(each, seed=seed))
-            seed += each.n
-        return replace(self, judge=replace(self.judge, sets=tuple(sets)))
+        judge = self.judge
+
+        def moved(exposures: ExposureSet | None) -> ExposureSet | None:
+            nonlocal seed
+            if exposures is None:
+                return None
+            first, seed = seed, seed + exposures.n
+            return replace(exposures, seed=first)
+
+        sets = tuple(filter(None, map(moved, judge.sets)))
+        others: dict[str, Any] = {n: moved(getattr(judge, n)) for n in _CHECKS}
+        return replace(self, judge=replace(judge, sets=sets, **others))
 
 
 def digest(*parts: Any) -> str:
@@ -555,7 +570,7 @@ def _build(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             msg = f'{where} must be a table; got {value!r}'
             raise ConfigError(msg)
-        return _dataclass(kind, value, where)
+        return build_dataclass(kind, value, where)
     if origin is tuple:
         if not isinstance(value, list):
             msg = f'{where} must be a list; got {value!r}'
@@ -568,6 +583,8 @@ def _build(kind: Any, value: Any, where: str) -> Any:
         pairs = zip(kinds, value, strict=True)
         return tuple(_build(k, v, f'{where}[{i}]') for i, (k, v) in enumerate(pairs))
     if origin in (Union, types.UnionType):
+        if value is None:  # as JSON keeps it; TOML cannot say it
+            return None
         kind = next(k for k in get_args(kind) if k is not type(None))
         return _build(kind, value, where)
     accepted = (int, float) if kind is float else kind
@@ -578,7 +595,29 @@ def _build(kind: Any, value: Any, where: str) -> Any:
     return float(value) if kind is float else value
 
 
-def _dataclass(kind: type, values: dict[str, Any], where: str) -> Any:
+def build_dataclass(kind: type, values: dict[str, Any], where: str) -> Any:
+    """
+    Build a section of a configuration.
+
+    Parameters
+    ----------
+    kind : type
+        A dataclass, whose annotations say what is allowed.
+    values : dict
+        As TOML gives it.
+    where : str
+        Name of the section for messages; empty for the whole file.
+
+    Returns
+    -------
+    section : object
+        Of ``kind``.
+
+    Raises
+    ------
+    ConfigError
+        If a key is not known, or a value cannot be.
+    """
     hints = get_type_hints(kind)
     known = {f.name: f for f in fields(kind)}
     prefix = f'{where}.' if where else ''
@@ -609,7 +648,7 @@ def config_from_dict(values: dict[str, Any]) -> SourceConfig:
     ConfigError
         If a key is not known or a value cannot be.
     """
-    config: SourceConfig = _dataclass(SourceConfig, values, '')
+    config: SourceConfig = build_dataclass(SourceConfig, values, '')
     return config
 
 

@@ -47,6 +47,7 @@ from astrosieve_training.simulated_files import load_exposure, simulator_version
 __all__ = [
     'DetectionSet',
     'balance',
+    'data_version',
     'detection_set',
     'join',
     'label_numbers',
@@ -396,7 +397,7 @@ def _one(
     xy = np.column_stack([arrays['row_x'], arrays['row_y']])
     if not len(xy):
         return DetectionSet({}, Table())
-    version = _core_version(*_FINDING, *_CUTTING)
+    version = data_version()
     arrays |= _cached(
         path('inputs', preprocessing, version),
         lambda: opened()[0].inputs(xy, preprocessing),
@@ -495,6 +496,11 @@ def _core_version(*names: str) -> str:
     """Return a hash of modules of the core."""
     core = Path(psf.__file__).parent
     return digest(*[(core / name).read_text(encoding='utf-8') for name in names])
+
+
+def data_version() -> str:
+    """Return a hash of the core's code that decides what networks see."""
+    return _core_version(*_FINDING, *_CUTTING)
 
 
 # Modules of the core that decide what is found, and what a network sees of it.

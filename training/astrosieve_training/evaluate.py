@@ -28,7 +28,7 @@ from astrosieve.markers import CLASSES
 from astrosieve.metrics import expected_calibration_error, threshold_at_completeness
 from astrosieve.registry import Model, load_model
 from astrosieve_training.baselines import Forest, cut_decisions, measure_all
-from astrosieve_training.checks import check_domain, check_phases
+from astrosieve_training.checks import check_domain, check_phases, check_scan
 from astrosieve_training.config import (
     ExposureSet,
     FinderConfig,
@@ -102,7 +102,6 @@ _SUMMARY_NOTE = (
     'spikes, bad pixels and resolved galaxies of S/N 20 and more; uncontested '
     'detections; 95 % Wilson intervals and counts.'
 )
-_MARKS = ('<!-- table:source begin -->', '<!-- table:source end -->')
 
 
 def roc_curve(scores: np.ndarray, star: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -668,7 +667,7 @@ class Report:
         return points
 
 
-def replace_between(path: Path, lines: Sequence[str]) -> None:
+def replace_between(path: Path, lines: Sequence[str], table: str = 'source') -> None:
     """
     Replace what stands between the two markers of a text file.
 
@@ -678,6 +677,8 @@ def replace_between(path: Path, lines: Sequence[str]) -> None:
         The file.
     lines : sequence of str
         What shall stand there.
+    table : str, optional
+        Name of the table, which the markers hold.
 
     Raises
     ------
@@ -685,11 +686,12 @@ def replace_between(path: Path, lines: Sequence[str]) -> None:
         If the markers are not there, once each and in order.
     """
     text = path.read_text(encoding='utf-8')
-    begin, end = (text.find(mark) for mark in _MARKS)
-    if not 0 <= begin < end or any(text.count(mark) != 1 for mark in _MARKS):
-        msg = f"{path}: needs the lines '{_MARKS[0]}' and '{_MARKS[1]}', in this order"
+    marks = [f'<!-- table:{table} {where} -->' for where in ('begin', 'end')]
+    begin, end = (text.find(mark) for mark in marks)
+    if not 0 <= begin < end or any(text.count(mark) != 1 for mark in marks):
+        msg = f"{path}: needs the lines '{marks[0]}' and '{marks[1]}', in this order"
         raise OutputError(msg)
-    head = text[: begin + len(_MARKS[0])]
+    head = text[: begin + len(marks[0])]
     body = '\n'.join(lines)
     with atomic_path(path, overwrite=True) as temporary:
         temporary.write_text(f'{head}\n\n{body}\n\n{text[end:]}', encoding='utf-8')
@@ -927,6 +929,10 @@ def evaluate(
     if judging.phases is not None:
         section, limits = check_phases(loaded, judging.phases, cache, folder)
         report.sections['Positions'] = section
+        report.checks += limits
+    if judging.scan is not None:
+        section, limits = check_scan(loaded, judging.scan, cache, folder)
+        report.sections['Every pixel'] = section
         report.checks += limits
     if judging.unusual is not None:
         section, limits = check_domain(loaded, judging.unusual, cache)

@@ -194,7 +194,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def write_model(folder: Path, card: ModelCard, weights: bytes | None = None) -> None:
+def write_model(
+    folder: Path,
+    card: ModelCard,
+    weights: bytes | None = None,
+    *,
+    default: bool = False,
+) -> None:
     """
     Write a card, its weights, and renew the manifest.
 
@@ -206,6 +212,9 @@ def write_model(folder: Path, card: ModelCard, weights: bytes | None = None) -> 
         The card; its ``sha256`` must be that of the weights.
     weights : bytes, optional
         ONNX file; without it the one that is there stays.
+    default : bool, optional
+        Whether the task's name means this model from now on; the first of a task
+        is meant anyway.
     """
     stem = f'{card.name}-{card.version}'
     manifest = read_manifest(folder)
@@ -226,7 +235,8 @@ def write_model(folder: Path, card: ModelCard, weights: bytes | None = None) -> 
         'sha256': card.sha256,
         'card_sha256': sha256_of(text.encode()),
     }
-    manifest['aliases'].setdefault(card.task, card.name)
+    if default or card.task not in manifest['aliases']:
+        manifest['aliases'][card.task] = card.name
     with atomic_path(folder / 'manifest.json', overwrite=True) as temporary:
         temporary.write_text(json.dumps(manifest, indent=2) + '\n', encoding='utf-8')
     if old and old['version'] != card.version:
@@ -395,5 +405,5 @@ def export_run(
     }
     card = replace(card, metrics=metrics)
     output.mkdir(parents=True, exist_ok=True)
-    write_model(output, card, weights)
+    write_model(output, card, weights, default=run.config.default)
     return card, difference

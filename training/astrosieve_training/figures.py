@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,20 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from astrosieve.atomic import atomic_path
+from astrosieve.background import measure_background
 from astrosieve.markers import CLASSES, MARKERS
 
 if TYPE_CHECKING:
     from astrosieve_training.evaluate import Judged, Report
 
-__all__ = ['draw_judgement', 'draw_phases', 'gallery', 'save_figure', 'slug']
+__all__ = [
+    'draw_judgement',
+    'draw_phases',
+    'draw_scan',
+    'gallery',
+    'save_figure',
+    'slug',
+]
 
 # On white paper the overlay's green is too pale.
 _COLORS = {name: marker.color for name, marker in MARKERS.items()}
@@ -132,6 +140,48 @@ def draw_phases(samples: Mapping[str, np.ndarray], path: Path) -> Path:
         axes[0, 0].legend(fontsize=8)
         numbers = ', '.join(f'{len(each)} {name}' for name, each in samples.items())
         figure.suptitle(f'True sub-pixel phases of stars: {numbers}', fontsize=10)
+    return path
+
+
+def draw_scan(
+    panels: Sequence[tuple[str, np.ndarray, np.ndarray]],
+    classes: Sequence[str],
+    path: Path,
+) -> Path:
+    """
+    Draw images beside the probabilities at each pixel.
+
+    Parameters
+    ----------
+    panels : sequence of (str, (ny, nx) array, (ny, nx, C) array)
+        Title, pixels and probabilities.
+    classes : sequence of str
+        The C classes.
+    path : `~pathlib.Path`
+        PNG file.
+
+    Returns
+    -------
+    path : `~pathlib.Path`
+    """
+    with save_figure(
+        path, rows=len(panels), columns=1 + len(classes), size=(2.4, 2.5)
+    ) as (_, axes):
+        for row, (title, pixels, p) in zip(axes, panels, strict=True):
+            sky = measure_background(pixels)
+            row[0].imshow(
+                np.arcsinh((pixels - sky.level) / (3 * sky.noise)), origin='lower',
+                cmap='gray', vmin=-1, vmax=5,
+            )  # fmt: skip
+            row[0].set_title(title, fontsize=7)
+            for axis, i, name in zip(
+                row[1:], range(len(classes)), classes, strict=True
+            ):
+                axis.imshow(p[..., i], origin='lower', cmap='magma', vmin=0, vmax=1)
+                axis.set_title(f'p_{name} at each pixel', fontsize=7)
+            for axis in row:
+                axis.set_xticks([])
+                axis.set_yticks([])
     return path
 
 

@@ -28,13 +28,12 @@ import numpy as np
 from astropy.io import fits
 
 from astrosieve.atomic import atomic_path
-from astrosieve.background import measure_background
 from astrosieve.exceptions import AstrosieveWarning, OutputError
 from astrosieve.exposures import Chip
 from astrosieve.metrics import confusion_matrix, wilson_interval
-from astrosieve.preprocessing import get_preprocessing
 from astrosieve.registry import load_model
 from astrosieve.units import parse_unit
+from astrosieve_training.checks import scan
 from astrosieve_training.config import ConfigError, SourceConfig, load_config
 from astrosieve_training.datasets import (
     DetectionSet,
@@ -42,7 +41,7 @@ from astrosieve_training.datasets import (
     join,
     label_numbers,
 )
-from astrosieve_training.figures import save_figure
+from astrosieve_training.figures import draw_scan, save_figure
 from astrosieve_training.label.frames import data_folder, hrc_47tuc, ngc1261
 from astrosieve_training.networks import build_network
 from astrosieve_training.train import (
@@ -274,39 +273,20 @@ def _scan(setting: _Setting, path: Path) -> None:
     from astrosieve_training.simulate import load_camera, simulate_exposure
 
     model = load_model(setting.model)
-    preprocessing = get_preprocessing(model.card.preprocessing)
     exposure = simulate_exposure(
         load_camera('wfc3-uvis-f336w'), seed=23000, shape=(512, 512),
         scene='outskirts', exptime=1230.0,
     )  # fmt: skip
-    images = [('simulated F336W', exposure.sci[150:310, 150:310], exposure.sci)]
+    images = [('simulated F336W', exposure.sci, 150, 150, exposure.truth.fwhm)]
     folder = data_folder()
     if folder is not None:
-        sci = ngc1261(folder, 'right').chip.sci
-        images.append(('NGC 1261 F336W', sci[400:560, 500:660], sci))
-    places = [(150, 150), (500, 400)]
-    with save_figure(path, rows=len(images), columns=4, size=(3, 3.1)) as (_, axes):
-        for row, (title, part, sci), (x0, y0) in zip(
-            axes, images, places, strict=False
-        ):
-            fitted = preprocessing.fit(np.asarray(sci, dtype=np.float32))
-            y, x = np.mgrid[: part.shape[0], : part.shape[1]]
-            xy = np.column_stack([x.ravel() + x0, y.ravel() + y0]).astype(float)
-            p = model.predict(fitted(xy).inputs).reshape(*part.shape, -1)
-            sky = measure_background(sci)
-            row[0].imshow(
-                np.arcsinh((part - sky.level) / (3 * sky.noise)), origin='lower',
-                cmap='gray', vmin=-1, vmax=5,
-            )  # fmt: skip
-            row[0].set_title(title, fontsize=9)
-            for axis, i, name in zip(
-                row[1:], range(3), model.card.classes, strict=True
-            ):
-                axis.imshow(p[..., i], origin='lower', cmap='magma', vmin=0, vmax=1)
-                axis.set_title(f'p_{name} at each pixel', fontsize=9)
-            for axis in row:
-                axis.set_xticks([])
-                axis.set_yticks([])
+        frame = ngc1261(folder, 'right')
+        images.append(('NGC 1261 F336W', frame.chip.sci, 500, 400, frame.fwhm))
+    panels = []
+    for title, sci, x, y, fwhm in images:
+        box = (slice(y, y + 160), slice(x, x + 160))
+        panels.append((title, sci[box], scan(model, sci, box, fwhm=fwhm)))
+    draw_scan(panels, model.card.classes, path)
 
 
 def _chip_of(exposure: Exposure) -> Chip:

@@ -9,6 +9,7 @@ same parameters as one that was never interrupted (same torch, same threads).
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ from astrosieve_training.datasets import (
     simulated_set,
 )
 from astrosieve_training.label.frames import data_folder, ngc1261
-from astrosieve_training.networks import build_network
+from astrosieve_training.networks import build_network, network_version
 
 if TYPE_CHECKING:
     from astrosieve_training.config import ExposureSet
@@ -525,8 +526,8 @@ def _rate(schedule: str, done: float) -> float:
     if schedule == 'constant':
         return 1.0
     if done < _WARM:
-        return 0.04 + 0.96 * (1 - np.cos(np.pi * done / _WARM)) / 2
-    return (1 + np.cos(np.pi * (done - _WARM) / (1 - _WARM))) / 2
+        return 0.04 + 0.96 * (1 - math.cos(math.pi * done / _WARM)) / 2
+    return (1 + math.cos(math.pi * (done - _WARM) / (1 - _WARM))) / 2
 
 
 def train_run(
@@ -566,6 +567,7 @@ def train_run(
         len(training),
         float(training.inputs['cutouts'].sum(dtype=np.float64)),
         torch.__version__,
+        network_version(),
     )
     torch.set_num_threads(settings.threads)
     entropy = np.random.SeedSequence([config.seed, number]).generate_state(1)

@@ -53,13 +53,15 @@ class Preprocessing(Protocol):
 
     The input 'cutouts' is (N, 1, size, size), pixel for pixel about the positions;
     other inputs are the preprocessing's own. ``shapes`` gives the shape of a row, by
-    the name of the input.
+    the name of the input; ``scales`` the image's pixels to one of a cutout's, along a
+    side, by the name of those that are images.
     """
 
     name: str
     size: int
     needs_fwhm: bool
     shapes: dict[str, tuple[int, ...]]
+    scales: dict[str, int]
 
     def fit(
         self,

@@ -44,6 +44,7 @@ class LocalNoise:
     def __init__(self, size: int = 11, *, max_spoilt: float = 0.25) -> None:
         self.size = size
         self.max_spoilt = max_spoilt
+        self.scales = {'cutouts': 1, 'wide': 3, 'far': 9}
         image = (1, size, size)
         self.shapes: dict[str, tuple[int, ...]] = {
             'cutouts': image,
@@ -152,7 +153,7 @@ class _FittedLocalNoise:
     @property
     def fill(self) -> dict[str, float]:
         """Value of a pixel that shows nothing but sky, by name of an image input."""
-        return {'cutouts': 0.0, 'wide': 0.0, 'far': 0.0}
+        return dict.fromkeys(self.settings.scales, 0.0)
 
     def __call__(self, xy: np.ndarray) -> Batch:
         size = self.settings.size
@@ -174,7 +175,8 @@ class _FittedLocalNoise:
             return pixels[:, None]
 
         inputs = {'cutouts': scaled(cut.pixels, sky, 1)}
-        for name, image, side in (('wide', self.wide, 3), ('far', self.far, 9)):
+        for name, image in (('wide', self.wide), ('far', self.far)):
+            side = self.settings.scales[name]
             # The mean of side**2 pixels has 1/side of the noise of one.
             means = extract_cutouts(
                 image, cut.ix // side, cut.iy // side, size, fill=np.nan

@@ -49,6 +49,7 @@ class ZScaleLog:
         self.shapes: dict[str, tuple[int, ...]] = {'cutouts': (1, size, size)}
         self.n_samples = n_samples
         self.max_spoilt = max_spoilt
+        self.scales = {'cutouts': 1}
 
     def fit(
         self,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import difflib
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from astrosieve.exceptions import ModelError
 from astrosieve.preprocessing import get_preprocessing
+from astrosieve_training.config import digest
 
 if TYPE_CHECKING:
     from torch import nn
 
     from astrosieve_training.config import NetworkConfig
 
-__all__ = ['build_network']
+__all__ = ['build_network', 'network_version']
 
 _MODULES = {'isr2024': 'isr2024', 'multiscale': 'multiscale'}
 
@@ -48,3 +51,10 @@ def build_network(config: NetworkConfig) -> nn.Module:
         config, shapes=get_preprocessing(config.preprocessing).shapes
     )
     return network
+
+
+@cache
+def network_version() -> str:
+    """Return a hash of the code of all architectures."""
+    paths = sorted(Path(__file__).parent.glob('*.py'))
+    return digest(*[path.read_text(encoding='utf-8') for path in paths])
