@@ -12,6 +12,7 @@ from astrosieve.pixels import sample_pixels
 __all__ = ['Background', 'BackgroundMesh', 'measure_background', 'measure_mesh']
 
 _CELL = 32  # pixels along a side of a cell of the mesh
+_QUIET = 0.1  # share of the cells that are called quiet
 _LOWER = 0.1587  # one standard deviation below the median of a normal distribution
 
 
@@ -145,9 +146,13 @@ def measure_mesh(
     -------
     mesh : `BackgroundMesh`
         A cell without usable pixels has the level and noise of the whole image; no
-        cell has less than half of the image's noise. NaN where no pixel is usable.
+        cell has less than half of the noise of the quietest tenth. NaN where no pixel
+        is usable.
     """
     whole = background or measure_background(sci, spoilt=spoilt)
+    if not sci.size:
+        nothing = np.full((1, 1), np.nan, dtype=np.float32)
+        return BackgroundMesh(np.zeros(1), np.zeros(1), nothing, nothing)
     ny, nx = sci.shape
     y0, rows = _cells(ny)
     x0, columns = _cells(nx)
@@ -167,10 +172,13 @@ def measure_mesh(
         )
         enough = n >= max(1, sample.shape[2] // 16)
         level = np.where(enough, level, np.nan)
-    noise = level - below
+    with np.errstate(over='ignore'):
+        noise = level - below
     level = np.where(np.isfinite(level), level, whole.level)
-    noise = np.where(np.isfinite(noise) & (noise > 0), noise, whole.noise)
-    noise = np.maximum(noise, 0.5 * whole.noise)
+    measured = np.isfinite(noise) & (noise > 0)
+    # The noise of the whole image holds its gradients: no floor for that of cells.
+    floor = 0.5 * np.quantile(noise[measured], _QUIET) if measured.any() else 0.0
+    noise = np.maximum(np.where(measured, noise, whole.noise), floor)
     return BackgroundMesh(
         x0 + (columns[0][-1] - columns[0][0]) / 2,
         y0 + (rows[0][-1] - rows[0][0]) / 2,

@@ -72,6 +72,55 @@ def test_networks_of_several_inputs(scales_model: Path, star_field) -> None:
         assert saliency[4:7, 4:7].max() == saliency.max() > 5
         # This network looks at the centre and its four neighbours alone.
         assert np.abs(saliency[[0, 1, 2, 8, 9, 10]]).max() < 1e-3
+        assert [view.scale for view in explanation.views] == [1, 3, 9]
+        assert {view.cutout.shape for view in explanation.views} == {(11, 11)}
+        assert explanation.views[0].saliency is saliency
+
+
+def test_width_of_the_explanation_is_that_of_the_verdict(
+    scales_model: Path, star_field
+) -> None:
+    """The estimated one, or the given one: a star looks sharp to a wide PSF."""
+    estimated, given, wide = (
+        explain_source(
+            star_field.data, tuple(star_field.stars[3]), unit='electron',
+            model=str(scales_model), **options,
+        ).saliency
+        for options in ({}, {'fwhm': 2.4}, {'fwhm': 3.9})
+    )  # fmt: skip
+    assert estimated == pytest.approx(given, abs=0.1)
+    assert np.abs(wide - given).max() > 1
+
+
+def test_wider_views_have_a_say(scales_model: Path, star_field) -> None:
+    """What makes a source extended is the light about it, at the scale of 3x3."""
+    y, x = np.indices(star_field.data.shape)
+    galaxy = 400 * np.exp(-((x - 100) ** 2 + (y - 40) ** 2) / (2 * 6**2))
+    explanation = explain_source(
+        star_field.data + galaxy, (100, 40), unit='electron', model=str(scales_model)
+    )
+    assert explanation.class_name == 'extended'
+    wide = explanation.views[1].saliency
+    assert wide.max() > 2
+    assert np.abs(wide[[0, 1, 9, 10]]).max() < 1e-3
+    assert np.abs(wide[3:8, 3:8]).max() == np.abs(wide).max()
+
+
+def test_figure_of_several_views(scales_model: Path, star_field) -> None:
+    """A row for each scale, which its title names, on the exposure's pixels."""
+    position = tuple(star_field.stars[3])
+    explanation = explain_source(
+        star_field.data, position, unit='electron', model=str(scales_model)
+    )
+    axes = explanation_figure(explanation).axes
+    titles = [each.get_title() for each in axes]
+    assert titles.count('what speaks for star') == 3
+    for side in (3, 9):
+        title = f'as the network sees it, {side}x{side} pixels in one'
+        left, right = axes[titles.index(title)].get_xlim()
+        assert right - left == 11 * side
+        assert left < position[0] - 4 * side
+        assert right > position[0] + 4 * side
 
 
 def test_what_is_hidden_is_sky(star_field) -> None:

@@ -283,3 +283,21 @@ def test_tiny_images(shape: tuple[int, int]) -> None:
     batch = prepare(image, [[0, 0], [shape[1] - 1, shape[0] - 1], [50, 50]])
     assert not batch.valid.any()
     assert finite(batch)
+
+
+@pytest.mark.parametrize('shape', [(0, 0), (0, 5), (5, 0)])
+def test_empty_images(shape: tuple[int, int]) -> None:
+    """An image without a pixel has positions outside only."""
+    batch = prepare(np.empty(shape), [[0, 0]])
+    assert {'outside', 'unscored'} <= names(batch.flags[0])
+    assert finite(batch)
+
+
+@pytest.mark.parametrize('value', [3e38, -3.4e38])
+def test_enormous_pixels(value: float, image: np.ndarray, xy: np.ndarray) -> None:
+    """Fill values near float32's limit count as a million noises, without warning."""
+    x, y = np.rint(xy[0]).astype(int)
+    image[y + 2 : y + 5, x : x + 3] = value
+    batch = prepare(image, xy)
+    assert finite(batch)
+    assert np.abs(batch.inputs['cutouts']).max() == 1e6

@@ -65,8 +65,15 @@ def test_wrong_preprocessing_is_named() -> None:
     """A network that needs three scales says which inputs it lacks."""
     config = replace(MULTISCALE, preprocessing='zscale-log-1')
     with pytest.raises(
-        ValueError, match=r"needs the inputs \['cutouts', 'wide', 'far'"
+        ModelError, match=r"needs the inputs \['cutouts', 'wide', 'far'"
     ):
+        build_network(config)
+
+
+def test_published_network_takes_cutouts_alone() -> None:
+    """A preprocessing that makes more inputs is refused before there is a network."""
+    config = replace(NetworkConfig(), preprocessing='local-noise-1')
+    with pytest.raises(ModelError, match='isr2024 takes cutouts alone'):
         build_network(config)
 
 
@@ -133,6 +140,12 @@ class TestMultiScale:
         pixels = np.array([-1e6, -30, -1, -1e-3, 0, 1e-3, 0.5, 1, 4, 250, 1e5, 1e12])
         found = _compressed(torch.tensor(pixels, dtype=torch.float32)).numpy()
         assert found == pytest.approx(np.arcsinh(pixels / 2) / 5, rel=1e-5, abs=1e-7)
+
+    def test_enormous_pixels(self) -> None:
+        """As bright as the preprocessing lets a pixel be, there is a verdict."""
+        inputs = parity_inputs(SHAPES, 8)
+        inputs['cutouts'][:, 0, 5, 5] = 1e6
+        assert np.isfinite(predict_logits(built(), inputs)).all()
 
     @pytest.mark.parametrize('fwhm', [1.4, 2.0, 3.0, 4.0])
     def test_star_of_the_told_width_leaves_nothing(self, fwhm: float) -> None:

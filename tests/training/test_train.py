@@ -242,6 +242,18 @@ class TestLoss:
             expected, rel=1e-4
         )
 
+    @pytest.mark.parametrize(
+        'focal',
+        [1.0, 2.0],
+    )
+    def test_what_is_certain_has_a_gradient(self, focal: float) -> None:
+        """A cutout whose loss is 0 in float32 does not spoil the parameters."""
+        import torch
+
+        logits = torch.tensor([[40.0, -40.0, -40.0]], requires_grad=True)
+        _Loss(torch.ones(3), focal)(logits, torch.tensor([0])).backward()
+        assert torch.isfinite(logits.grad).all()
+
     def test_rare_classes_count_more(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -487,6 +499,30 @@ def test_new_version_takes_the_place_of_the_old(
     }  # fmt: skip
     with pytest.raises(ExportError, match='another SHA-256'):
         write_model(weights, card, b'other')
+
+
+def test_the_default_is_what_the_task_means(
+    exported: tuple[Path, ModelCard, float], tmp_path: Path
+) -> None:
+    """The first model of a task, until another is made the default."""
+    from dataclasses import replace
+
+    weights = tmp_path / 'weights'
+    shutil.copytree(exported[0], weights)
+    card = replace(exported[1], name='second')
+    content = (weights / 'tiny-1.0.onnx').read_bytes()
+
+    def meant() -> str:
+        manifest = json.loads((weights / 'manifest.json').read_text())
+        assert set(manifest['models']) == {'tiny', 'second'}
+        return manifest['aliases']['source']
+
+    write_model(weights, card, content)
+    assert meant() == 'tiny'
+    write_model(weights, card, content, default=True)
+    assert meant() == 'second'
+    write_model(weights, exported[1], content)
+    assert meant() == 'second'
 
 
 def test_unfinished_training_cannot_be_exported(tmp_path: Path) -> None:

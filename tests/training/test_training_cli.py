@@ -103,6 +103,18 @@ def test_simulate_writes_exposures_with_truth(tmp_path: Path) -> None:
     assert (tmp_path / 'demo-field-7_flc.fits').stat().st_mtime_ns == before
 
 
+def test_simulate_random_cameras(tmp_path: Path) -> None:
+    """Each seed has a camera of its own, which is noted beside the exposure."""
+    output = simulate(tmp_path, '--camera', 'random', '-n', '2', '--seed', '3')
+    assert output.startswith('2 exposures written')
+    cameras = [
+        json.loads((tmp_path / f'random-field-{seed}.json').read_text())['camera']
+        for seed in (3, 4)
+    ]
+    assert cameras[0]['name'] == cameras[1]['name'] == 'random'
+    assert cameras[0]['gain'] != cameras[1]['gain']
+
+
 def test_simulate_makes_again_what_is_not_whole(tmp_path: Path) -> None:
     """An exposure whose truth or record is missing is written again."""
     simulate(tmp_path)

@@ -114,7 +114,7 @@ def simulate(
     and cosmic rays. Files that are there with the same settings are kept.
 
     Without --camera the exposures are those that the configuration's network is
-    trained on. The step train makes the same ones in memory, by their seeds, so
+    trained on. The step train makes its own, by the same seeds, in its cache, so
     that these files are for looking at and for other programs.
     """
     written, kept = _need('simulated_files').write_exposures(

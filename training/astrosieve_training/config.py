@@ -245,6 +245,8 @@ class NetworkConfig:
             _require(
                 all(n > 0 for n in value), f'network.{key}', value, 'positive integers'
             )
+        good = len(self.filters) == 2
+        _require(good, 'network.filters', self.filters, 'two numbers')
         good = len(self.images) > 0 and set(self.images) <= _IMAGES
         _require(good, 'network.images', self.images, f'of {sorted(_IMAGES)}')
         good = set(self.context) <= _CONTEXT
@@ -329,6 +331,8 @@ class TrainConfig:
         for key in ('weight_decay', 'class_weight', 'focal', 'fwhm_jitter'):
             value = getattr(self, key)
             _require(value >= 0, f'train.{key}', value, '0 or more')
+        good = self.focal == 0 or self.focal >= 1
+        _require(good, 'train.focal', self.focal, '0, or 1 or more')
         good = self.schedule in ('constant', 'one-cycle')
         _require(good, 'train.schedule', self.schedule, "'constant' or 'one-cycle'")
         good = self.balance == 0 or self.balance >= 1

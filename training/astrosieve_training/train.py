@@ -671,6 +671,7 @@ def train(
     """
     from tqdm import trange
 
+    build_network(config.network)  # what cannot be is refused before the work
     folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     data = prepare(config, cache or folder / 'cache', progress=progress)

@@ -13,6 +13,10 @@ from astrosieve.preprocessing._base import Batch, FittedPreprocessing, cut_out
 __all__ = ['LocalNoise']
 
 
+_LARGEST = np.float32(1e6)
+"""S/N beyond which pixels are all alike: fill values are no light."""
+
+
 class LocalNoise:
     """
     Cutouts at three scales, above the local sky, in units of the local noise.
@@ -28,7 +32,7 @@ class LocalNoise:
     the position; means are in units of the noise of a mean. The blocks of the means
     lie on a grid that is the image's, so that they are made once. Nothing depends on
     the unit or on the level of the sky. Pixels that are not usable count as sky in
-    ``cutouts`` and are left out of the means.
+    ``cutouts`` and are left out of the means; no value exceeds a million.
 
     Parameters
     ----------
@@ -85,7 +89,8 @@ class LocalNoise:
             raise ValueError(msg)
         mesh = measure_mesh(sci, spoilt=spoilt, background=background)
         level = float(np.median(mesh.level))
-        wide, far = _block_means(sci, spoilt, level)
+        with np.errstate(over='ignore', invalid='ignore'):
+            wide, far = _block_means(sci, spoilt, level)
         return _FittedLocalNoise(self, sci, spoilt, float(fwhm), mesh, level, wide, far)
 
 
@@ -169,10 +174,11 @@ class _FittedLocalNoise:
         scale = 1 / np.where(noise > 0, noise, np.float32(1))
 
         def scaled(pixels: np.ndarray, level: np.ndarray, factor: float) -> np.ndarray:
-            pixels -= level[:, None, None]
-            pixels *= (np.float32(factor) * scale)[:, None, None]
+            with np.errstate(over='ignore', invalid='ignore'):
+                pixels -= level[:, None, None]
+                pixels *= (np.float32(factor) * scale)[:, None, None]
             pixels[np.isnan(pixels)] = 0
-            return pixels[:, None]
+            return np.clip(pixels, -_LARGEST, _LARGEST, out=pixels)[:, None]
 
         inputs = {'cutouts': scaled(cut.pixels, sky, 1)}
         for name, image in (('wide', self.wide), ('far', self.far)):

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from astrosieve.exceptions import ModelError
+
 if TYPE_CHECKING:
     from astrosieve_training.config import NetworkConfig
 
@@ -38,6 +40,9 @@ def build(
         Takes (N, 1, size, size), returns (N, C) logits.
     """
     layers: list[nn.Module] = []
+    if list(shapes) != ['cutouts']:
+        msg = f'isr2024 takes cutouts alone; its preprocessing makes {list(shapes)}'
+        raise ModelError(msg)
     channels, size, _ = shapes['cutouts']
     for filters in config.filters:
         layers += [

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from astrosieve.exceptions import ModelError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -152,5 +154,5 @@ def build(config: NetworkConfig, *, shapes: Mapping[str, tuple[int, ...]]) -> nn
         msg = (
             f'multiscale needs the inputs {wanted} with cutouts of 11x11; got {shapes}'
         )
-        raise ValueError(msg)
+        raise ModelError(msg)
     return MultiScale(config)
