@@ -21,6 +21,7 @@ import numpy as np
 from astrosieve.calibration import softmax
 from astrosieve.cards import ModelCard
 from astrosieve.exceptions import ModelError, ModelIntegrityError
+from astrosieve.preprocessing import width_hypotheses
 from astrosieve.session import CHUNK_SIZE, OnnxSession
 
 __all__ = ['Model', 'list_models', 'load_model', 'sha256_of']
@@ -103,6 +104,14 @@ class Model:
         -------
         probabilities : (N, C) float32 `~numpy.ndarray`
         """
+        parts = [
+            self._probabilities(each, chunk_size) for each in width_hypotheses(inputs)
+        ]
+        return parts[0] if len(parts) == 1 else np.mean(parts, axis=0)
+
+    def _probabilities(
+        self, inputs: dict[str, np.ndarray], chunk_size: int
+    ) -> np.ndarray:
         logits = self._session.run(inputs, chunk_size=chunk_size)
         if logits.shape[1] != len(self.card.classes):
             msg = (

@@ -23,15 +23,11 @@ from astrosieve.finders import detect
 from astrosieve.pixels import spoilt_pixels
 from astrosieve.psf import estimate_fwhm
 from astrosieve.registry import Model, load_model
-from astrosieve.sources import (
-    DEFAULT_FWHM,
-    Explanation,
-    classify_sources,
-    explain_source,
-)
+from astrosieve.sources import Explanation, classify_sources, explain_source
 from astrosieve.units import PixelUnit, electron_scale, parse_unit
 
 __all__ = [
+    'DEFAULT_FWHM',
     'ClassifyOptions',
     'chip_fwhm',
     'classify_chip',
@@ -49,6 +45,8 @@ _NOMINAL_FWHM = {
     ('WFPC2', '1'): 1.6,
     ('WFPC2', ''): 1.4,
 }
+DEFAULT_FWHM = 2.0
+"""Width that finders take, pixels, where that of the PSF is not known."""
 
 _NO_DETECTIONS = QTable({'id': [0], 'x_centroid': [0.0], 'y_centroid': [0.0]})[:0]
 
@@ -98,7 +96,7 @@ class ClassifyOptions:
 
 def chip_fwhm(
     chip: Chip, fwhm: float | None = None, *, spoilt: np.ndarray | None = None
-) -> float:
+) -> float | None:
     """
     Return the FWHM to use for a chip.
 
@@ -113,14 +111,10 @@ def chip_fwhm(
 
     Returns
     -------
-    fwhm : float
+    fwhm : float or None
         Pixels: the estimate from the image, unless it is implausible for a
-        camera that is known, whose nominal width is then used.
-
-    Warns
-    -----
-    AstrosieveWarning
-        Where the width is neither given, nor measurable, nor known.
+        camera that is known, whose nominal width is then used. None where the
+        width is neither given, nor measurable, nor known.
     """
     if fwhm is not None:
         return fwhm
@@ -128,17 +122,22 @@ def chip_fwhm(
     nominal = _NOMINAL_FWHM.get((chip.instrument, chip.detector)) or _NOMINAL_FWHM.get(
         (chip.instrument, '')
     )
-    if nominal is not None:
-        plausible = measured is not None and 0.75 < measured / nominal < 1.5
-        return measured if measured is not None and plausible else nominal
-    if measured is None:
-        msg = (
-            f'{chip.name}: too few stars to estimate the width of the PSF; taken as '
-            f'{DEFAULT_FWHM} pixels. Give fwhm= (--fwhm)'
-        )
-        warnings.warn(msg, AstrosieveWarning, stacklevel=2)
-        return DEFAULT_FWHM
-    return measured
+    if nominal is None:
+        return measured
+    plausible = measured is not None and 0.75 < measured / nominal < 1.5
+    return measured if plausible else nominal
+
+
+def _kernel_width(chip: Chip, fwhm: float | None) -> float:
+    """Return the width that finders are given; a guess is said to be one."""
+    if fwhm is not None:
+        return fwhm
+    msg = (
+        f'{chip.name}: too few stars to estimate the width of the PSF; the finder '
+        f'takes {DEFAULT_FWHM} pixels. Give fwhm= (--fwhm)'
+    )
+    warnings.warn(msg, AstrosieveWarning, stacklevel=3)
+    return DEFAULT_FWHM
 
 
 def _chip_spoilt(chip: Chip) -> np.ndarray | None:
@@ -215,7 +214,7 @@ def classify_chip(
     spoilt = _chip_spoilt(chip)
     fwhm = chip_fwhm(chip, options.fwhm, spoilt=spoilt)
     if catalog is None:
-        catalog = _detect(chip, options, fwhm, unit, spoilt)
+        catalog = _detect(chip, options, _kernel_width(chip, fwhm), unit, spoilt)
         columns, origin = None, 0.0
         found_by: dict[str, Any] = {'finder': options.finder, 'nsigma': options.nsigma}
     else:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from astrosieve import __version__
 from astrosieve._flags import CLASS_FLAGS
-from astrosieve.background import Background, measure_background
+from astrosieve.background import BackgroundMesh, measure_mesh
 from astrosieve.calibration import complete_prior, reweight
 from astrosieve.cards import ModelCard
 from astrosieve.catalogs import UNSCORED, add_classes, positions
@@ -38,7 +38,6 @@ from astrosieve.units import PixelUnit, electron_scale, parse_unit
 
 __all__ = [
     'COSMIC_RAY_HINT_ODDS',
-    'DEFAULT_FWHM',
     'Explanation',
     'View',
     'classify_sources',
@@ -47,9 +46,6 @@ __all__ = [
 
 COSMIC_RAY_HINT_ODDS = 4.0
 """Factor on the odds of 'cosmic_ray' where DQ has a cosmic-ray bit: a hint."""
-
-DEFAULT_FWHM = 2.0
-"""Width of the PSF, pixels, where it is neither given nor measurable."""
 
 _BLOCK = 16_384  # rows that are cut out at once: bounds the memory
 
@@ -101,8 +97,9 @@ def classify_sources(
         Exposure time, seconds.
     fwhm : float, optional
         FWHM of the point-spread function, pixels; by default it is estimated from
-        the image where the model needs it. Outside the range that the model was
-        trained on there is a warning.
+        the image where the model needs it, and where that cannot be done the
+        probabilities are means over several widths. Outside the range that the
+        model was trained on there is a warning.
     model : str or `~astrosieve.registry.Model`, optional
         Name of a model, path of an ONNX file, or a loaded model.
     operating_point : str, optional
@@ -155,7 +152,7 @@ def classify_sources(
         (a `UnitWarning` where it is that alone). All rows then have the flag
         'out_of_domain'.
     AstrosieveWarning
-        Where the PSF's width is needed and cannot be estimated.
+        Where the PSF's width is wanted and cannot be estimated.
 
     References
     ----------
@@ -181,9 +178,8 @@ def classify_sources(
     dq = _as_plane(dq, 'dq', sci.shape)
     spoilt = _spoilt(sci, mask=mask, dq=dq, err=err, meaning=meaning)
     preprocessing = get_preprocessing(card.preprocessing)
-    background = measure_background(sci, spoilt=spoilt)
-    needed = preprocessing.needs_fwhm
-    width, remarks = _width(sci, spoilt, fwhm, background, needed=needed)
+    mesh = measure_mesh(sci, spoilt=spoilt) if preprocessing.needs_fwhm else None
+    width, remarks = _width(sci, spoilt, fwhm, mesh)
     traits = measure_traits(sci, spoilt=spoilt, fwhm=width)
     _, problem = electron_scale(pixel_unit, gain=gain, exptime=exptime)
     caution = _caution(card, traits, problem)
@@ -193,7 +189,7 @@ def classify_sources(
         remarks.append(caution[1])
         warnings.warn(caution[1], caution[0], stacklevel=2)
 
-    fitted = preprocessing.fit(sci, spoilt=spoilt, fwhm=width, background=background)
+    fitted = preprocessing.fit(sci, spoilt=spoilt, fwhm=width, mesh=mesh)
     probabilities, flags = _score(loaded, fitted, xy, chunk_size)
     if caution:
         flags |= CLASS_FLAGS.out_of_domain
@@ -481,24 +477,22 @@ def _width(
     sci: np.ndarray,
     spoilt: np.ndarray | None,
     fwhm: float | None,
-    background: Background,
-    *,
-    needed: bool,
+    mesh: BackgroundMesh | None,
 ) -> tuple[float | None, list[str]]:
-    """Return the width of the PSF, and what is to be said where it is a guess."""
+    """Return the width of the PSF, and what is to be said where it is not known."""
     if fwhm is not None:
         if not fwhm > 0:
             msg = f'fwhm must be positive; got {fwhm}'
             raise ValueError(msg)
         return float(fwhm), []
-    if not needed:
+    if mesh is None:  # the network does not ask
         return None, []
-    estimate = estimate_fwhm(sci, spoilt=spoilt, background=background)
+    estimate = estimate_fwhm(sci, spoilt=spoilt, mesh=mesh)
     if estimate is not None:
         return estimate, []
-    return DEFAULT_FWHM, [
-        f'too few stars to estimate the width of the PSF; taken as {DEFAULT_FWHM} '
-        'pixels. Give fwhm= (--fwhm)'
+    return None, [
+        'too few stars to estimate the width of the PSF; the probabilities are means '
+        'over widths of 1.6 to 3.7 pixels. Give fwhm= (--fwhm)'
     ]
 
 

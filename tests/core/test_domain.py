@@ -291,14 +291,14 @@ class TestClassification:
             assert np.array_equal(table[name], plain[name], equal_nan=True)
 
     def test_no_stars_to_measure(self, model: Model) -> None:
-        """Without a width the usual one is taken, said, and nothing flagged."""
+        """Without a width several are assumed, which is said, and nothing flagged."""
         with pytest.warns(
-            AstrosieveWarning, match=r'too few stars .* Give fwhm= '
+            AstrosieveWarning, match=r'too few stars .* means over .* Give fwhm= '
         ) as caught:
             table = classify_sources(
                 white(shape=(64, 64)), [[30.0, 30.0]], unit='electron', model=model
             )
         assert [warning.category for warning in caught] == [AstrosieveWarning]
-        assert table.meta['fwhm'] == 2.0
+        assert 'fwhm' not in table.meta
         assert 'too few stars' in table.meta['warnings']
         assert not flagged(table).any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,13 @@ import pytest
 from astrosieve._flags import CLASS_FLAGS
 from astrosieve.background import measure_mesh
 from astrosieve.pixels import spoilt_pixels
-from astrosieve.preprocessing import Batch, LocalNoise, get_preprocessing
+from astrosieve.preprocessing import (
+    Batch,
+    LocalNoise,
+    get_preprocessing,
+    width_hypotheses,
+)
+from astrosieve.registry import load_model
 
 IMAGES = ('cutouts', 'wide', 'far')
 SIDES = {'cutouts': 1, 'wide': 3, 'far': 9}
@@ -76,13 +83,39 @@ def test_fill_is_sky(image: np.ndarray) -> None:
     assert fitted.fill == {'cutouts': 0, 'wide': 0, 'far': 0}
 
 
-@pytest.mark.parametrize('fwhm', [None, 0.0, -2.0, float('nan')])
-def test_needs_a_width(fwhm: float | None, image: np.ndarray) -> None:
-    """Without the width of the PSF there is no input to make."""
-    with pytest.raises(
-        ValueError, match=f'local-noise-1 needs a positive .*got {fwhm}'
-    ):
+@pytest.mark.parametrize('fwhm', [0.0, -2.0, float('nan')])
+def test_impossible_width(fwhm: float, image: np.ndarray) -> None:
+    """A width that cannot be is refused."""
+    with pytest.raises(ValueError, match=f'fwhm must be positive.*got {fwhm}'):
         LocalNoise().fit(image, fwhm=fwhm)
+
+
+def test_unknown_width(image: np.ndarray, xy: np.ndarray) -> None:
+    """What is not known is NaN, and stands for several widths when it is asked."""
+    inputs = LocalNoise().fit(image)(xy).inputs
+    assert np.isnan(inputs['fwhm']).all()
+    assumed = width_hypotheses(inputs)
+    widths = [np.unique(each['fwhm']).tolist() for each in assumed]
+    assert widths == [[np.float32(w)] for w in (1.6, 2.1, 2.8, 3.7)]
+    assert all(each['far'] is inputs['far'] for each in assumed)
+    known = LocalNoise().fit(image, fwhm=2.0)(xy).inputs
+    assert width_hypotheses(known) == [known]
+    mixed = {'fwhm': np.array([[2.5], [np.nan]], dtype=np.float32)}
+    assert [each['fwhm'][0, 0] for each in width_hypotheses(mixed)] == [2.5] * 4
+    assert width_hypotheses({'cutouts': known['cutouts']})[0].keys() == {'cutouts'}
+
+
+def test_unknown_width_averages_the_probabilities(
+    image: np.ndarray, xy: np.ndarray, scales_model: Path
+) -> None:
+    """Each row has the mean of what it has at each assumed width."""
+    model = load_model(scales_model)
+    inputs = LocalNoise().fit(image)(xy).inputs
+    parts = [model.predict(each) for each in width_hypotheses(inputs)]
+    found = model.predict(inputs)
+    assert found == pytest.approx(np.mean(parts, axis=0))
+    assert found.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert np.ptp(parts, axis=0).max() > 1e-4
 
 
 def test_pixels_follow_their_formula(image: np.ndarray, xy: np.ndarray) -> None:

@@ -107,9 +107,10 @@ def test_hits_alone_have_no_width() -> None:
 
 
 def test_few_stars() -> None:
-    """An estimate rests on so many stars and no fewer."""
-    image = field(gaussian, 2.0, n_stars=15)
-    assert estimate_fwhm(image, min_stars=100) is None
+    """An estimate rests on four stars that agree, and on no fewer."""
+    found = {n: estimate_fwhm(field(gaussian, 2.0, n_stars=n)) for n in (2, 15)}
+    assert found[2] is None
+    assert found[15] == pytest.approx(2.0, rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -126,3 +127,33 @@ def test_few_stars() -> None:
 def test_images_without_stars(image: np.ndarray) -> None:
     """Empty, tiny and flat images have no width and give no error."""
     assert estimate_fwhm(image) is None
+
+
+def test_galaxies_do_not_widen_the_estimate() -> None:
+    """Many extended sources of all sizes; few stars, of one width."""
+    rng = np.random.default_rng(3)
+    image = rng.normal(0, 1, (400, 400))
+    y, x = np.mgrid[:400, :400]
+    for _ in range(80):
+        x0, y0 = rng.uniform(10, 390, 2)
+        scale = rng.uniform(1.2, 3)
+        radius = np.hypot(np.hypot(x - x0, (y - y0) / rng.uniform(0.3, 1)), 0.4)
+        image += 300 * np.exp(-radius / scale)
+    for _ in range(12):
+        x0, y0 = rng.uniform(10, 390, 2)
+        image += 400 * np.exp(-((x - x0) ** 2 + (y - y0) ** 2) / (2 * 0.9**2))
+    expected = 0.9 * 2.3548
+    assert estimate_fwhm(image.astype(np.float32)) == pytest.approx(expected, rel=0.1)
+
+
+def test_hits_do_not_narrow_the_estimate() -> None:
+    """Many hits narrower than any star; few stars."""
+    rng = np.random.default_rng(4)
+    image = rng.normal(0, 1, (400, 400))
+    y, x = np.mgrid[:400, :400]
+    for n, sigma, peak in ((300, 0.5, 200), (12, 1.3, 200)):
+        for _ in range(n):
+            x0, y0 = rng.uniform(10, 390, 2)
+            image += peak * np.exp(-((x - x0) ** 2 + (y - y0) ** 2) / (2 * sigma**2))
+    expected = 1.3 * 2.3548
+    assert estimate_fwhm(image.astype(np.float32)) == pytest.approx(expected, rel=0.1)

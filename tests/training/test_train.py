@@ -318,10 +318,27 @@ class TestAugmentation:
 
     def test_half_is_told_the_true_width(self) -> None:
         """Without jitter exactly; where it is not known, the measured one."""
-        unknown, known = self.widths(0.0)
+        unknown, known = self.widths(1e-9)
         assert (unknown == 2).all()
         assert set(known.tolist()) == {2.0, 3.0}
         assert (known == 3).mean() == pytest.approx(0.5, abs=0.03)
+
+    def test_without_jitter_the_measured_width_is_told(self) -> None:
+        """All of them, wherever there is one."""
+        unknown, known = self.widths(0.0)
+        assert (unknown == 2).all()
+        assert (known == 2).all()
+
+    def test_what_is_not_measured_is_told_as_it_is(self) -> None:
+        """The true width stands in for one that could not be measured."""
+        examples = Examples(
+            {'fwhm': np.array([[np.nan], [2.0]], dtype=np.float32)},
+            np.zeros(2, dtype=np.int64),
+            np.zeros(2, dtype=np.float32),
+            np.full(2, 3.0, dtype=np.float32),
+        )
+        told = _told_widths(examples, 0.0, np.random.default_rng(0))
+        assert told.tolist() == [[3.0], [2.0]]
 
     def test_told_widths_scatter(self) -> None:
         """By a log-normal factor of the given width about the true one."""

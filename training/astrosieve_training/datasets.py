@@ -33,7 +33,7 @@ from astrosieve.exposures import Chip
 from astrosieve.finders import detect
 from astrosieve.pixels import spoilt_pixels
 from astrosieve.preprocessing import get_preprocessing
-from astrosieve.source_catalogs import chip_fwhm
+from astrosieve.source_catalogs import DEFAULT_FWHM, chip_fwhm
 from astrosieve.units import electron_scale
 from astrosieve_training.config import (
     ExposurePlan,
@@ -72,7 +72,7 @@ class DetectionSet:
         Arrays of N rows, by the name of the network's input.
     rows : `~astropy.table.Table`
         N rows: ``x``, ``y``, ``finder``, ``exposure``, ``camera``, ``scene``,
-        ``fwhm`` (as measured), ``psf_fwhm`` (true, NaN for real frames),
+        ``fwhm`` (as measured, else NaN), ``psf_fwhm`` (true, NaN for real frames),
         ``noise_ratio`` (see `~astrosieve.domain.ImageTraits`), ``label``, ``share``,
         ``contested``, ``snr``, ``valid``, ``fill`` (value of a pixel filled with
         sky), and more for judgement.
@@ -176,7 +176,7 @@ class _Image:
 
     chip: Chip
     spoilt: np.ndarray | None
-    fwhm: float
+    fwhm: float | None
 
     @classmethod
     def of(cls, chip: Chip, *, use_dq: bool, fwhm: float | None) -> _Image:
@@ -184,10 +184,12 @@ class _Image:
         if use_dq and chip.dq is not None:
             lost = dq_to_mask(chip.dq, chip.dq_meaning.no_signal)
         spoilt = spoilt_pixels(chip.sci, mask=chip.mask, no_signal=lost)
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', AstropyUserWarning)
-            width = chip_fwhm(chip, fwhm, spoilt=spoilt)
-        return cls(chip, spoilt, width)
+        return cls(chip, spoilt, chip_fwhm(chip, fwhm, spoilt=spoilt))
+
+    @property
+    def kernel_width(self) -> float:
+        """Width that finders are given."""
+        return DEFAULT_FWHM if self.fwhm is None else self.fwhm
 
     def find(self, finders: Sequence[FinderConfig]) -> Table:
         """Return ``x``, ``y``, ``finder`` of all that the finders find."""
@@ -202,7 +204,7 @@ class _Image:
                 table = detect(
                     chip.sci,
                     finder.name,
-                    fwhm=self.fwhm,
+                    fwhm=self.kernel_width,
                     nsigma=finder.nsigma,
                     scale=scale,
                     spoilt=self.spoilt,
@@ -236,7 +238,7 @@ class _Image:
         data = self.chip.sci - np.float32(level)
         if self.spoilt is not None:
             data[self.spoilt != 0] = 0
-        columns = measure(data, xy, self.fwhm, self.chip)
+        columns = measure(data, xy, self.kernel_width, self.chip)
         return {f'row_{name}': np.asarray(columns[name]) for name in columns.colnames}
 
 
@@ -259,7 +261,8 @@ def _labelled(
     traits = measure_traits(image.chip.sci, spoilt=image.spoilt)
     ratio = traits.noise_ratio
     rows['exposure'], rows['camera'], rows['scene'] = exposure, camera, scene
-    rows['fwhm'], rows['psf_fwhm'] = image.fwhm, psf_fwhm
+    rows['fwhm'] = float('nan') if image.fwhm is None else image.fwhm
+    rows['psf_fwhm'] = psf_fwhm
     rows['noise_ratio'] = float('nan') if ratio is None else ratio
     return {f'row_{name}': np.asarray(rows[name]) for name in rows.colnames}
 

@@ -22,7 +22,9 @@ import torch
 from torch import nn
 
 from astrosieve.atomic import atomic_path
+from astrosieve.calibration import softmax
 from astrosieve.exceptions import OutputError
+from astrosieve.preprocessing import width_hypotheses
 from astrosieve_training.calibrate import Calibration, calibrate
 from astrosieve_training.config import SourceConfig, TrainConfig, digest
 from astrosieve_training.datasets import (
@@ -368,7 +370,7 @@ def prepare(
         calibrating,
         holdout,
         counts,
-        (float(widths.min()), float(widths.max())),
+        (float(np.nanmin(widths)), float(np.nanmax(widths))),
         domain,
     )
 
@@ -420,12 +422,13 @@ def _spoil(examples: Examples, share: float, rng: np.random.Generator) -> np.nda
 def _told_widths(
     examples: Examples, jitter: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return widths of the PSF, half measured, half true and jittered."""
+    """Return widths of the PSF: half, and those not measured, true and jittered."""
     measured = examples.inputs['fwhm']
     factors = np.exp(rng.normal(0, jitter, len(examples)))
     true = (examples.fwhm * factors).astype(np.float32)[:, None]
-    use = (rng.random(len(examples)) < 0.5)[:, None] & np.isfinite(true)
-    return np.where(use, true, measured)
+    share = 0.5 if jitter else 0.0
+    use = (rng.random(len(examples)) < share)[:, None] | np.isnan(measured)
+    return np.where(use & np.isfinite(true), true, measured)
 
 
 def _augmented(
@@ -435,7 +438,7 @@ def _augmented(
     inputs = dict(examples.inputs)
     if settings.spoil:
         inputs['cutouts'] = _spoil(examples, settings.spoil, rng)
-    if 'fwhm' in inputs and settings.fwhm_jitter:
+    if 'fwhm' in inputs:
         inputs['fwhm'] = _told_widths(examples, settings.fwhm_jitter, rng)
     return _turned(inputs, rng) if settings.augment else inputs
 
@@ -470,6 +473,19 @@ def predict_logits(
     logits : (N, C) float32 `~numpy.ndarray`
     """
     network.eval()
+    parts = [
+        _run(network, each, chunk_size=chunk_size) for each in width_hypotheses(inputs)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    # Logits of which the softmax is the mean of the probabilities.
+    mean = np.mean([softmax(each) for each in parts], axis=0)
+    return np.log(np.maximum(mean, 1e-30)).astype(np.float32)
+
+
+def _run(
+    network: nn.Module, inputs: dict[str, np.ndarray], *, chunk_size: int
+) -> np.ndarray:
     n = len(next(iter(inputs.values())))
     with torch.inference_mode():
         parts = [
@@ -714,7 +730,8 @@ def train(
         atomic_path(folder / 'examples.npz', overwrite=True) as temporary,
         temporary.open('wb') as file,
     ):
-        np.savez_compressed(file, **data.holdout[rows].inputs)  # type: ignore[arg-type]
+        inputs = width_hypotheses(data.holdout[rows].inputs)[0]
+        np.savez_compressed(file, **inputs)  # type: ignore[arg-type]
     for name, content in (('config', asdict(config)), ('summary', summary)):
         with atomic_path(folder / f'{name}.json', overwrite=True) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from astrosieve.exceptions import ModelError
 from astrosieve.preprocessing._base import Batch, FittedPreprocessing, Preprocessing
-from astrosieve.preprocessing.local_noise import LocalNoise
+from astrosieve.preprocessing.local_noise import LocalNoise, width_hypotheses
 from astrosieve.preprocessing.zscale_log import ZScaleLog
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     'Preprocessing',
     'ZScaleLog',
     'get_preprocessing',
+    'width_hypotheses',
 ]
 
 _PREPROCESSINGS: dict[str, Callable[[], Preprocessing]] = {

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from astrosieve._flags import CLASS_FLAGS
-from astrosieve.background import Background
+from astrosieve.background import BackgroundMesh
 from astrosieve.cutouts import extract_cutouts, pixel_indices
 
 _UNSCORABLE = CLASS_FLAGS.value(
@@ -69,13 +69,14 @@ class Preprocessing(Protocol):
         *,
         spoilt: np.ndarray | None = None,
         fwhm: float | None = None,
-        background: Background | None = None,
+        mesh: BackgroundMesh | None = None,
     ) -> FittedPreprocessing:
         """
         Measure what the whole image says.
 
         ``spoilt`` is as from `~astrosieve.pixels.spoilt_pixels`; ``fwhm``, pixels, is
-        wanted where `needs_fwhm` is true; ``background`` saves its measurement.
+        wanted where `needs_fwhm` is true; ``mesh`` saves its measurement.
+        A ``fwhm`` of None is one that is not known.
         """
 
 

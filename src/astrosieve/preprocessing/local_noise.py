@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astrosieve.background import Background, BackgroundMesh, measure_mesh
+from astrosieve.background import BackgroundMesh, measure_mesh
 from astrosieve.cutouts import extract_cutouts
 from astrosieve.preprocessing._base import Batch, FittedPreprocessing, cut_out
 
-__all__ = ['LocalNoise']
+__all__ = ['LocalNoise', 'width_hypotheses']
+
+_WIDTHS = (1.6, 2.1, 2.8, 3.7)
 
 
 _LARGEST = np.float32(1e6)
@@ -26,7 +28,7 @@ class LocalNoise:
     - ``cutouts``, (N, 1, 11, 11): the pixels about the position;
     - ``wide``, (N, 1, 11, 11): means of 3x3 pixels over 33x33 pixels;
     - ``far``, (N, 1, 11, 11): means of 9x9 pixels over 99x99 pixels;
-    - ``fwhm``, (N, 1): the width of the PSF, pixels.
+    - ``fwhm``, (N, 1): the width of the PSF, pixels, NaN where it is not known.
 
     Sky and noise come from a mesh (`~astrosieve.background.measure_mesh`), taken at
     the position; means are in units of the noise of a mean. The blocks of the means
@@ -63,7 +65,7 @@ class LocalNoise:
         *,
         spoilt: np.ndarray | None = None,
         fwhm: float | None = None,
-        background: Background | None = None,
+        mesh: BackgroundMesh | None = None,
     ) -> FittedPreprocessing:
         """
         Measure sky and noise of an image, and bin it.
@@ -74,24 +76,26 @@ class LocalNoise:
             Image in any linear unit, with or without its sky.
         spoilt : 2D uint8 `~numpy.ndarray`, optional
             As from `~astrosieve.pixels.spoilt_pixels`.
-        fwhm : float
-            FWHM of the PSF, pixels.
-        background : `~astrosieve.background.Background`, optional
-            Of the whole image; measured where it is not given.
+        fwhm : float, optional
+            FWHM of the PSF, pixels; NaN in the input where it is not given, see
+            `width_hypotheses`.
+        mesh : `~astrosieve.background.BackgroundMesh`, optional
+            Measured where it is not given.
 
         Returns
         -------
         fitted : callable
             Takes (N, 2) positions, returns a `Batch`.
         """
-        if fwhm is None or not fwhm > 0:
-            msg = f'the preprocessing {self.name} needs a positive fwhm; got {fwhm}'
+        if fwhm is not None and not fwhm > 0:
+            msg = f'fwhm must be positive, or None where it is not known; got {fwhm}'
             raise ValueError(msg)
-        mesh = measure_mesh(sci, spoilt=spoilt, background=background)
+        width = float('nan') if fwhm is None else float(fwhm)
+        mesh = mesh or measure_mesh(sci, spoilt=spoilt)
         level = float(np.median(mesh.level))
         with np.errstate(over='ignore', invalid='ignore'):
             wide, far = _block_means(sci, spoilt, level)
-        return _FittedLocalNoise(self, sci, spoilt, float(fwhm), mesh, level, wide, far)
+        return _FittedLocalNoise(self, sci, spoilt, width, mesh, level, wide, far)
 
 
 def _block_sums(image: np.ndarray) -> np.ndarray:
@@ -140,6 +144,31 @@ def _block_means(
         means.append(mean)
         sums, numbers = _block_sums(sums), _block_sums(numbers)
     return means[0], means[1]
+
+
+def width_hypotheses(inputs: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """
+    Return inputs that a network can be asked about, one for each width to assume.
+
+    Parameters
+    ----------
+    inputs : dict of str to `~numpy.ndarray`
+        Of any preprocessing.
+
+    Returns
+    -------
+    hypotheses : list of dict
+        The inputs alone where the width of the PSF is known, or no input. Else one
+        for each of several widths from 1.6 to 3.7 pixels, in place of NaN: the
+        probabilities are to be averaged over them.
+    """
+    fwhm = inputs.get('fwhm')
+    if fwhm is None or not np.isnan(fwhm).any():
+        return [inputs]
+    return [
+        {**inputs, 'fwhm': np.where(np.isnan(fwhm), np.float32(width), fwhm)}
+        for width in _WIDTHS
+    ]
 
 
 @dataclass(frozen=True)

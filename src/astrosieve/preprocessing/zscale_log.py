@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from astrosieve.background import Background
+from astrosieve.background import BackgroundMesh
 from astrosieve.pixels import sample_pixels
 from astrosieve.preprocessing._base import Batch, FittedPreprocessing, cut_out
 
@@ -57,7 +57,7 @@ class ZScaleLog:
         *,
         spoilt: np.ndarray | None = None,
         fwhm: float | None = None,
-        background: Background | None = None,
+        mesh: BackgroundMesh | None = None,
     ) -> FittedPreprocessing:
         """
         Find the limits of an image.
@@ -68,7 +68,7 @@ class ZScaleLog:
             Image in any linear unit, with or without its sky.
         spoilt : 2D uint8 `~numpy.ndarray`, optional
             As from `~astrosieve.pixels.spoilt_pixels`.
-        fwhm, background : optional
+        fwhm, mesh : optional
             Not used.
 
         Returns
