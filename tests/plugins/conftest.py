@@ -7,9 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import photutils
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leave out what runs HAP, which needs photutils 2, where there is another."""
+    if int(photutils.__version__.partition('.')[0]) < 3:
+        return
+    hap = [item for item in items if 'hap' in item.keywords]
+    config.hook.pytest_deselected(items=hap)
+    items[:] = [item for item in items if 'hap' not in item.keywords]
+
 
 NY, NX, GAP = 200, 220, 20
 SCALE = 0.05  # arcseconds to a pixel

@@ -539,8 +539,10 @@ def test_closing_keeps_unsaved_labels_alone(viewer: Any, flc: Path) -> None:
     """Close leaves no marker and no pixels behind; labels return on Classify."""
     viewer.open(f'{flc}[SCI,1]')
     plugin = viewer.start()
+    plugin.close()
     viewer.rest(1.5)  # ginga shows the plugin's name for a second
     clean = window(plugin)
+    plugin = viewer.start()
     plugin.classify()
     plugin.it.select(np.array([3]))
     plugin.done('explain')
@@ -550,7 +552,7 @@ def test_closing_keeps_unsaved_labels_alone(viewer: Any, flc: Path) -> None:
     plugin.close()
     assert not plugin.view.get_canvas().has_tag(layer)
     assert not plugin.channel.opmon.is_active('ClassifySources')
-    viewer.rest(0.2)
+    viewer.rest(1.5)
     assert np.array_equal(window(plugin), clean)
     gc.collect()
     assert chip() is None

@@ -2,7 +2,7 @@
 The place of HAP's cosmic-ray cut, in the pipeline's own code.
 
 drizzlepac's HAP code up to 3.11 needs photutils 2.3; with photutils 3 it breaks by
-itself. The tests that run it are skipped then: they want an environment of their own,
+itself. The tests that run it are left out then: they want an environment of their own,
 ``pip install drizzlepac photutils==2.3.0 astrosieve[test]``.
 """
 
@@ -14,17 +14,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import photutils
 import pytest
 from photutils.segmentation import SourceCatalog, detect_sources
 
 from astrosieve.exceptions import AstrosieveError
 from astrosieve_plugins.tweakreg_catalogs import classify_sources, filtered_hap
-
-NEEDS_PHOTUTILS_2 = pytest.mark.skipif(
-    int(photutils.__version__.partition('.')[0]) > 2,
-    reason='HAP code of drizzlepac needs photutils 2',
-)
 
 
 def matched(table_xy: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -75,7 +69,7 @@ class TestFunction:
             classify_sources(SimpleNamespace(), 2.4, model=str(tiny_model))
 
 
-@NEEDS_PHOTUTILS_2
+@pytest.mark.hap
 class TestPipeline:
     """In ``drizzlepac.haputils``."""
 

@@ -25,7 +25,9 @@ from astrosieve_plugins.tweakreg_catalogs import (
     updating,
     write_catalogs,
 )
+from astrosieve_plugins.tweakreg_catalogs.aligning import in_whole_pixels
 from astrosieve_plugins.tweakreg_catalogs.figures import match_figure, residual_figure
+from astrosieve_plugins.tweakreg_catalogs.inputs import read_exposures
 from astrosieve_plugins.tweakreg_catalogs.running import failed_alignment
 
 with warnings.catch_warnings():
@@ -599,6 +601,24 @@ class TestCommand:
         assert 'unpack it' in result.output
         result = run(field.names[0], packed, '--finder', 'peaks', '--no-compare')
         assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ('options', 'pixels'),
+    [
+        ({}, 20),
+        ({'searchrad': 0.51}, 11),
+        ({'searchrad': 7.2, 'searchunits': 'pixels'}, 8),
+        ({'searchrad': 9, 'searchunits': 'pixels'}, 9),
+    ],
+)
+def test_search_radius_in_whole_pixels(
+    options: dict, pixels: int, make_alignable: Callable[..., Any]
+) -> None:
+    """Any other shifts TweakReg's first guess; 0.05 arcsec to a pixel here."""
+    exposures = read_exposures(make_alignable(1).paths)
+    given = in_whole_pixels(options, exposures)
+    assert given == {'searchrad': pixels, 'searchunits': 'pixels'}
 
 
 def test_figures_of_nothing(make_alignable: Callable[..., Any]) -> None:
