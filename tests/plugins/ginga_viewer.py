@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
+import sys
 import threading
 import time
 from argparse import ArgumentParser
@@ -16,6 +18,8 @@ os.environ.setdefault('QT_QPA_PLATFORM', 'offscreen')
 import ginga.toolkit
 
 ginga.toolkit.use('pyside6')
+for name in [name for name in sys.modules if name.startswith('ginga.gw.')]:
+    importlib.reload(sys.modules[name])  # was loaded for the canvas, without widgets
 
 from ginga.rv import main as rv  # noqa: E402  (the toolkit is chosen first)
 from qtpy import QtCore, QtTest  # noqa: E402

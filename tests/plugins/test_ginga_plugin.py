@@ -634,8 +634,11 @@ BAD: dict[str, tuple[Callable[[], Any] | None, str]] = {
 
 
 @pytest.mark.parametrize('case', BAD)
-def test_bad_images_are_messages(viewer: Any, case: str) -> None:
+def test_bad_images_are_messages(
+    viewer: Any, case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing to classify is said in the status line; the viewer goes on."""
+    monkeypatch.chdir(tmp_path)  # Save names a file in the current folder
     make, said = BAD[case]
     if make is not None:
         viewer.show(make())
@@ -645,6 +648,7 @@ def test_bad_images_are_messages(viewer: Any, case: str) -> None:
     assert said in plugin.status
     assert plugin.shown == 0
     plugin.press(plugin.w.save)
+    plugin.done('save')
     plugin.press(plugin.w.undo)
     assert plugin.w.classify.get_enabled()
 

@@ -66,6 +66,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,7 @@ from ginga.GingaPlugin import LocalPlugin
 from ginga.gw import Widgets
 from ginga.misc.Bunch import Bunch
 
+from astrosieve._flags import CLASS_FLAGS
 from astrosieve.catalogs import UNSCORED, write_catalog
 from astrosieve.coordinate_files import write_coordinates
 from astrosieve.exceptions import AstrosieveError, CatalogError, ExposureError
@@ -140,6 +142,24 @@ _CLICK = 4  # screen pixels that a click may move
 _PICTURE = 390  # width of the picture, screen pixels
 _LATER = 0.15  # seconds before the table follows a slider
 _BOX = 'selection-box'
+
+
+@dataclass
+class _Task:
+    """Work on its way to another thread and back, whose threads remember it."""
+
+    kind: str
+    job: Job
+    work: Callable[[Job], Any]
+    done: Callable[[Any, Job], None]
+    result: Any = None
+    error: str | None = None
+
+    def clear(self) -> None:
+        """Let go of what the work holds."""
+        self.work = lambda _job: None
+        self.done = lambda _result, _job: None
+        self.result = None
 
 
 class ClassifySources(LocalPlugin):
@@ -262,6 +282,11 @@ class ClassifySources(LocalPlugin):
             button.set_tooltip(tip)
         return button
 
+    def _label(self, text: str, align: str = 'left') -> Any:
+        label = Widgets.Label(text, halign=align)
+        label.set_valign('center')
+        return label
+
     def _combo(self, items: list[str], chosen: str, method: Callable[..., Any]) -> Any:
         combo = Widgets.ComboBox()
         for item in items:
@@ -304,14 +329,14 @@ class ClassifySources(LocalPlugin):
         w.status.set_max_size(2000, 46)
         self._row(
             box,
-            (Widgets.Label('finder'), 0),
+            (self._label('finder'), 0),
             (w.finder, 1),
-            (Widgets.Label('FWHM'), 0),
+            (self._label('FWHM'), 0),
             (w.fwhm, 0),
-            (Widgets.Label('sigma'), 0),
+            (self._label('sigma'), 0),
             (w.nsigma, 0),
         )
-        self._row(box, (Widgets.Label('model'), 0), (w.model, 1), (w.all_chips, 0))
+        self._row(box, (self._label('model'), 0), (w.model, 1), (w.all_chips, 0))
         self._row(box, (w.classify, 1), (w.cancel, 0), (w.progress, 1))
         box.add_widget(w.status, stretch=0)
 
@@ -363,12 +388,12 @@ class ClassifySources(LocalPlugin):
         self._keys = [name for name in classes if name != UNSCORED]
         w.tick, w.glyph, w.count, w.slider, w.least, w.assign = ({} for _ in range(6))
         for row, name in enumerate(classes):
-            w.glyph[name] = Widgets.Label('', halign='center')
+            w.glyph[name] = self._label('', 'center')
             w.glyph[name].set_font('sans', 14)
             w.tick[name] = Widgets.CheckBox(name.replace('_', ' '))
             w.tick[name].set_state(self.ticked.get(name, True))
             w.tick[name].add_callback('activated', self._tick, name)
-            w.count[name] = Widgets.Label('0', halign='right')
+            w.count[name] = self._label('0', 'right')
             w.count[name].set_tooltip('shown of all')
             widgets = [w.glyph[name], w.tick[name], w.count[name]]
             if name != UNSCORED:
@@ -379,7 +404,7 @@ class ClassifySources(LocalPlugin):
                 slider.add_callback('value-changed', self._slide, name)
                 w.slider[name] = slider
                 least = self.thresholds.get(name, 0)
-                w.least[name] = Widgets.Label(f'{least:.2f}', halign='right')
+                w.least[name] = self._label(f'{least:.2f}', 'right')
                 key = str(self._keys.index(name) + 1)
                 button = self._button(key, partial(self.assign, name))
                 button.set_tooltip(f'Label the selected detections {name} ({key})')
@@ -397,7 +422,7 @@ class ClassifySources(LocalPlugin):
         w.order.set_tooltip('Order of the table')
         w.previous = self._button('<', lambda: self._turn(-1), 'Page before')
         w.next = self._button('>', lambda: self._turn(1), 'Next page')
-        w.page = Widgets.Label('')
+        w.page = self._label('')
         self._row(box, (w.order, 0), (w.previous, 0), (w.next, 0), (w.page, 1))
         w.table = Widgets.TreeView(
             sortable=False, selection='multiple', use_alt_row_color=True
@@ -542,46 +567,35 @@ class ClassifySources(LocalPlugin):
         if kind == 'classify':
             self.w.classify.set_enabled(False)
             self.w.cancel.set_enabled(True)
-        self.fv.nongui_do(self._work, kind, job, work, done)
+        self.fv.nongui_do(self._work, _Task(kind, job, work, done))
 
-    def _work(
-        self,
-        kind: str,
-        job: Job,
-        work: Callable[[Job], Any],
-        done: Callable[[Any, Job], None],
-    ) -> None:
+    def _work(self, task: _Task) -> None:
         """In another thread: work, and hand back what came of it, even an error."""
-        result, error = None, None
         try:
-            result = work(job)
+            task.result = task.work(task.job)
         except CancelledError:
+            task.clear()
             return
         except Exception as problem:  # whatever it is, the user shall read it
-            error = describe(problem)
-        self.fv.gui_do(self._finish, kind, job, done, result, error)
+            task.error = describe(problem)
+        self.fv.gui_do(self._finish, task)
 
     def _progress(self, kind: str, job: Job, share: float, text: str) -> None:
         if self._jobs.get(kind) is job and kind == 'classify':
             self.w.progress.set_value(share)
             self._say(text)
 
-    def _finish(
-        self,
-        kind: str,
-        job: Job,
-        done: Callable[[Any, Job], None],
-        result: Any,
-        error: str | None,
-    ) -> None:
-        if self._jobs.get(kind) is not job:
+    def _finish(self, task: _Task) -> None:
+        result, error, done, job = task.result, task.error, task.done, task.job
+        task.clear()
+        if self._jobs.get(task.kind) is not job:
             return
-        del self._jobs[kind]
-        if kind == 'classify':
+        del self._jobs[task.kind]
+        if task.kind == 'classify':
             self._idle()
         if error is None:
             done(result, job)
-        elif kind == 'explain':
+        elif task.kind == 'explain':
             self._explained(error)
         else:
             self._say(error)
@@ -1004,8 +1018,6 @@ class ClassifySources(LocalPlugin):
         )
 
     def _flags(self, row: int) -> str:
-        from astrosieve._flags import CLASS_FLAGS
-
         table = self.review.table if self.review is not None else None
         if table is None or 'class_flags' not in table.colnames:
             return 'no reason is given'
@@ -1074,7 +1086,7 @@ class ClassifySources(LocalPlugin):
         if self.review is not None:
             n = int(self.review.labelled.sum())
             unsaved = ', not saved' if self.review.unsaved else ''
-            text += f'; {n} labels{unsaved}'
+            text += f'; {n} label{"" if n == 1 else "s"}{unsaved}'
         self._filter(at_once=True)
         self._say(text)
 
@@ -1145,7 +1157,7 @@ def _write(review: Review, kind: str, path: Path, only_shown: bool) -> str:
         if path.exists():
             labels = merge_labels(read_labels(path), labels)
         write_labels(labels, path, overwrite=True)
-        return f'{n} labels -> {path}' + (f' ({len(labels)} in all)')
+        return f'{n} labels -> {path} ({len(labels)} in all)'
     if kind == 'Regions (DS9)':
         write_regions(table, path, overwrite=True)
     elif kind == 'TweakReg catalogue':
