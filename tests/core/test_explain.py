@@ -35,11 +35,14 @@ def test_the_explanation_is_of_the_same_classification(
         assert explanation.position == pytest.approx(position)
 
 
-def test_the_pixels_of_a_hit_speak_for_it(star_field) -> None:
-    """Hiding a hit's pixel costs the class its odds; hiding empty sky does not."""
+@pytest.mark.parametrize(
+    ('model', 'name'), [('source-isr2024', 'cosmic_ray'), ('source', 'bad_pixel')]
+)
+def test_the_pixel_of_a_hit_speaks_for_it(star_field, model: str, name: str) -> None:
+    """Hiding its one sharp pixel costs the class its odds; hiding empty sky does not."""
     x, y = star_field.hits[-1]
-    explanation = explain_source(star_field.data, (x, y), unit='electron')
-    assert explanation.class_name == 'cosmic_ray'
+    explanation = explain_source(star_field.data, (x, y), unit='electron', model=model)
+    assert explanation.class_name == name
     saliency = explanation.saliency
     assert saliency.shape == explanation.cutout.shape == (11, 11)
     assert np.unravel_index(saliency.argmax(), saliency.shape) in [

@@ -33,8 +33,9 @@ def test_uvis_flt_full_of_cosmic_rays(data_dir: Path) -> None:
     found = shares(table)
     assert 500 < len(table) < 1200
     assert found['cosmic_ray'] > 0.55
-    assert found['spike'] > 0.15
-    assert found['star'] < 0.06
+    # The trails, Pluto with Charon and what the saturated ones spill.
+    assert found['spike'] + found['extended'] > 0.2
+    assert found['star'] < 0.03
 
 
 def test_raw_of_a_cluster(data_dir: Path) -> None:

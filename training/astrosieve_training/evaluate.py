@@ -330,6 +330,10 @@ def _at_the_limits(judged: Judged) -> dict[str, Any]:
     found: dict[str, Any] = {
         'leaks': {name: leaks(each, rows) for name, each in judged.scores.items()},
         'faint': {name: faint_leak(each, rows) for name, each in judged.scores.items()},
+        'faint_sharp': {
+            name: faint_leak(each, rows, without='extended')
+            for name, each in judged.scores.items()
+        },
         'decided': {
             name: {
                 key: share(int((called & group).sum()), int(group.sum()))
@@ -476,11 +480,10 @@ class Report:
                     yield name, Limit(f'{_PLURALS[key]} called stars', mine[key], limit)
             for each in relative_limits(mine, found):
                 yield name, each
-            if results['faint'][own]:
-                yield (
-                    name,
-                    Limit('leak at S/N 5 to 10', results['faint'][own], FAINT_LIMIT),
-                )
+            for key, rest in (('faint', ''), ('faint_sharp', ', extended left out')):
+                if results[key][own]:
+                    what = f'leak at S/N 5 to 10, 97 % of the stars kept{rest}'
+                    yield name, Limit(what, results[key][own], FAINT_LIMIT)
             on = results.get('on_extended')
             if on and on['n']:
                 what = 'stars of S/N 20 on nebulae and galaxies kept'
@@ -621,7 +624,7 @@ class Report:
         }
         metrics = {
             **card.metrics,
-            'tables': self._lines(),
+            'tables': self.card_lines(),
             'judge': _plain(_rounded(decisions)),
         }
         write_model(
@@ -630,15 +633,28 @@ class Report:
         )
         paths = [folder / f'{card.name}-{card.version}.json', folder / 'manifest.json']
         if readme is not None:
-            replace_between(readme, self._lines())
+            replace_between(readme, self.readme_lines())
             paths.append(readme)
         return paths
 
-    def _lines(self) -> list[str]:
-        """Return what the card and a README show."""
+    def card_lines(self) -> list[str]:
+        """Return what the card shows."""
         lines = [*self.summary_table(), '', _SUMMARY_NOTE]
+        return [*lines, '', *self.limits_table()] if self.checks else lines
+
+    def readme_lines(self) -> list[str]:
+        """Return what a README shows: the table, and which limits do not hold."""
+        lines = [*self.summary_table(), '', _SUMMARY_NOTE]
+        limits = list(self.limits())
+        broken = [
+            f'{limit.what} ({name}): {cell(limit.measured)}, {limit.rule}'
+            for name, limit in limits
+            if not limit.holds
+        ]
         if self.checks:
-            lines += ['', *self.limits_table()]
+            held = f'Of {len(limits)} limits {len(limits) - len(broken)} hold'
+            rest = f'; not: {"; ".join(broken)}' if broken else ''
+            lines += ['', f'{held}{rest}.']
         return lines
 
     def _operating_points(self) -> dict[str, OperatingPoint]:

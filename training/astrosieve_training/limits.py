@@ -185,7 +185,9 @@ def leaks(
     }
 
 
-def faint_leak(scores: np.ndarray, rows: Table) -> dict[str, Any] | None:
+def faint_leak(
+    scores: np.ndarray, rows: Table, *, without: str = ''
+) -> dict[str, Any] | None:
     """
     Measure the leak among faint detections, S/N 5 to 10.
 
@@ -193,6 +195,8 @@ def faint_leak(scores: np.ndarray, rows: Table) -> dict[str, Any] | None:
     ----------
     scores, rows
         As for `leaks`.
+    without : str, optional
+        A class that is left out.
 
     Returns
     -------
@@ -203,7 +207,8 @@ def faint_leak(scores: np.ndarray, rows: Table) -> dict[str, Any] | None:
     snr = np.asarray(rows['snr'], dtype=float)
     label = np.asarray(rows['label'], dtype=str)
     faint = _counted(rows) & (snr >= FAINT_SNR[0]) & (snr < FAINT_SNR[1])
-    star, other = faint & (label == 'star'), faint & (label != 'star')
+    star = faint & (label == 'star')
+    other = faint & (label != 'star') & (label != without)
     if not star.any() or not other.any():
         return None
     kept = scores >= threshold_at_completeness(scores[star], FAINT_COMPLETENESS)
