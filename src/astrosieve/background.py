@@ -149,7 +149,6 @@ def measure_mesh(
         cell has less than half of the noise of the quietest tenth. NaN where no pixel
         is usable.
     """
-    whole = background or measure_background(sci, spoilt=spoilt)
     if not sci.size:
         nothing = np.full((1, 1), np.nan, dtype=np.float32)
         return BackgroundMesh(np.zeros(1), np.zeros(1), nothing, nothing)
@@ -174,11 +173,15 @@ def measure_mesh(
         level = np.where(enough, level, np.nan)
     with np.errstate(over='ignore'):
         noise = level - below
-    level = np.where(np.isfinite(level), level, whole.level)
+    known = np.isfinite(level)
     measured = np.isfinite(noise) & (noise > 0)
+    if not (known & measured).all():
+        whole = background or measure_background(sci, spoilt=spoilt)
+        level = np.where(known, level, whole.level)
+        noise = np.where(measured, noise, whole.noise)
     # The noise of the whole image holds its gradients: no floor for that of cells.
     floor = 0.5 * np.quantile(noise[measured], _QUIET) if measured.any() else 0.0
-    noise = np.maximum(np.where(measured, noise, whole.noise), floor)
+    noise = np.maximum(noise, floor)
     return BackgroundMesh(
         x0 + (columns[0][-1] - columns[0][0]) / 2,
         y0 + (rows[0][-1] - rows[0][0]) / 2,

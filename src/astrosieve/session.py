@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -28,7 +30,8 @@ class OnnxSession:
     name : str
         What messages call the network.
     threads : int, optional
-        Threads of onnxruntime; by default as many as there are cores.
+        Chunks that are run at once; by default as many as there are cores. A small
+        network gains more from this than from threads of onnxruntime's own.
     """
 
     def __init__(
@@ -57,10 +60,7 @@ class OnnxSession:
 
                 options = onnxruntime.SessionOptions()
                 options.log_severity_level = 3
-                # Idle threads that spin take the cores from everybody else.
-                options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-                if self._threads:
-                    options.intra_op_num_threads = self._threads
+                options.intra_op_num_threads = 1
                 content = self._read()
                 try:
                     self._session = onnxruntime.InferenceSession(
@@ -93,13 +93,20 @@ class OnnxSession:
             raise ValueError(msg)
         session = self._open()
         n_rows = len(next(iter(inputs.values())))
-        parts = [
-            session.run(
-                ['logits'],
-                {key: value[i : i + chunk_size] for key, value in inputs.items()},
-            )[0]
-            for i in range(0, n_rows, chunk_size)
-        ]
+
+        def run_chunk(start: int) -> np.ndarray:
+            rows = slice(start, start + chunk_size)
+            chunk = {key: value[rows] for key, value in inputs.items()}
+            logits: np.ndarray = session.run(['logits'], chunk)[0]
+            return logits
+
+        starts = range(0, n_rows, chunk_size)
+        threads = min(self._threads or os.cpu_count() or 1, len(starts))
+        if threads > 1:
+            with ThreadPoolExecutor(threads) as pool:
+                parts = list(pool.map(run_chunk, starts))
+        else:
+            parts = [run_chunk(start) for start in starts]
         if not parts:
             n_classes = session.get_outputs()[0].shape[1]
             return np.empty((0, n_classes), dtype=np.float32)

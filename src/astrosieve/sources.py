@@ -47,7 +47,7 @@ __all__ = [
 COSMIC_RAY_HINT_ODDS = 4.0
 """Factor on the odds of 'cosmic_ray' where DQ has a cosmic-ray bit: a hint."""
 
-_BLOCK = 16_384  # rows that are cut out at once: bounds the memory
+_BLOCK = 65_536  # rows that are cut out at once: bounds the memory
 
 
 def classify_sources(
