@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +16,38 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 
+def _qt_fails() -> str:
+    """Return why Qt cannot be loaded although it is installed; empty if it can."""
+    if importlib.util.find_spec('PySide6') is None:
+        return ''
+    try:
+        importlib.import_module('PySide6.QtWidgets')
+    except ImportError as error:  # a library of the system, such as libEGL
+        return str(error)
+    return ''
+
+
+_QT_PROBLEM = _qt_fails()
+collect_ignore = ['test_ginga_plugin.py', 'test_ginga_screen.py'] if _QT_PROBLEM else []
+
+
+def pytest_report_header() -> str | None:
+    """Say which tests are left out, and why."""
+    return f'tests of the viewer left out: {_QT_PROBLEM}' if _QT_PROBLEM else None
+
+
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Leave out what runs HAP, which needs photutils 2, where there is another."""
-    if int(photutils.__version__.partition('.')[0]) < 3:
-        return
-    hap = [item for item in items if 'hap' in item.keywords]
-    config.hook.pytest_deselected(items=hap)
-    items[:] = [item for item in items if 'hap' not in item.keywords]
+    """Leave out what runs HAP without photutils 2, and pictures without Xvfb."""
+    absent = set()
+    if int(photutils.__version__.partition('.')[0]) >= 3:
+        absent.add('hap')
+    if shutil.which('xvfb-run') is None:
+        absent.add('xvfb')
+    left_out = [item for item in items if absent & set(item.keywords)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 NY, NX, GAP = 200, 220, 20

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +18,7 @@ from PIL import Image
 from astrosieve.markers import marker_for
 
 
-@pytest.mark.skipif(shutil.which('xvfb-run') is None, reason='needs xvfb-run')
+@pytest.mark.xvfb
 def test_picture_under_xvfb(tmp_path: Path) -> None:
     """The window shows markers in their colours, and nothing is logged as an error."""
     script = Path(__file__).with_name('ginga_screenshot.py')
