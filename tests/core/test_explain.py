@@ -39,7 +39,7 @@ def test_the_explanation_is_of_the_same_classification(
     ('model', 'name'), [('source-isr2024', 'cosmic_ray'), ('source', 'bad_pixel')]
 )
 def test_the_pixel_of_a_hit_speaks_for_it(star_field, model: str, name: str) -> None:
-    """Hiding its one sharp pixel costs the class its odds; hiding empty sky does not."""
+    """Hiding its one sharp pixel costs the class its odds; hiding sky does not."""
     x, y = star_field.hits[-1]
     explanation = explain_source(star_field.data, (x, y), unit='electron', model=model)
     assert explanation.class_name == name
