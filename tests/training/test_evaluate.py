@@ -44,6 +44,7 @@ from astrosieve_training.limits import RELATIVE_LIMITS, Limit, scalar, share
 
 CLASSES = ('star', 'cosmic_ray', 'spike')
 PRIOR = dict.fromkeys(CLASSES, 1 / 3)
+FAINT = 'leak at S/N 5 to 10, 97 % of the stars kept'
 FOREST = next(iter(RELATIVE_LIMITS))
 
 
@@ -268,7 +269,7 @@ def model(tmp_path: Path) -> Model:
 
     from astrosieve_training.export import write_model
 
-    shipped = load_model('source')
+    shipped = load_model('source-isr2024')
     content = shipped.path.read_bytes()
     card = replace(shipped.card, name='copy', sha256=sha256_of(content))
     folder = tmp_path / 'weights'
@@ -358,9 +359,16 @@ def test_checks_bring_the_limits_into_the_tables(model: Model) -> None:
     report = Report(model)
     report.add('A set', 'made by hand', make_detections(), None)
     report.checks.append(Limit('phases', scalar(0.5, 10), 0.02))
-    lines = report._lines()
+    report.checks.append(Limit('sky', share(99, 100), 0.95, least=True))
+    lines = report.card_lines()
     assert '| further checks | phases | 0.5000 (10) | at most 0.02 | **no** |' in lines
     assert set(report.summary_table()) <= set(lines)
+    lines = report.readme_lines()
+    assert set(report.summary_table()) <= set(lines)
+    held = [limit.holds for _, limit in report.limits()]
+    assert lines[-1].startswith(f'Of {len(held)} limits {sum(held)} hold; not: ')
+    assert lines[-1].endswith('; phases (further checks): 0.5000 (10), at most 0.02.')
+    assert 'sky' not in lines[-1]
 
 
 def test_rivals_see_the_same_detections(model: Model) -> None:
@@ -416,6 +424,7 @@ def test_limits_of_a_report(model: Model) -> None:
                 FOREST: {'star': star, 'spike': share(300, 1000)},
             },
             'faint': {'copy': share(50, 1000), FOREST: None},
+            'faint_sharp': {'copy': share(3, 1000), FOREST: None},
             'on_extended': share(70, 100),
             'calibration': {'error': error, 'n': 2000},
         }
@@ -435,12 +444,14 @@ def test_limits_of_a_report(model: Model) -> None:
     assert holds == {
         ('first', 'spikes called stars'): True,
         ('first', 'spike'): True,
-        ('first', 'leak at S/N 5 to 10'): False,
+        ('first', FAINT): False,
+        ('first', f'{FAINT}, extended left out'): True,
         ('first', 'stars of S/N 20 on nebulae and galaxies kept'): False,
         ('first', 'expected calibration error'): False,
         ('held', 'spikes called stars'): False,
         ('held', 'spike'): False,
-        ('held', 'leak at S/N 5 to 10'): False,
+        ('held', FAINT): False,
+        ('held', f'{FAINT}, extended left out'): True,
         ('held', 'stars of S/N 20 on nebulae and galaxies kept'): False,
         ('held', 'expected calibration error'): True,
         ('held', 'spikes'): False,
