@@ -574,14 +574,14 @@ def ablate(
         _write(ablation, results, folder)
         say(f'{row.name}: trained in {result["seconds"]:.0f} s')
 
-    todo: dict[str, list[Row]] = {}
+    pending: dict[str, list[Row]] = {}
     for row in ablation.rows:
         if row.name in results:
             say(f'{row.name}: was done already')
         else:
             preprocessing = ablation.settings(row).network.preprocessing
-            todo.setdefault(preprocessing, []).append(row)
-    for rows in todo.values():
+            pending.setdefault(preprocessing, []).append(row)
+    for rows in pending.values():
         _do_rows(
             ablation, rows, folder / 'ablation', cache or folder / 'cache', finish,
             progress,
