@@ -87,9 +87,16 @@ def iraf(*, threshold: float, fwhm: float, scale: float) -> IRAFStarFinder:
     return IRAFStarFinder(threshold, fwhm)
 
 
-def peaks(*, threshold: float, fwhm: float, scale: float) -> PeakFinder:
+def peaks(
+    *,
+    threshold: float,
+    fwhm: float,
+    scale: float,
+    separation: float = 5.0,
+    min_electrons: float = 100.0,
+) -> PeakFinder:
     """
-    Return a `PeakFinder` with the report's separation and limit in electrons.
+    Return a `PeakFinder`, by default with the report's separation and limit.
 
     Parameters
     ----------
@@ -99,12 +106,16 @@ def peaks(*, threshold: float, fwhm: float, scale: float) -> PeakFinder:
         FWHM of the point-spread function, pixels; has no effect here.
     scale : float
         Electrons per image unit.
+    separation, min_electrons : float, optional
+        See `PeakFinder`.
 
     Returns
     -------
     finder : `PeakFinder`
     """
-    return PeakFinder(threshold, scale=scale)
+    return PeakFinder(
+        threshold, separation=separation, min_electrons=min_electrons, scale=scale
+    )
 
 
 class PeakFinder(StarFinderBase):

@@ -1,8 +1,8 @@
 """
 Meaning of the DQ bits, by instrument.
 
-The bits are those of the HST Data Handbooks of ACS, WFC3, WFPC2 and STIS. Only
-three meanings matter to a classifier: no signal, saturated, and cosmic ray.
+The bits are those of the HST Data Handbooks of ACS, WFC3, WFPC2 and STIS. Four
+meanings matter here: no signal, saturated, cosmic ray, and a charge of its own.
 """
 
 from __future__ import annotations
@@ -27,20 +27,35 @@ class DQMeaning:
         Full-well or converter saturation; the pixel still belongs to a source.
     cosmic_ray : int
         An earlier program took the pixel for a cosmic ray: a hint.
+    hot : int
+        Hot, warm or unstable: the pixel adds charge of its own to its signal.
     """
 
     no_signal: int
     saturated: int
     cosmic_ray: int
+    hot: int
 
 
-_CCD = DQMeaning(no_signal=1 | 2 | 4, saturated=256 | 2048, cosmic_ray=4096 | 8192)
+_CCD = DQMeaning(
+    no_signal=1 | 2 | 4,
+    saturated=256 | 2048,
+    cosmic_ray=4096 | 8192,
+    hot=16 | 32 | 64,
+)
 _MEANINGS = {
     ('WFC3', 'IR'): DQMeaning(
-        no_signal=1 | 2 | 4 | 128, saturated=256, cosmic_ray=4096 | 8192
+        no_signal=1 | 2 | 4 | 128,
+        saturated=256,
+        cosmic_ray=4096 | 8192,
+        hot=16 | 32,
     ),
-    ('WFPC2', ''): DQMeaning(no_signal=1 | 4 | 16, saturated=8, cosmic_ray=4096 | 8192),
-    ('STIS', ''): DQMeaning(no_signal=1 | 4 | 8, saturated=256, cosmic_ray=8192),
+    ('WFPC2', ''): DQMeaning(
+        no_signal=1 | 4 | 16, saturated=8, cosmic_ray=4096 | 8192, hot=256 | 512
+    ),
+    ('STIS', ''): DQMeaning(
+        no_signal=1 | 4 | 8, saturated=256, cosmic_ray=8192, hot=16
+    ),
 }
 
 

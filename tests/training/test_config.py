@@ -123,9 +123,20 @@ def test_sets_may_be_thinned_and_varied(tmp_path: Path) -> None:
 def test_missing_key(tmp_path: Path) -> None:
     """What has no default must be there."""
     path = tmp_path / 'a.toml'
-    path.write_text("name = 'a'\n", encoding='utf-8')
-    with pytest.raises(ConfigError, match="'training' is missing"):
+    path.write_text('seed = 1\n', encoding='utf-8')
+    with pytest.raises(ConfigError, match="'name' is missing"):
         load_config(path)
+
+
+def test_configuration_without_exposures(tmp_path: Path) -> None:
+    """One for datasets names none; what it rehearses must not be judged as well."""
+    path = tmp_path / 'a.toml'
+    path.write_text("name = 'a'\n", encoding='utf-8')
+    config = load_config(path)
+    assert not config.training.n + config.validation.n + config.calibrating.n
+    rehearsal = '[tune.rehearsal]\nn = 2\nseed = 19\ncameras = ["demo"]\n'
+    with pytest.raises(ConfigError, match='share seeds'):
+        load_config(write(tmp_path, sections=rehearsal))
 
 
 def test_not_toml_and_no_such_file(tmp_path: Path) -> None:

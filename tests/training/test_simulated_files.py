@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
@@ -13,9 +12,20 @@ pytest.importorskip('galsim')
 
 from astrosieve.exceptions import OutputError
 from astrosieve_training import simulated_files
-from astrosieve_training.config import ExposurePlan
-from astrosieve_training.simulate import PRESETS, SceneConfig, vary_scene
-from astrosieve_training.simulated_files import load_exposure, simulate_plan
+from astrosieve_training.config import ConfigError, ExposurePlan
+from astrosieve_training.simulate import (
+    PRESETS,
+    Exposure,
+    SceneConfig,
+    read_truth,
+    vary_scene,
+)
+from astrosieve_training.simulated_files import (
+    load_exposure,
+    simulate_plan,
+    write_dithered_set,
+    write_exposures,
+)
 
 PLAN = ExposurePlan('demo', 'outskirts', 0.0, 5, (96, 112))
 
@@ -77,25 +87,25 @@ class TestVariedScenes:
 
 def test_plans_are_repeatable() -> None:
     """A plan has its pixels; another seed has others."""
-    one, again = simulate_plan(PLAN), simulate_plan(PLAN)
+    one, again = simulate_plan(PLAN)[0], simulate_plan(PLAN)[0]
     assert one.sci.shape == (96, 112)
     assert np.array_equal(one.sci, again.sci)
-    other = simulate_plan(replace(PLAN, seed=6))
+    other = simulate_plan(replace(PLAN, seed=6))[0]
     assert not np.array_equal(one.sci, other.sci)
 
 
 def test_varied_plans_are_repeatable() -> None:
     """The seed decides scene and time, apart from those of the plan."""
-    plain = simulate_plan(PLAN)
-    varied = simulate_plan(replace(PLAN, vary=True))
-    again = simulate_plan(replace(PLAN, vary=True))
+    plain = simulate_plan(PLAN)[0]
+    varied = simulate_plan(replace(PLAN, vary=True))[0]
+    again = simulate_plan(replace(PLAN, vary=True))[0]
     assert np.array_equal(varied.sci, again.sci)
     assert plain.scene == PRESETS['outskirts']
     assert varied.scene != plain.scene
     ratio = varied.exptime / plain.exptime
     assert 10**-0.7 <= ratio <= 10**0.3
     assert ratio != 1
-    timed = simulate_plan(replace(PLAN, vary=True, exptime=100.0))
+    timed = simulate_plan(replace(PLAN, vary=True, exptime=100.0))[0]
     assert timed.exptime == pytest.approx(100 * ratio)
 
 
@@ -106,7 +116,7 @@ def random_plan(request: pytest.FixtureRequest) -> ExposurePlan:
 
 def test_random_cameras_follow_the_seed(random_plan: ExposurePlan) -> None:
     """The same camera and pixels again; each seed has a camera of its own."""
-    one, again = simulate_plan(random_plan), simulate_plan(random_plan)
+    one, again = simulate_plan(random_plan)[0], simulate_plan(random_plan)[0]
     assert one.camera == again.camera
     assert np.array_equal(one.sci, again.sci)
     assert np.array_equal(one.dq, again.dq)
@@ -118,7 +128,7 @@ def test_files_give_back_what_was_simulated(
     random_plan: ExposurePlan, tmp_path: Path
 ) -> None:
     """Pixels to the bit, DQ, unit, and the truth of stars and components."""
-    expected = simulate_plan(random_plan)
+    expected = simulate_plan(random_plan)[0]
     chip, truth = load_exposure(random_plan, tmp_path / 'new')
     assert np.array_equal(chip.sci, expected.sci)
     assert chip.dq is not None
@@ -139,14 +149,13 @@ def test_layouts_of_both_kinds_are_met() -> None:
     assert layouts <= set(simulated_files._SUFFIXES)
 
 
-def count_calls(
-    function: Callable, monkeypatch: pytest.MonkeyPatch
-) -> list[ExposurePlan]:
+def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[ExposurePlan]:
+    """Return the plans that are simulated from now on."""
     calls: list[ExposurePlan] = []
 
-    def counted(plan: ExposurePlan) -> object:
+    def counted(plan: ExposurePlan, n: int) -> list[Exposure]:
         calls.append(plan)
-        return function(plan)
+        return simulate_plan(plan, n)
 
     monkeypatch.setattr(simulated_files, 'simulate_plan', counted)
     return calls
@@ -156,7 +165,7 @@ def test_what_is_written_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second time nothing is simulated; where the truth is lost, all is."""
-    calls = count_calls(simulate_plan, monkeypatch)
+    calls = count_calls(monkeypatch)
     first, _ = load_exposure(PLAN, tmp_path)
     again, _ = load_exposure(PLAN, tmp_path)
     assert len(calls) == 1
@@ -172,3 +181,26 @@ def test_files_of_other_settings_are_not_taken(tmp_path: Path) -> None:
     load_exposure(PLAN, tmp_path)
     with pytest.raises(OutputError, match='made with other settings'):
         load_exposure(replace(PLAN, vary=True), tmp_path)
+
+
+def test_dithered_sets_show_one_field(tmp_path: Path) -> None:
+    """Exposures of a set have the same stars at other places, and are kept."""
+    pairs = write_dithered_set(PLAN, 3, tmp_path)
+    assert [image.name for image, _ in pairs] == [
+        f'{PLAN.label}-{i}_flc.fits' for i in range(3)
+    ]
+    stars = [read_truth(truth)[0].stars for _, truth in pairs]
+    common = set(stars[0]['id']) & set(stars[1]['id'])
+    assert len(common) > 0.5 * len(stars[0])
+    star = next(iter(common))
+    moved = [table['x'][table['id'] == star][0] for table in stars[:2]]
+    assert abs(moved[0] - moved[1]) > 0.1
+    before = [image.stat().st_mtime_ns for image, _ in pairs]
+    again = write_dithered_set(PLAN, 3, tmp_path)
+    assert [image.stat().st_mtime_ns for image, _ in again] == before
+
+
+def test_dithers_need_a_camera(tmp_path: Path) -> None:
+    """The sets of a configuration are of single exposures."""
+    with pytest.raises(ConfigError, match='dithers go with --camera'):
+        write_exposures('source-isr2024', tmp_path, dithers=4)

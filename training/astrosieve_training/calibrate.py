@@ -78,7 +78,11 @@ class Calibration:
 
 
 def fit_scaling(
-    logits: np.ndarray, labels: np.ndarray, shares: np.ndarray
+    logits: np.ndarray,
+    labels: np.ndarray,
+    shares: np.ndarray,
+    *,
+    spread: float = np.inf,
 ) -> tuple[float, np.ndarray]:
     """
     Fit a temperature and offsets by maximum likelihood.
@@ -91,23 +95,30 @@ def fit_scaling(
         Class numbers.
     shares : (C,) `~numpy.ndarray`
         How much each class counts, however many members it has.
+    spread : float, optional
+        Standard deviation that the logarithm of the temperature and the offsets are
+        expected to have, which keeps them finite where few labels are easily told
+        apart.
 
     Returns
     -------
     temperature : float
         Divides the logits.
     offsets : (C,) `~numpy.ndarray`
-        Added before the division; they sum to zero.
+        Added before the division; they sum to zero. Of a class without labels it is
+        zero, and only the odds of the other classes are fitted.
     """
     from scipy.optimize import minimize
     from scipy.special import log_softmax
 
-    n_classes = logits.shape[1]
-    wide = logits.astype(np.float64)
+    present, labels = np.unique(labels, return_inverse=True)
+    n_classes = len(present)
+    wide = logits[:, present].astype(np.float64)
     rows = np.arange(len(labels))
     counts = np.bincount(labels, minlength=n_classes)
-    weights = (shares / np.maximum(counts, 1))[labels]
+    weights = (shares[present] / np.maximum(counts, 1))[labels]
     weights /= weights.sum()
+    pull = 1 / (spread**2 * len(labels))
 
     def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         scale = np.exp(parameters[0])
@@ -118,12 +129,15 @@ def fit_scaling(
         gradient = np.empty(n_classes + 1)
         gradient[0] = (residual * wide).sum() * scale
         gradient[1:] = residual.sum(axis=0)
-        return -(weights * logp[rows, labels]).sum(), gradient
+        gradient += pull * parameters
+        misfit = -(weights * logp[rows, labels]).sum()
+        return misfit + pull * (parameters**2).sum() / 2, gradient
 
     fit = minimize(loss, np.zeros(n_classes + 1), jac=True, method='L-BFGS-B')
     temperature = float(np.exp(-fit.x[0]))
-    shift = fit.x[1:] - fit.x[1:].mean()
-    return temperature, shift * temperature
+    offsets = np.zeros(logits.shape[1])
+    offsets[present] = (fit.x[1:] - fit.x[1:].mean()) * temperature
+    return temperature, offsets
 
 
 def measure_point(
@@ -187,6 +201,8 @@ def calibrate(
     *,
     classes: Sequence[str],
     settings: CalibrationConfig,
+    sample: str | None = None,
+    spread: float = np.inf,
 ) -> Calibration:
     """
     Calibrate a network, and set its operating points.
@@ -201,6 +217,10 @@ def calibrate(
         Classes of the network.
     settings : `~astrosieve_training.config.CalibrationConfig`
         Aims of the operating points.
+    sample : str, optional
+        What the operating points are measured on; simulated exposures by default.
+    spread : float, optional
+        See `fit_scaling`.
 
     Returns
     -------
@@ -210,7 +230,9 @@ def calibrate(
     known = detections.usable & (labels >= 0)
     shares = np.array(settings.shares or [1.0] * len(classes))
     shares /= shares.sum()
-    temperature, offsets = fit_scaling(logits[known], labels[known], shares)
+    temperature, offsets = fit_scaling(
+        logits[known], labels[known], shares, spread=spread
+    )
     prior = dict(zip(classes, shares.tolist(), strict=True))
 
     def p_star(values: np.ndarray) -> np.ndarray:
@@ -222,8 +244,9 @@ def calibrate(
 
     fit, measured = detections.usable, other.usable
     thresholds = _thresholds(p_star(logits[fit]), is_star(detections)[fit], settings)
-    n_exposures = len(np.unique(other.rows['exposure']))
-    sample = f'uncontested detections of {n_exposures} simulated exposures'
+    if sample is None:
+        n_exposures = len(np.unique(other.rows['exposure']))
+        sample = f'uncontested detections of {n_exposures} simulated exposures'
     points = {
         name: measure_point(
             threshold, p_star(other_logits[measured]), is_star(other)[measured], sample

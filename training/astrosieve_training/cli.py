@@ -8,6 +8,7 @@ core alone.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
@@ -17,11 +18,13 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from astrosieve.cli import report_warnings
 from astrosieve.exceptions import AstrosieveError
 
 __all__ = ['main']
 
 _CONFIG = 'source-isr2024'
+_TUNED = 'source-finetuned'
 
 
 def _need(module: str) -> Any:
@@ -95,6 +98,12 @@ def _config_option(function: Callable[..., None]) -> Callable[..., None]:
     metavar='NY NX',
     help='Size of a subarray; full chips by default with --camera.',
 )
+@click.option(
+    '--dithers',
+    type=click.IntRange(min=1),
+    default=1,
+    help='Dithered exposures of each field, with --camera; -n then counts fields.',
+)
 @_config_option
 def simulate(
     camera: str | None,
@@ -104,6 +113,7 @@ def simulate(
     scene: str | None,
     exptime: float | None,
     shape: tuple[int, int] | None,
+    dithers: int,
     config: str,
 ) -> None:
     """
@@ -126,6 +136,7 @@ def simulate(
         scene=scene,
         exptime=exptime,
         shape=shape,
+        dithers=dithers,
     )
     click.echo(f'{written} exposures written to {output}, {kept} were there already')
 
@@ -139,20 +150,210 @@ def simulate(
     help='Folder of the training; NAME-run in the current one by default.',
 )
 @click.option('--seed', type=click.IntRange(min=0), help="In place of the file's.")
-def train(config: str, output: Path | None, seed: int | None) -> None:
+@click.option(
+    '--dataset',
+    'datasets',
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help='Folder that the step label has written, to learn from in place of simulated '
+    'exposures. May be given several times.',
+)
+@click.option(
+    '--from',
+    'start',
+    metavar='NAME|PATH',
+    help='Model to go on from, with --dataset; --config is then source-finetuned by '
+    'default.',
+)
+@click.option('--name', help="Name of the model, in place of the file's.")
+def train(
+    config: str,
+    output: Path | None,
+    seed: int | None,
+    datasets: tuple[Path, ...],
+    start: str | None,
+    name: str | None,
+) -> None:
     """
     Train a network.
 
     Simulates, detects and labels what the configuration says, trains, and
     calibrates on exposures kept aside. An interrupted training goes on where it
     stopped.
+
+    With --dataset the labels of one's own exposures take the place of simulated
+    ones; with --from as well, a trained network is fitted to them.
     """
+    if start is not None and not datasets:
+        msg = '--from needs --dataset: what should the model learn?'
+        raise click.UsageError(msg)
+    source = click.get_current_context().get_parameter_source('config')
+    if start is not None and source == ParameterSource.DEFAULT:
+        config = _TUNED
     loaded = _need('config').load_config(config)
     if seed is not None:
         loaded = replace(loaded, seed=seed)
+    if name is not None:
+        loaded = replace(loaded, name=name)
     folder = output or Path(f'{loaded.name}-run')
-    run = _need('train').train(loaded, folder)
+    if not datasets:
+        run = _need('train').train(loaded, folder)
+    else:
+        began = _need('warm_start').load_start(start) if start is not None else None
+        loaded, data = _need('labelled').prepare_labels(
+            loaded, datasets, start=began, cache=folder / 'cache'
+        )
+        run = _need('train').train(loaded, folder, data=data, start=began)
     _show_run(run, folder)
+
+
+def _parse_names(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[int, str]:
+    """Read NUMBER=CLASS options."""
+    names = {}
+    for value in values:
+        number, equals, name = value.partition('=')
+        if not equals or not number.strip().isdigit():
+            msg = f'{value!r} must be NUMBER=CLASS, for instance 3=spike'
+            raise click.BadParameter(msg)
+        names[int(number)] = name.strip()
+    return names
+
+
+@source.command()
+@click.argument(
+    'exposures',
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option(
+    '-o',
+    '--output',
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help='Folder of the dataset.',
+)
+@click.option('--aligned', is_flag=True, help='The WCS agree; TweakReg is not run.')
+@click.option(
+    '--combined',
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='Your own combined image, in place of AstroDrizzle; one exposure is enough.',
+)
+@click.option(
+    '--labels',
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file of labels, as the viewer's, in place of the whole procedure.",
+)
+@click.option(
+    '--regions',
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='Names, boxes and lassos: as page.html saves them, or written by hand.',
+)
+@click.option(
+    '--rename', 'names', multiple=True, metavar='NUMBER=CLASS', callback=_parse_names,
+    help="Name of a cluster, in place of the automatic one; 'unlabelled' leaves it "
+    'out.',
+)  # fmt: skip
+@click.option(
+    '--separation', type=float, default=5.0, show_default=True,
+    help='Smallest distance of a peak from any brighter pixel, pixels.',
+)  # fmt: skip
+@click.option(
+    '--min-electrons', type=float, default=100.0, show_default=True,
+    help='Fewest electrons in the 2x2 pixels of a peak.',
+)  # fmt: skip
+@click.option(
+    '--merge-radius', type=float, default=1.0, show_default=True,
+    help='Largest distance of two peaks of one place, pixels of the detector.',
+)  # fmt: skip
+@click.option(
+    '--min-exposures', type=int, default=2, show_default=True,
+    help='Exposures that must cover a place.',
+)  # fmt: skip
+@click.option(
+    '--samples', type=int, default=30_000, show_default=True,
+    help='Largest number of places that are embedded.',
+)  # fmt: skip
+@click.option('--neighbors', type=int, default=35, show_default=True, help="UMAP's.")
+@click.option('--min-dist', type=float, default=0.01, show_default=True, help="UMAP's.")
+@click.option('--seed', type=int, default=0, show_default=True)
+@click.option(
+    '--preprocessing', 'preprocessings', multiple=True, metavar='NAME',
+    help="For which networks; by default those of 'source' and of 'source-isr2024'.",
+)  # fmt: skip
+@click.option('--overwrite', is_flag=True, help='Replace a dataset that is there.')
+def label(exposures: tuple[Path, ...], output: Path, **given: Any) -> None:
+    """
+    Label the detections of dithered exposures, without labelling by hand.
+
+    The procedure of WFC3 ISR 2024-14: EXPOSURES (FLT, FLC; two or more of one field
+    and filter) are aligned and combined, and what the combined image shows at their
+    peaks is embedded by UMAP, clustered, named, and carried back. The folder gets a
+    dataset for the step train, labels.ecsv, places.ecsv, contact sheets, figures, and
+    page.html to look at, rename and draw in. An interrupted run goes on where it
+    stopped.
+    """
+    outputs = _need('label.outputs')
+    preprocessings = given['preprocessings'] or outputs.PREPROCESSINGS
+    began = time.perf_counter()
+
+    def say(text: str) -> None:
+        click.echo(f'{time.perf_counter() - began:5.0f} s  {text}', err=True)
+
+    shared = {'preprocessings': preprocessings, 'overwrite': given['overwrite']}
+    with report_warnings('', set()):
+        if given['labels'] is not None:
+            _only_labels(click.get_current_context())
+            card = outputs.make_dataset_from_labels(
+                exposures, given['labels'], output, **shared
+            )
+        else:
+            labelled, card = outputs.make_dataset(
+                exposures,
+                output,
+                _label_settings(given),
+                regions=given['regions'],
+                names=given['names'],
+                say=say,
+                **shared,
+            )
+            for line in labelled.lines():
+                click.echo(line)
+    for line in _need('label.dataset').summary_lines(card):
+        click.echo(line)
+    click.echo(f'written to {output}')
+
+
+def _label_settings(given: dict[str, Any]) -> Any:
+    procedure = _need('label.procedure')
+    return procedure.LabelSettings(
+        peaks=procedure.PeakSettings(
+            separation=given['separation'],
+            min_electrons=given['min_electrons'],
+            radius=given['merge_radius'],
+            min_exposures=given['min_exposures'],
+        ),
+        embedding=procedure.EmbeddingSettings(
+            samples=given['samples'],
+            n_neighbors=given['neighbors'],
+            min_dist=given['min_dist'],
+            seed=given['seed'],
+        ),
+        aligned=given['aligned'],
+        combined='' if given['combined'] is None else str(given['combined']),
+    )
+
+
+def _only_labels(ctx: click.Context) -> None:
+    """Refuse options that say nothing where the labels are given."""
+    with_labels = {'exposures', 'output', 'labels', 'preprocessings', 'overwrite'}
+    for parameter in ctx.command.params:
+        name = parameter.name or ''
+        if _given(ctx, name) and name not in with_labels:
+            msg = f'{parameter.opts[0]} does not go with --labels, which gives them'
+            raise click.UsageError(msg)
 
 
 def _show_run(run: Any, folder: Path) -> None:
@@ -160,8 +361,14 @@ def _show_run(run: Any, folder: Path) -> None:
         listed = ', '.join(f'{n} {name}' for name, n in counts.items())
         click.echo(f'{kind}: {listed}')
     for number, each in enumerate(run.summary['runs']):
-        last = each['history'][each['best_epoch'] - 1]
         mark = ' (taken)' if number == run.summary['best_run'] else ''
+        if not each['best_epoch']:
+            click.echo(
+                f'run {number}: validation loss {each["best_loss"]:.4f} at the start, '
+                f'no epoch was better, {each["seconds"]:.0f} s{mark}'
+            )
+            continue
+        last = each['history'][each['best_epoch'] - 1]
         click.echo(
             f'run {number}: validation loss {each["best_loss"]:.4f}, accuracy '
             f'{last["validation_accuracy"]:.2%} after epoch {each["best_epoch"]}, '
@@ -247,6 +454,12 @@ def export(run: Path, output: Path) -> None:
     'what was tried; --config then names an ablation file. An interrupted table goes '
     'on.',
 )
+@click.option(
+    '--labelling',
+    is_flag=True,
+    help='In place of judging a model, judge the labels of the step label, and what '
+    'networks learn from them. Interrupted work goes on.',
+)
 def evaluate(
     model: str,
     config: str,
@@ -257,6 +470,7 @@ def evaluate(
     update: bool,
     readme: Path | None,
     ablation: bool,
+    labelling: bool,
 ) -> None:
     """
     Judge a model beside its baselines.
@@ -266,8 +480,10 @@ def evaluate(
     seeds, and the real frames, where they are found. With --ablation there is no
     MODEL: a network is trained for each row of a table, and judged.
     """
-    if ablation:
-        for path in _ablate(click.get_current_context(), output, readme):
+    if ablation or labelling:
+        work = _ablate if ablation else _check_labels
+        _refuse_others(click.get_current_context(), ablation=ablation)
+        for path in work(click.get_current_context(), output, readme):
             click.echo(path)
         return
     if figures:
@@ -287,25 +503,49 @@ def evaluate(
             click.echo(path)
 
 
-def _ablate(ctx: click.Context, output: Path, readme: Path | None) -> list[Path]:
-    """Make the table of what was tried; return what was written."""
+def _given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
 
-    def given(name: str) -> bool:
-        return ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
 
+def _refuse_others(ctx: click.Context, *, ablation: bool) -> None:
+    """Refuse options that say nothing where no model is judged."""
     refused = {
         'model': 'MODEL', 'figures': '--figure', 'runs': '--runs', 'seed': '--seed',
         'update': '--update',
     }  # fmt: skip
+    if ablation:
+        mine, allowed = '--ablation', '--config, --output and --readme'
+        refused['labelling'] = '--labelling'
+    else:
+        mine, allowed = '--labelling', '--output and --readme'
+        refused['config'] = '--config'
     for name, shown in refused.items():
-        if given(name):
+        if _given(ctx, name):
             msg = (
-                f'{shown} does not go with --ablation, which trains networks of its '
-                'own; --config, --output and --readme do'
+                f'{shown} does not go with {mine}, which trains networks of its own; '
+                f'{allowed} do'
             )
             raise click.UsageError(msg)
+
+
+def _check_labels(ctx: click.Context, output: Path, readme: Path | None) -> list[Path]:
+    """Judge the step label; return what was written."""
+    checks = _need('label_checks')
+    results = checks.check_labels(
+        checks.load_label_checks(), output, say=lambda text: click.echo(text, err=True)
+    )
+    paths = [output / 'labelling.json', output / 'labelling.md']
+    if readme is not None:
+        lines = checks.table_lines(results)
+        _need('evaluate').replace_between(readme, lines, 'labelling')
+        paths.append(readme)
+    return paths
+
+
+def _ablate(ctx: click.Context, output: Path, readme: Path | None) -> list[Path]:
+    """Make the table of what was tried; return what was written."""
     ablation = _need('ablation')
-    files = [ctx.params['config']] if given('config') else []
+    files = [ctx.params['config']] if _given(ctx, 'config') else []
     loaded = ablation.load_ablation(*files)
     results = ablation.ablate(
         loaded, output, say=lambda text: click.echo(text, err=True)

@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import re
 import tomllib
 import types
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
@@ -34,6 +35,7 @@ __all__ = [
     'RivalConfig',
     'SourceConfig',
     'TrainConfig',
+    'TuneConfig',
     'build_dataclass',
     'config_from_dict',
     'digest',
@@ -45,6 +47,7 @@ _CHECKS = ('phases', 'scan', 'unusual')
 _IMAGES = {'noise', 'peak', 'residual'}
 _CONTEXT = {'wide', 'far', 'fwhm'}
 _FOLDER = Path(__file__).parent / 'configs'
+_MODEL_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
 
 
 class ConfigError(AstrosieveError, ValueError):
@@ -390,6 +393,45 @@ class CalibrationConfig:
         _require(good, 'calibration.shares', self.shares, 'positive numbers')
 
 
+def _no_exposures() -> ExposureSet:
+    return ExposureSet(n=0, seed=0, cameras=('random',), name='none')
+
+
+@dataclass(frozen=True)
+class TuneConfig:
+    """
+    Training on from the weights of a model, by labels of other exposures.
+
+    Parameters
+    ----------
+    rehearsal : `ExposureSet`
+        Simulated exposures. Their detections of classes that have no labels are seen
+        again, so that these are not forgotten (Robins 1995, Connection Science 7,
+        123): the network is to say of them what it said before (Li & Hoiem 2016,
+        ECCV, 614).
+    rehearsal_batch : int
+        So many of them in each step.
+    rehearsal_weight : float
+        Weight of the cross-entropy between the old and the new probabilities, that
+        of the labels being 1.
+    stay : float
+        Weight of the squared distance from the old parameters (Li et al. 2018, ICML,
+        2825).
+    """
+
+    rehearsal: ExposureSet = field(default_factory=_no_exposures)
+    rehearsal_batch: int = 32
+    rehearsal_weight: float = 0.5
+    stay: float = 0.0
+
+    def __post_init__(self) -> None:
+        good = self.rehearsal_batch >= 1
+        _require(good, 'tune.rehearsal_batch', self.rehearsal_batch, '1 or more')
+        for key in ('rehearsal_weight', 'stay'):
+            value = getattr(self, key)
+            _require(0 <= value < np.inf, f'tune.{key}', value, '0 or more')
+
+
 @dataclass(frozen=True)
 class RivalConfig:
     """
@@ -471,19 +513,19 @@ class SourceConfig:
         Seed of the training.
     limits, references : tuple of str
         For the card.
-    network, train, real, calibration, judge
+    network, train, tune, real, calibration, judge
         Sections, see their classes.
     training, validation, calibrating : `ExposureSet`
         Exposures to train on, to choose the best parameters by, and to calibrate
-        on.
+        on; none for a network that is trained on datasets of labels.
     finders : tuple of `FinderConfig`
         Finders whose detections are learnt.
     """
 
     name: str
-    training: ExposureSet
-    validation: ExposureSet
-    calibrating: ExposureSet
+    training: ExposureSet = field(default_factory=_no_exposures)
+    validation: ExposureSet = field(default_factory=_no_exposures)
+    calibrating: ExposureSet = field(default_factory=_no_exposures)
     version: str = '1.0'
     description: str = ''
     licence: str = 'BSD-3-Clause'
@@ -493,18 +535,23 @@ class SourceConfig:
     references: tuple[str, ...] = ()
     network: NetworkConfig = field(default_factory=NetworkConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    tune: TuneConfig = field(default_factory=TuneConfig)
     real: RealConfig = field(default_factory=RealConfig)
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
     judge: JudgeConfig = field(default_factory=JudgeConfig)
     finders: tuple[FinderConfig, ...] = (FinderConfig('dao'), FinderConfig('peaks'))
 
     def __post_init__(self) -> None:
+        good = bool(_MODEL_NAME.fullmatch(self.name))
+        rule = 'of letters, digits, dots, dashes and underscores'
+        _require(good, 'name', self.name, rule)
         shares, classes = self.calibration.shares, self.network.classes
         good = len(shares) in (0, len(classes))
         _require(good, 'calibration.shares', shares, f'one for each of {classes}')
         judge = self.judge
         sets = [self.training, self.validation, self.calibrating, *judge.sets]
         sets += filter(None, (getattr(judge, name) for name in _CHECKS))
+        sets.append(self.tune.rehearsal)
         for i, one in enumerate(sets):
             for other in sets[i + 1 :]:
                 if set(one.seeds) & set(other.seeds):

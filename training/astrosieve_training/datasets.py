@@ -45,12 +45,14 @@ from astrosieve_training.simulate import Truth, label_positions
 from astrosieve_training.simulated_files import load_exposure, simulator_version
 
 __all__ = [
+    'ChipImage',
     'DetectionSet',
     'balance',
     'data_version',
     'detection_set',
     'join',
     'label_numbers',
+    'set_from_arrays',
     'simulated_exposures',
     'simulated_set',
 ]
@@ -171,15 +173,40 @@ def balance(
 
 
 @dataclass(frozen=True)
-class _Image:
-    """A chip with what is measured on it once."""
+class ChipImage:
+    """
+    A chip with what is measured on it once.
+
+    Parameters
+    ----------
+    chip : `~astrosieve.exposures.Chip`
+        The chip.
+    spoilt : 2D uint8 `~numpy.ndarray` or None
+        As from `~astrosieve.pixels.spoilt_pixels`.
+    fwhm : float or None
+        FWHM of the PSF, pixels; None where it is not known.
+    """
 
     chip: Chip
     spoilt: np.ndarray | None
     fwhm: float | None
 
     @classmethod
-    def of(cls, chip: Chip, *, use_dq: bool, fwhm: float | None) -> _Image:
+    def of(
+        cls, chip: Chip, *, use_dq: bool = True, fwhm: float | None = None
+    ) -> ChipImage:
+        """
+        Measure a chip.
+
+        Parameters
+        ----------
+        chip : `~astrosieve.exposures.Chip`
+            The chip.
+        use_dq : bool, optional
+            Whether pixels that DQ calls without signal are filled.
+        fwhm : float, optional
+            FWHM of the PSF; estimated where it is not given.
+        """
         lost = None
         if use_dq and chip.dq is not None:
             lost = dq_to_mask(chip.dq, chip.dq_meaning.no_signal)
@@ -243,7 +270,7 @@ class _Image:
 
 
 def _labelled(
-    image: _Image,
+    image: ChipImage,
     label: Callable[[np.ndarray], Table],
     *,
     finders: Sequence[FinderConfig],
@@ -267,7 +294,19 @@ def _labelled(
     return {f'row_{name}': np.asarray(rows[name]) for name in rows.colnames}
 
 
-def _as_set(arrays: dict[str, np.ndarray]) -> DetectionSet:
+def set_from_arrays(arrays: dict[str, np.ndarray]) -> DetectionSet:
+    """
+    Return the set that is kept as arrays in an NPZ file.
+
+    Parameters
+    ----------
+    arrays : dict of str to `~numpy.ndarray`
+        Inputs under 'input_' and their name, columns under 'row_' and theirs.
+
+    Returns
+    -------
+    detections : `DetectionSet`
+    """
     return DetectionSet(
         {k[6:]: v for k, v in arrays.items() if k.startswith('input_')},
         Table({k[4:]: v for k, v in arrays.items() if k.startswith('row_')}),
@@ -316,7 +355,7 @@ def detection_set(
     -------
     detections : `DetectionSet`
     """
-    image = _Image.of(chip, use_dq=use_dq, fwhm=fwhm)
+    image = ChipImage.of(chip, use_dq=use_dq, fwhm=fwhm)
     arrays = _labelled(
         image, label, finders=finders, exposure=exposure, camera=camera, scene=scene
     )
@@ -326,7 +365,7 @@ def detection_set(
     arrays.update(image.inputs(xy, preprocessing))
     if measure is not None:
         arrays.update(image.measured(xy, measure))
-    return _as_set(arrays)
+    return set_from_arrays(arrays)
 
 
 def _cached(
@@ -371,9 +410,9 @@ def _one(
     """Return the labelled detections of one simulated exposure."""
 
     @cache
-    def opened() -> tuple[_Image, Truth]:
+    def opened() -> tuple[ChipImage, Truth]:
         chip, truth = load_exposure(plan, _exposure_folder(folder))
-        return _Image.of(chip, use_dq=use_dq, fwhm=None), truth
+        return ChipImage.of(chip, use_dq=use_dq, fwhm=None), truth
 
     def labelled() -> dict[str, np.ndarray]:
         image, truth = opened()
@@ -411,7 +450,7 @@ def _one(
             path('columns', measure.__qualname__, version),
             lambda: opened()[0].measured(xy, measure),
         )
-    return _as_set(arrays)
+    return set_from_arrays(arrays)
 
 
 def simulated_exposures(

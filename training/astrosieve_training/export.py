@@ -13,7 +13,7 @@ import json
 import logging
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -247,6 +247,8 @@ def write_model(
 def _training_data(run: Any) -> str:
     """Say in a sentence what the network has seen."""
     config, counts = run.config, run.summary['counts']
+    if 'origin' in run.summary:
+        return str(run.summary['origin']['training_data'])
 
     def listed(numbers: dict[str, int]) -> str:
         return ', '.join(f'{n} {name}' for name, n in numbers.items())
@@ -272,6 +274,8 @@ def _shapes(config: Any) -> dict[str, tuple[int, ...]]:
 
 def _split(run: Any) -> str:
     config = run.config
+    if 'origin' in run.summary:
+        return str(run.summary['origin']['split'])
     if config.train.split == 'cutout':
         return '80/20 per cutout, as published; exposures are shared between the halves'
     return (
@@ -292,11 +296,13 @@ _MEANINGS = {
 def _card(run: Any, weights: bytes) -> ModelCard:
     config, calibration = run.config, run.calibration
     low, high = run.summary['fwhm_range']
+    origin = run.summary.get('origin', {})
+    description = origin.get('description') or config.description
     return ModelCard(
         name=config.name,
         version=config.version,
         task='source',
-        description=' '.join(config.description.split()),
+        description=' '.join(description.split()),
         classes=config.network.classes,
         preprocessing=config.network.preprocessing,
         inputs={
@@ -320,16 +326,18 @@ def _card(run: Any, weights: bytes) -> ModelCard:
         split=_split(run),
         seed=config.seed,
         licence=config.licence,
-        limits=config.limits,
+        limits=(*config.limits, *origin.get('limits', ())),
         references=config.references,
         metrics={
+            'network': json.loads(json.dumps(asdict(config.network))),
+            **({'start': origin['start']} if origin.get('start') else {}),
             'training': {
                 'seconds_per_run': [
                     round(r['seconds'], 1) for r in run.summary['runs']
                 ],
                 'best_run': run.summary['best_run'],
                 'calibration_error': list(calibration.calibration_error),
-            }
+            },
         },
         software={
             name: version(name) for name in ('torch', 'onnx', 'onnxscript', 'numpy')

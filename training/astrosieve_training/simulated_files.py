@@ -30,11 +30,17 @@ from astrosieve_training.simulate import (
     load_camera,
     random_camera,
     read_truth,
-    simulate_exposure,
+    simulate_dithered_set,
     vary_scene,
 )
 
-__all__ = ['load_exposure', 'simulate_plan', 'simulator_version', 'write_exposures']
+__all__ = [
+    'load_exposure',
+    'simulate_plan',
+    'simulator_version',
+    'write_dithered_set',
+    'write_exposures',
+]
 
 _SUFFIXES = {'flc': 'flc', 'c0m': 'c0m', 'ground': 'img'}
 # Streams of chance beside those of the exposure itself.
@@ -55,7 +61,7 @@ def _camera(plan: ExposurePlan) -> Camera:
     return load_camera(plan.camera)
 
 
-def simulate_plan(plan: ExposurePlan) -> Exposure:
+def simulate_plan(plan: ExposurePlan, n: int = 1) -> list[Exposure]:
     """
     Simulate what a plan says.
 
@@ -63,10 +69,12 @@ def simulate_plan(plan: ExposurePlan) -> Exposure:
     ----------
     plan : `~astrosieve_training.config.ExposurePlan`
         The plan.
+    n : int, optional
+        Dithered exposures of its field.
 
     Returns
     -------
-    exposure : `~astrosieve_training.simulate.Exposure`
+    exposures : list of `~astrosieve_training.simulate.Exposure`
     """
     camera = _camera(plan)
     exptime = plan.exptime or camera.exptime
@@ -75,8 +83,9 @@ def simulate_plan(plan: ExposurePlan) -> Exposure:
         rng = np.random.default_rng([plan.seed, _SCENE])
         scene = vary_scene(scene, rng)
         exptime *= float(10 ** rng.uniform(-0.7, 0.3))
-    return simulate_exposure(
+    return simulate_dithered_set(
         camera,
+        n,
         seed=plan.seed,
         shape=plan.shape if plan.shape != (0, 0) else None,
         scene=scene,
@@ -102,19 +111,51 @@ def load_exposure(plan: ExposurePlan, folder: Path) -> tuple[Chip, Truth]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write(plan, folder)
-    image, truth = _paths(plan, folder)
+    ((image, truth),) = _paths(plan, folder)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstropyUserWarning)
         chip = next(iter(read_chips(image)))
     return chip, read_truth(truth)[0]
 
 
-def _paths(plan: ExposurePlan, folder: Path) -> tuple[Path, Path]:
+def write_dithered_set(
+    plan: ExposurePlan, n: int, folder: Path
+) -> list[tuple[Path, Path]]:
+    """
+    Write dithered exposures of one field, with their truth.
+
+    Parameters
+    ----------
+    plan : `~astrosieve_training.config.ExposurePlan`
+        Camera, scene, time, seed and shape of all.
+    n : int
+        How many.
+    folder : `~pathlib.Path`
+        Where to; what is there with the same settings is kept.
+
+    Returns
+    -------
+    paths : list of (`~pathlib.Path`, `~pathlib.Path`)
+        Exposure and truth.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written, or one of other settings is in the way.
+    """
+    _make_folder(folder)
+    _write(plan, folder, n)
+    return _paths(plan, folder, n)
+
+
+def _paths(plan: ExposurePlan, folder: Path, n: int = 1) -> list[tuple[Path, Path]]:
+    """Return the files of a plan: of one exposure, or of n dithered ones."""
     suffix = _SUFFIXES[_camera(plan).layout]
-    return (
-        folder / f'{plan.label}_{suffix}.fits',
-        folder / f'{plan.label}_truth.fits',
-    )
+    names = [plan.label] if n == 1 else [f'{plan.label}-{i}' for i in range(n)]
+    return [
+        (folder / f'{name}_{suffix}.fits', folder / f'{name}_truth.fits')
+        for name in names
+    ]
 
 
 def _is_there(path: Path, settings: dict[str, Any]) -> bool:
@@ -135,22 +176,22 @@ def _is_there(path: Path, settings: dict[str, Any]) -> bool:
     return all((path.parent / name).is_file() for name in settings['files'])
 
 
-def _write(plan: ExposurePlan, folder: Path) -> bool:
-    """Write one exposure; return `False` if it was there already."""
-    image, truth = _paths(plan, folder)
+def _write(plan: ExposurePlan, folder: Path, n: int = 1) -> bool:
+    """Write n exposures of a plan; return `False` if they were there already."""
+    paths = _paths(plan, folder, n)
     settings = {
         'plan': asdict(plan),
         'camera': asdict(_camera(plan)),
-        'files': [image.name, truth.name],
+        'files': [path.name for pair in paths for path in pair],
     }
     settings = json.loads(json.dumps(settings))  # as it will be read
     # The settings are written last: what they tell of is complete.
     record = folder / f'{plan.label}.json'
     if _is_there(record, settings):
         return False
-    exposure = simulate_plan(plan)
-    exposure.write_truth(truth, overwrite=True)
-    exposure.write(image, overwrite=True)
+    for exposure, (image, truth) in zip(simulate_plan(plan, n), paths, strict=True):
+        exposure.write_truth(truth, overwrite=True)
+        exposure.write(image, overwrite=True)
     with atomic_path(record, overwrite=True) as temporary:
         temporary.write_text(json.dumps(settings, indent=2) + '\n', encoding='utf-8')
     return True
@@ -166,6 +207,7 @@ def write_exposures(
     scene: str | None = None,
     exptime: float | None = None,
     shape: tuple[int, int] | None = None,
+    dithers: int = 1,
     progress: bool = True,
 ) -> tuple[int, int]:
     """
@@ -186,6 +228,8 @@ def write_exposures(
         Seed of the first; the others follow.
     scene, exptime, shape
         With a camera: scene preset, seconds, ``(ny, nx)``.
+    dithers : int, optional
+        With a camera: dithered exposures of each field.
     progress : bool, optional
         Whether to show a progress bar on a terminal.
 
@@ -220,18 +264,24 @@ def write_exposures(
         )
         plans = chosen.plans()
     else:
-        if scene is not None or exptime is not None or shape is not None:
-            msg = 'scene, exptime and shape go with --camera; else the file says'
+        if scene or exptime or shape is not None or dithers > 1:
+            msg = (
+                'scene, exptime, shape and dithers go with --camera; else the file says'
+            )
             raise ConfigError(msg)
         training = load_config(config).training
         plans = training.plans()[:number]
         if seed is not None:
             plans = [replace(p, seed=seed + i) for i, p in enumerate(plans)]
+    _make_folder(folder)
+    bar = tqdm(plans, desc='exposures', disable=None if progress else True)
+    written = sum(_write(plan, folder, dithers) for plan in bar)
+    return dithers * written, dithers * (len(plans) - written)
+
+
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         msg = f'{folder}: cannot be made ({error.strerror})'
         raise OutputError(msg) from error
-    bar = tqdm(plans, desc='exposures', disable=None if progress else True)
-    written = sum(_write(plan, folder) for plan in bar)
-    return written, len(plans) - written

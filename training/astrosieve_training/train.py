@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from astrosieve.calibration import softmax
 from astrosieve.exceptions import OutputError
 from astrosieve.preprocessing import width_hypotheses
 from astrosieve_training.calibrate import Calibration, calibrate
-from astrosieve_training.config import SourceConfig, TrainConfig, digest
+from astrosieve_training.config import ConfigError, SourceConfig, TrainConfig, digest
 from astrosieve_training.datasets import (
     DetectionSet,
     balance,
@@ -39,12 +39,16 @@ from astrosieve_training.networks import build_network, network_version
 
 if TYPE_CHECKING:
     from astrosieve_training.config import ExposureSet
+    from astrosieve_training.warm_start import Start
 
 __all__ = [
     'Examples',
+    'Origin',
     'Run',
     'TrainingData',
     'balance_examples',
+    'count_labels',
+    'domain_of',
     'load_run',
     'make_examples',
     'predict_logits',
@@ -58,6 +62,7 @@ __all__ = [
 # How far an image may be from the training exposures before it counts as unlike them.
 _RATIO_MARGIN = 0.05
 _MAX_UNUSABLE = 0.25
+_SPREAD = 1.0  # of the calibration on few labels, see `fit_scaling`
 _WARM = 0.15  # share of the steps in which the rate of 'one-cycle' rises
 
 
@@ -96,6 +101,34 @@ class Examples:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """
+    Where labels come from that no simulator gave.
+
+    Parameters
+    ----------
+    description, training_data, split : str
+        For the card.
+    sample : str
+        What the operating points are measured on.
+    limits : tuple of str
+        For the card.
+    key : str
+        Hash of the data, by which an interrupted run knows its own.
+    start : dict of str to str
+        Name, version and SHA-256 of the model that was trained on; empty for none.
+    """
+
+    description: str
+    training_data: str
+    split: str
+    sample: str
+    limits: tuple[str, ...] = ()
+    key: str = ''
+    start: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """
     Everything a training needs.
@@ -113,6 +146,10 @@ class TrainingData:
     domain : dict of str to tuple of float
         Limits of other traits of the training exposures, see
         `~astrosieve.domain.ImageTraits`.
+    origin : `Origin` or None
+        Where the labels come from; None where they are the simulator's truth.
+    rehearsal : `Examples` or None
+        What a network that was trained before is shown again.
     """
 
     training: Examples
@@ -122,6 +159,8 @@ class TrainingData:
     counts: dict[str, dict[str, int]]
     fwhm_range: tuple[float, float]
     domain: dict[str, tuple[float, float]]
+    origin: Origin | None = None
+    rehearsal: Examples | None = None
 
 
 @dataclass(frozen=True)
@@ -297,8 +336,31 @@ def real_examples(config: SourceConfig) -> DetectionSet | None:
     return detections[frame.within(x, y)]
 
 
-def _count(labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, int]:
+def count_labels(labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, int]:
+    """Return the number of members of each class."""
     return {name: int((labels == i).sum()) for i, name in enumerate(classes)}
+
+
+def domain_of(ratios: np.ndarray) -> dict[str, tuple[float, float]]:
+    """
+    Return the limits within which an image is like those of a training.
+
+    Parameters
+    ----------
+    ratios : (N,) `~numpy.ndarray`
+        ``noise_ratio`` of the image of each detection, NaN where it is not known.
+
+    Returns
+    -------
+    domain : dict of str to tuple of float
+        See `~astrosieve.domain.ImageTraits`.
+    """
+    domain = {'unusable': (0.0, _MAX_UNUSABLE)}
+    if np.isfinite(ratios).any():
+        low, high = np.nanquantile(ratios, [0.005, 0.995])
+        margins = float(low) - _RATIO_MARGIN, float(high) + _RATIO_MARGIN
+        domain = {'noise_ratio': margins, **domain}
+    return domain
 
 
 def prepare(
@@ -319,7 +381,19 @@ def prepare(
     Returns
     -------
     data : `TrainingData`
+
+    Raises
+    ------
+    ConfigError
+        If the configuration has no exposures, which are then to come from datasets.
     """
+    for exposures in (config.training, config.validation, config.calibrating):
+        if not exposures.n:
+            msg = (
+                f'the configuration {config.name} simulates no exposures: it is for '
+                'datasets of labels. Give --dataset, or another --config'
+            )
+            raise ConfigError(msg)
 
     def simulated(exposures: ExposureSet) -> DetectionSet:
         return simulated_set(
@@ -352,18 +426,12 @@ def prepare(
         training = _joined([training, *repeated])
     classes = config.network.classes
     widths = np.asarray(sky.rows['fwhm'])
-    ratios = np.asarray(sky.rows['noise_ratio'])
-    low, high = np.nanquantile(ratios, [0.005, 0.995])
-    domain = {
-        'noise_ratio': (float(low) - _RATIO_MARGIN, float(high) + _RATIO_MARGIN),
-        'unusable': (0.0, _MAX_UNUSABLE),
-    }
     counts = {
-        'training': _count(training.labels, classes),
-        'validation': _count(validation.labels, classes),
+        'training': count_labels(training.labels, classes),
+        'validation': count_labels(validation.labels, classes),
     }
     if real is not None:
-        counts['of these real'] = _count(real_part.labels, classes)
+        counts['of these real'] = count_labels(real_part.labels, classes)
     return TrainingData(
         training,
         validation,
@@ -371,7 +439,7 @@ def prepare(
         holdout,
         counts,
         (float(np.nanmin(widths)), float(np.nanmax(widths))),
-        domain,
+        domain_of(np.asarray(sky.rows['noise_ratio'])),
     )
 
 
@@ -431,6 +499,18 @@ def _told_widths(
     return np.where(use & np.isfinite(true), true, measured)
 
 
+def _one_hypothesis(
+    inputs: dict[str, np.ndarray], rng: np.random.Generator
+) -> np.ndarray:
+    """Return widths of the PSF; where none is known, one that is then assumed."""
+    widths = [each['fwhm'] for each in width_hypotheses(inputs)]
+    if len(widths) == 1:
+        return widths[0]
+    number = rng.integers(len(widths), size=len(widths[0]))
+    drawn: np.ndarray = np.stack(widths)[number, np.arange(len(number))]
+    return drawn
+
+
 def _augmented(
     examples: Examples, settings: TrainConfig, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
@@ -440,6 +520,7 @@ def _augmented(
         inputs['cutouts'] = _spoil(examples, settings.spoil, rng)
     if 'fwhm' in inputs:
         inputs['fwhm'] = _told_widths(examples, settings.fwhm_jitter, rng)
+        inputs['fwhm'] = _one_hypothesis(inputs, rng)
     return _turned(inputs, rng) if settings.augment else inputs
 
 
@@ -537,6 +618,58 @@ class _Loss:
         return (weights * each).sum() / weights.sum()
 
 
+class _Memory:
+    """
+    What holds a network to the one that it started from.
+
+    Parameters
+    ----------
+    start : `~astrosieve_training.warm_start.Start`
+        That network.
+    rehearsal : `Examples` or None
+        Detections of classes that have no labels.
+    config : `~astrosieve_training.config.SourceConfig`
+        Weights in the loss.
+    """
+
+    def __init__(
+        self, start: Start, rehearsal: Examples | None, config: SourceConfig
+    ) -> None:
+        self.settings = config.tune
+        self.train = config.train
+        self.rehearsal = rehearsal
+        self.members: list[np.ndarray] = []
+        if rehearsal is not None:
+            labels = rehearsal.labels
+            self.members = [np.flatnonzero(labels == n) for n in np.unique(labels)]
+        self.start = start.state
+        self.teacher = build_network(start.network)
+        self.teacher.load_state_dict(start.state)
+        self.teacher.eval()
+
+    def __call__(self, network: nn.Module, rng: np.random.Generator) -> torch.Tensor:
+        """Return what is to be added to the loss of labelled detections."""
+        settings = self.settings
+        loss = torch.zeros(())
+        if self.rehearsal is not None:
+            # Each class as often as the others.
+            number = rng.integers(len(self.members), size=settings.rehearsal_batch)
+            rows = [rng.choice(self.members[each]) for each in number]
+            part = self.rehearsal[np.array(rows)]
+            inputs = _tensors(_augmented(part, self.train, rng))
+            with torch.no_grad():
+                known = torch.softmax(self.teacher(*inputs), 1)
+            forgotten = nn.functional.cross_entropy(network(*inputs), known)
+            loss = loss + settings.rehearsal_weight * forgotten
+        if settings.stay:
+            moved = [
+                ((value - self.start[name]) ** 2).sum()
+                for name, value in network.named_parameters()
+            ]
+            loss = loss + settings.stay * torch.stack(moved).sum()
+        return loss
+
+
 def _rate(schedule: str, done: float) -> float:
     """Return the learning rate over its highest, after a share of all steps."""
     if schedule == 'constant':
@@ -552,9 +685,15 @@ def train_run(
     config: SourceConfig,
     number: int,
     path: Path,
+    *,
+    start: Start | None = None,
+    rehearsal: Examples | None = None,
+    data_key: str = '',
 ) -> dict[str, Any]:
     """
-    Train once, from fresh parameters.
+    Train once, from fresh parameters or from those of a model.
+
+    The batch normalisation of a model stays as it is.
 
     Parameters
     ----------
@@ -567,14 +706,26 @@ def train_run(
     path : `~pathlib.Path`
         State after the last epoch; an existing one with the same settings and
         data is gone on with.
+    start : `~astrosieve_training.warm_start.Start`, optional
+        To go on from, in place of fresh parameters.
+    rehearsal : `Examples`, optional
+        What else a network that goes on is shown, see
+        `~astrosieve_training.config.TuneConfig`.
+    data_key : str, optional
+        Hash of the training and validation data, where there is one.
 
     Returns
     -------
     state : dict
         ``best`` (parameters of the lowest validation loss), ``best_loss``,
-        ``best_epoch``, ``history`` (a dict per epoch), ``seconds``.
+        ``best_epoch`` (0 where none was better than ``start``), ``history`` (a dict
+        per epoch), ``seconds``.
     """
     settings = config.train
+    tuned: list[Any] = [start.card.sha256, config.tune] if start is not None else []
+    if rehearsal is not None:
+        tuned.append(float(rehearsal.inputs['cutouts'].sum(dtype=np.float64)))
+    named = [data_key] if data_key else []
     key = digest(
         config.network,
         settings,
@@ -584,11 +735,17 @@ def train_run(
         float(training.inputs['cutouts'].sum(dtype=np.float64)),
         torch.__version__,
         network_version(),
+        *named,
+        *tuned,
     )
     torch.set_num_threads(settings.threads)
     entropy = np.random.SeedSequence([config.seed, number]).generate_state(1)
     with _torch_seed(int(entropy[0])):
         network = build_network(config.network)
+    memory = None
+    if start is not None:
+        network.load_state_dict(start.state)
+        memory = _Memory(start, rehearsal, config)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(
         network.parameters(),
@@ -606,9 +763,11 @@ def train_run(
             'history': [],
             'best_loss': float('inf'),
             'best_epoch': 0,
-            'best': network.state_dict(),
+            'best': {k: v.clone() for k, v in network.state_dict().items()},
             'seconds': 0.0,
         }
+        if start is not None:
+            state['best_loss'], _ = _evaluate(network, validation)
     else:
         network.load_state_dict(state['network'])
         optimizer.load_state_dict(state['optimizer'])
@@ -617,7 +776,7 @@ def train_run(
         rng = np.random.default_rng([config.seed, 2, number, epoch])
         order = rng.permutation(len(training))
         loss_sum, right = 0.0, 0
-        network.train()
+        network.train(start is None)
         for step in range(steps):
             rows = order[step * settings.batch_size : (step + 1) * settings.batch_size]
             if len(rows) < 2:  # batch normalisation needs two
@@ -631,9 +790,11 @@ def train_run(
             optimizer.zero_grad()
             logits = network(*inputs)
             loss = criterion(logits, labels)
+            loss_sum += loss.item() * len(labels)
+            if memory is not None:
+                loss = loss + memory(network, rng)
             loss.backward()
             optimizer.step()
-            loss_sum += loss.item() * len(labels)
             right += int((logits.argmax(1) == labels).sum())
         valid_loss, valid_accuracy = _evaluate(network, validation)
         state['history'].append(
@@ -663,6 +824,8 @@ def train(
     *,
     cache: Path | None = None,
     progress: bool = True,
+    data: TrainingData | None = None,
+    start: Start | None = None,
 ) -> Run:
     """
     Train a network: data, runs, calibration.
@@ -680,6 +843,12 @@ def train(
         Folder for the detections of each exposure; by default ``cache/``.
     progress : bool, optional
         Whether to show progress.
+    data : `TrainingData`, optional
+        What to learn from, such as
+        `~astrosieve_training.labelled.prepare_labels` makes; by default what the
+        configuration simulates.
+    start : `~astrosieve_training.warm_start.Start`, optional
+        Model to go on from.
 
     Returns
     -------
@@ -690,12 +859,15 @@ def train(
     build_network(config.network)  # what cannot be is refused before the work
     folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    data = prepare(config, cache or folder / 'cache', progress=progress)
+    if data is None:
+        data = prepare(config, cache or folder / 'cache', progress=progress)
+    origin = data.origin
     prepared = time.perf_counter() - started
     states = [
         train_run(
             data.training, data.validation, config, number,
-            folder / f'run-{number:02d}.pt',
+            folder / f'run-{number:02d}.pt', start=start, rehearsal=data.rehearsal,
+            data_key=origin.key if origin else '',
         )
         for number in trange(
             config.train.runs, desc='runs', disable=None if progress else True
@@ -711,6 +883,8 @@ def train(
         data.holdout,
         classes=config.network.classes,
         settings=config.calibration,
+        sample=origin.sample if origin else None,
+        spread=_SPREAD if origin else np.inf,
     )
     summary = {
         'counts': data.counts,
@@ -724,6 +898,8 @@ def train(
         ],
         'calibration': asdict(calibration),
     }
+    if origin is not None:
+        summary['origin'] = asdict(origin)
     _save({'network': network.state_dict()}, folder / 'best.pt')
     rows = np.random.default_rng([config.seed, 3]).permutation(len(data.holdout))[:2048]
     with (

@@ -1,0 +1,1 @@
+"""Cameras on which the way from labels to a fine-tuned network is measured."""
