@@ -48,6 +48,8 @@ def test_wheel_carries_every_shipped_file(wheel: Path) -> None:
         ('src', 'astrosieve/data'),
         ('training', 'astrosieve_training/cameras'),
         ('training', 'astrosieve_training/configs'),
+        ('training', 'astrosieve_training/configs/labelling'),
+        ('training', 'astrosieve_training/label'),
     ):
         files = [p.name for p in (ROOT / root / package).iterdir() if p.is_file()]
         assert len(files) > 1

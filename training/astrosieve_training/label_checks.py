@@ -410,7 +410,7 @@ def _check_network(checks: LabelChecks, folder: Path, say: Callable) -> dict[str
         card, _ = export_run(where / 'run', where / 'weights')
         path = where / 'weights' / f'{card.name}-{card.version}.onnx'
         results[kind] = {'counts': run.summary['counts']}
-        results[kind] |= _judged(load_model(path), sample)
+        results[kind] |= _judged(load_model(path), sample, _CLASSES)
     return results
 
 
@@ -479,10 +479,11 @@ def _check_tuned(
         ]
     )  # fmt: skip
     config = load_config('source-finetuned')
+    known = np.unique(given[rows]).tolist()
     results: dict[str, Any] = {
         'labels': _compared(given, made.true_labels()),
         'used': {c: int((given[rows] == c).sum()) for c in np.unique(given[rows])},
-        'shipped': _judged(load_model('source'), judged),
+        'shipped': _judged(load_model('source'), judged, known),
     }
     for kind, began in (('new', None), ('tuned', start)):
         loaded, data = prepare_labels(
@@ -492,31 +493,39 @@ def _check_tuned(
         train(loaded, where / kind, data=data, start=began)
         card, _ = export_run(where / kind, where / 'weights')
         path = where / 'weights' / f'{card.name}-{card.version}.onnx'
-        results[kind] = _judged(load_model(path), judged)
+        results[kind] = _judged(load_model(path), judged, known)
     return results
 
 
-def _judged(model: Model, sample: DetectionSet) -> dict:
-    """Count what a model calls right, and leaks at a completeness of stars."""
+def _judged(model: Model, sample: DetectionSet, known: Sequence[str]) -> dict[str, Any]:
+    """
+    Count what a model calls right, and what it leaks at a completeness of stars.
+
+    ``known`` are classes that all compared models have: among detections of these,
+    only they compete, as a new network cannot err towards a class that it lacks.
+    """
     probabilities = model.predict(sample.inputs)
-    classes = model.card.classes
+    classes = np.array(model.card.classes)
     names = np.asarray(sample.rows['label'], dtype=str)
-    called = np.array(classes)[probabilities.argmax(axis=1)]
+    called = classes[probabilities.argmax(axis=1)]
+    columns = np.flatnonzero(np.isin(classes, known))
+    among = classes[columns][probabilities[:, columns].argmax(axis=1)]
+    common = np.isin(names, known)
     p_star = probabilities[:, list(classes).index('star')]
     star = names == 'star'
-    threshold = threshold_at_completeness(p_star[star], _COMPLETENESS)
-    kinds = [c for c in np.unique(names) if c != 'star']
+    kept = p_star >= threshold_at_completeness(p_star[star], _COMPLETENESS)
+
+    def share_of(hits: np.ndarray, rows: np.ndarray) -> list[int]:
+        return [int(hits[rows].sum()), int(rows.sum())]
+
+    kinds = [name for name in CLASSES if (names == name).any()]
     return {
-        'right': {
-            str(c): [int((called == c)[names == c].sum()), int((names == c).sum())]
-            for c in np.unique(names)
-        },
+        'all': share_of(called == names, np.ones(len(names), dtype=bool)),
+        'known': share_of(among == names, common),
+        'right': {name: share_of(called == names, names == name) for name in kinds},
         'leak': {
-            str(c): [
-                int((p_star[names == c] >= threshold).sum()),
-                int((names == c).sum()),
-            ]
-            for c in kinds
+            'all': share_of(kept, ~star),
+            **{n: share_of(kept, names == n) for n in kinds if n != 'star'},
         },
     }
 
@@ -730,26 +739,34 @@ def _network_lines(found: Mapping[str, Any] | None) -> list[str]:
 def _tuned_lines(name: str, found: Mapping[str, Any]) -> list[str]:
     used = ', '.join(f'{n} {each}' for each, n in found['used'].items())
     classes = list(found['shipped']['right'])
+    others = [each for each in classes if each != 'star']
     lines = [
         '',
-        f'Camera {name!r}, {used} of the step label '
-        f'({_cell(found["labels"]["right"])} right): detections called right, and '
-        f'called star at {_COMPLETENESS:.0%} completeness:',
+        f'Camera {name!r}: {used} of the step label '
+        f'({_cell(found["labels"]["right"])} right). Detections of other fields called '
+        'right: all; those of the labelled classes where only these compete; by class:',
         '',
-        *_header('network', *classes, *(f'{c}: leak' for c in classes if c != 'star')),
+        *_header('network', 'all', 'labelled classes', *classes),
     ]
     names = {
         'shipped': '`source`, as shipped',
-        'new': 'new, these labels alone',
-        'tuned': '`source`, trained on with these labels',
+        'new': 'new, from these labels alone',
+        'tuned': '`source`, fitted by these labels',
     }
     for kind, text in names.items():
         each = found[kind]
         lines.append(
             _row(
-                text,
+                text, _cell(each['all']), _cell(each['known']),
                 *_cells(each['right'], *classes),
-                *_cells(each['leak'], *(c for c in classes if c != 'star')),
             )
-        )
+        )  # fmt: skip
+    lines += [
+        '',
+        f'Called star at {_COMPLETENESS:.0%} completeness:',
+        '',
+        *_header('network', 'all others', *others),
+    ]
+    for kind, text in names.items():
+        lines.append(_row(text, *_cells(found[kind]['leak'], 'all', *others)))
     return lines

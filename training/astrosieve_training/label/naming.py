@@ -60,15 +60,20 @@ class NamingSettings:
 
     absent: float = 0.4
     present: float = 0.6
-    psf_like: float = 0.75
+    psf_like: float = 0.85
+    blended: float = 0.6
+    displaced: float = 1.0
     halo: float = 0.05
 
     def __post_init__(self) -> None:
-        for name in ('absent', 'present', 'psf_like', 'halo'):
+        for name in ('absent', 'present', 'psf_like', 'blended', 'halo'):
             value = getattr(self, name)
             if not 0 < value < 1:
                 msg = f'{name} must lie between 0 and 1; got {value}'
                 raise LabelError(msg)
+        if not 0 < self.displaced <= _HALF:
+            msg = f'displaced must lie between 0 and {_HALF}; got {self.displaced}'
+            raise LabelError(msg)
         if self.absent > self.present:
             msg = f'absent must not exceed present; got {self.absent}, {self.present}'
             raise LabelError(msg)
@@ -113,7 +118,8 @@ class CombinedImage:
         measured : `~astropy.table.Table`
             ``snr`` (3x3 pixels above the ring at 4 to 5.6 pixels), ``ring`` (the
             ring's level over the noise of a pixel), ``offset`` (from the brightest
-            of the central 5x5 pixels).
+            of the central 5x5 pixels), ``displaced`` (from the centre of the light
+            in 11x11 pixels), these two in pixels.
         """
         ix, iy, _, _ = pixel_indices(xy, self.image.shape)
         cut = extract_cutouts(self.image, ix, iy, _SIZE, fill=0.0)
@@ -121,11 +127,15 @@ class CombinedImage:
         core = cut[:, 4:7, 4:7].sum(axis=(1, 2))
         inner = cut[:, 3:8, 3:8].reshape(len(cut), 25)
         peak = inner.argmax(axis=1)
+        light = np.maximum(cut, 0) + 1e-30
+        total = light.sum(axis=(1, 2))
+        x, y = ((light * steps).sum(axis=(1, 2)) / total for steps in (_X, _Y))
         return Table(
             {
                 'snr': (core - 9 * ring) / (3 * self.noise),
                 'ring': ring / self.noise,
                 'offset': np.hypot(peak // 5 - 2, peak % 5 - 2),
+                'displaced': np.hypot(x, y),
             }
         )
 
@@ -279,13 +289,14 @@ class CombinedImage:
         if not len(x):
             return found
         bright = flux[y, x]
+        fwhm = self.fwhm
         stars = np.column_stack([x, y])
         near = cKDTree(stars).query_ball_point(np.column_stack([ix, iy]), _HALO_REACH)
         for i, members in enumerate(near):
             distance = np.hypot(*(stars[members] - (ix[i], iy[i])).T)
             other = distance > _OWN
             if other.any():
-                spread = (distance[other] / self.fwhm) ** -_HALO_SLOPE
+                spread = (distance[other] / fwhm) ** -_HALO_SLOPE
                 found[i] = (bright[members][other] * spread).max()
         return found / own
 
@@ -294,6 +305,7 @@ class CombinedImage:
         xy: np.ndarray,
         share: np.ndarray,
         saturated: np.ndarray,
+        again: np.ndarray,
         settings: NamingSettings,
     ) -> Table:
         """
@@ -307,6 +319,8 @@ class CombinedImage:
             Of the peaks' electrons in this image.
         saturated : (N,) bool `~numpy.ndarray`
             Whether they are saturated.
+        again : (N,) bool `~numpy.ndarray`
+            Whether a second exposure has a peak there, or could not have one.
         settings : `NamingSettings`
             Limits.
 
@@ -318,14 +332,19 @@ class CombinedImage:
         """
         likeness = self.psf_likeness(xy)
         halo = self.halo(xy)
-        near_star = (halo > settings.halo) | saturated
-        name = np.where(near_star, 'spike', 'extended').astype('U12')
+        measured = self.measure(xy)
+        # What is extended, and no part of a star, is found again.
+        other = np.where(again, 'extended', UNLABELLED)
+        name = np.where(halo > settings.halo, 'spike', other).astype('U12')
+        displaced = np.asarray(measured['displaced'] >= settings.displaced)
+        name[saturated & displaced] = 'spike'
+        name[saturated & ~displaced] = UNLABELLED
         name[likeness >= settings.psf_like] = 'star'
         name[share < settings.present] = UNLABELLED
         name[share < settings.absent] = 'cosmic_ray'
         return Table(
             {
-                'snr': self.measure(xy)['snr'],
+                'snr': measured['snr'],
                 'psf_likeness': likeness,
                 'halo': halo,
                 'physics': name,

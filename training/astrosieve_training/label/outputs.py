@@ -72,6 +72,12 @@ def _write(
     )
 
 
+def _title(paths: Sequence[Path]) -> str:
+    if len(paths) == 1:
+        return f'1 exposure, {paths[0].name}'
+    return f'{len(paths)} exposures, {paths[0].name} and others'
+
+
 def make_dataset_from_labels(
     paths: Sequence[Path],
     labels: Path,
@@ -180,7 +186,7 @@ def make_dataset(
         folder,
         labelled.cutouts,
         clusters,
-        labelled.names,
+        {**labelled.names, **(given.names if given else {})},
         rng=np.random.default_rng([settings.embedding.seed, 3]),
     )
     write_page(
@@ -190,7 +196,7 @@ def make_dataset(
         magnitudes=labelled.magnitudes,
         clusters=clusters,
         names=labelled.names,
-        title=f'{len(paths)} exposures, {paths[0].name} and others',
+        title=_title(paths),
         magnitude_label='instrumental magnitude',
         regions=given,
         overwrite=True,

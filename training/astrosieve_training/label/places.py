@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Table, vstack
-from astropy.utils.exceptions import AstropyUserWarning
+from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
@@ -66,6 +66,9 @@ class PeakSettings:
         Fewest electrons in the 2x2 pixels that hold the peak.
     nsigma : float
         Threshold of the peak's pixel in units of the sky's noise.
+    min_snr : float
+        S/N in the 3x3 pixels from which a peak is more than noise; below 3 it is
+        background, as in the simulator's truth, and between it is not labelled.
     radius : float
         Largest distance of two peaks of one place, pixels of the detector.
     min_exposures : int
@@ -75,12 +78,13 @@ class PeakSettings:
     separation: float = 5.0
     min_electrons: float = 100.0
     nsigma: float = 3.0
+    min_snr: float = 5.0
     radius: float = 1.0
     min_exposures: int = 2
 
     def __post_init__(self) -> None:
         for name, least in (
-            ('separation', 1.5), ('min_electrons', 0), ('nsigma', 0.1),
+            ('separation', 1.5), ('min_electrons', 0), ('nsigma', 0.1), ('min_snr', 3),
             ('radius', 0.05), ('min_exposures', 1),
         ):  # fmt: skip
             value = getattr(self, name)
@@ -156,12 +160,12 @@ def brightest_box(image: np.ndarray, xy: np.ndarray) -> np.ndarray:
     Returns
     -------
     sums : (N,) `~numpy.ndarray`
-        In the image's unit; NaN off the image.
+        In the image's unit; NaN off the image, and within two pixels of NaN.
     """
     ix, iy, _, inside = pixel_indices(xy, (image.shape[0], image.shape[1]))
     cut = extract_cutouts(image, ix, iy, 5, fill=0.0)
     sums = cut[:, 1:, 1:] + cut[:, :-1, 1:] + cut[:, 1:, :-1] + cut[:, :-1, :-1]
-    best = sums.reshape(len(sums), -1).max(axis=1)
+    best = sums.max(axis=(1, 2))
     return np.where(inside, best, np.nan)
 
 
@@ -187,7 +191,7 @@ def _flagged(chip: Chip, ix: np.ndarray, iy: np.ndarray, bits: int) -> np.ndarra
 
 
 def _find(chip: Chip, settings: PeakSettings) -> tuple[Table, np.ndarray]:
-    """Return the peaks of a chip, and its pixels above the sky in electrons."""
+    """Return a chip's peaks, and its electrons above the sky, NaN if spoilt."""
     spoilt = _spoilt(chip)
     background = measure_background(chip.sci, spoilt=spoilt)
     scale = _electrons(chip)
@@ -208,23 +212,28 @@ def _find(chip: Chip, settings: PeakSettings) -> tuple[Table, np.ndarray]:
             min_electrons=settings.min_electrons,
         )
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore', AstropyUserWarning)  # no peaks
+            warnings.simplefilter('ignore', AstropyWarning)  # no peaks
             table = finder(above, mask=mask)
     xy = np.empty((0, 2)) if table is None else positions(table)
     flux = np.empty(0) if table is None else np.asarray(table['flux_2x2'], float)
     ix, iy, _, _ = pixel_indices(xy, above.shape)
     meaning = chip.dq_meaning
+    boxes = extract_cutouts(above, ix, iy, 3, fill=0.0).sum(axis=(1, 2)) * scale
+    noise = 3 * background.noise * scale
     peaks = Table(
         {
             'extver': np.full(len(xy), chip.extver, dtype=np.int16),
             'x_centroid': xy[:, 0],
             'y_centroid': xy[:, 1],
             'electrons': flux * scale,
+            'snr': boxes / np.sqrt(noise**2 + np.maximum(boxes, 0)),
             'saturated': _flagged(chip, ix, iy, meaning.saturated),
             'hot': _flagged(chip, ix, iy, meaning.hot),
         }
     )
     above *= np.float32(scale)
+    if mask is not None:
+        above[mask] = np.nan
     return peaks, above
 
 
@@ -247,9 +256,10 @@ def find_peaks(
     -------
     peaks : `~astropy.table.Table`
         ``exposure`` (number), ``extver``, ``x_centroid``, ``y_centroid`` (pixels,
-        0-based), ``electrons`` (in the 2x2 pixels, above the sky), ``saturated``,
-        ``hot`` (by DQ), ``stays`` (the same pixel is as bright in the dithered other
-        exposures), ``again`` (electrons at the same place in the sky in the others,
+        0-based), ``electrons`` (in the 2x2 pixels, above the sky), ``snr`` (of the
+        3x3 pixels), ``saturated``, ``hot`` (by DQ), ``stays`` (the same pixel is
+        bright in the dithered other exposures), ``sharp`` (and so alone among its
+        neighbours), ``again`` (electrons at the same place in the sky in the others,
         the median of them, over those here; NaN where no other looks), ``u``, ``v``
         (in the plane), and ``ra``, ``dec`` (degrees; NaN without a WCS).
 
@@ -277,7 +287,8 @@ def find_peaks(
             for n, other, image in images
             if n != number and other.extver == chip.extver
         ]
-        peaks['stays'] = _stays(positions(peaks), chip, above, others, frame)
+        found = _stays(positions(peaks), chip, above, others, frame)
+        peaks['stays'], peaks['sharp'] = found
         elsewhere = [(n, other, image) for n, other, image in images if n != number]
         peaks['again'] = _again(peaks, chip, elsewhere)
     found = vstack(tables)
@@ -296,13 +307,16 @@ def _stays(
     above: np.ndarray,
     others: Sequence[tuple[Chip, np.ndarray]],
     frame: SkyFrame,
-) -> np.ndarray:
-    """Return which pixels are as bright in exposures that look elsewhere."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return which pixels are bright in exposures that look elsewhere, and which of them
+    are so alone among their neighbours.
+    """
     ix, iy, _, _ = pixel_indices(xy, above.shape)
     own = above[iy, ix]
     middle = np.array([[(above.shape[1] - 1) / 2, (above.shape[0] - 1) / 2]])
     here, _ = frame.place(chip, middle)
-    seen, noise = [], []
+    seen, sharp, noise = [], [], []
     for other, image in others:
         same = image.shape == above.shape and all(
             other.header.get(key) == chip.header.get(key) for key in ('LTV1', 'LTV2')
@@ -311,15 +325,23 @@ def _stays(
         if not same or np.hypot(*(there - here)[0]) < _MOVED:
             continue
         longer = (chip.exptime or 1.0) / (other.exptime or 1.0)
-        seen.append(image[iy, ix] * longer)
+        cut = extract_cutouts(image, ix, iy, 3, fill=0.0) * longer
+        seen.append(cut[:, 1, 1])
+        around = np.delete(cut.reshape(len(cut), 9), 4, axis=1)
+        sharp.append(cut[:, 1, 1] - np.median(around, axis=1))
         noise.append(measure_background(image).noise * longer)
     if not seen:
-        return np.zeros(len(xy), dtype=bool)
+        nothing = np.zeros(len(xy), dtype=bool)
+        return nothing, nothing
+    sigma = float(np.median(noise))
     again = np.median(seen, axis=0)
-    sigma = float(np.median(noise)) / np.sqrt(len(noise))
     low, high = _STAYS
-    stays: np.ndarray = (again > low * own) & (again < high * own)
-    return stays & (again > _STAYS_SIGMA * sigma)
+    steady = (again > low * own) & (again < high * own)
+    steady &= again > _STAYS_SIGMA * sigma / np.sqrt(len(noise))
+    # An unstable pixel is never the same, but always alone among its neighbours.
+    least = np.min(sharp, axis=0)
+    unstable = (least > _STAYS_SIGMA * sigma) & (least > 0.5 * np.min(seen, axis=0))
+    return steady | unstable, unstable
 
 
 def _again(
@@ -332,7 +354,10 @@ def _again(
         if other.wcs is None:
             continue
         longer = (chip.exptime or 1.0) / (other.exptime or 1.0)
-        xy = np.column_stack(other.wcs.world_to_pixel(sky))
+        with warnings.catch_warnings():
+            # Distortion far off the chip has no inverse, and is of no interest.
+            warnings.simplefilter('ignore', UserWarning)
+            xy = np.column_stack(other.wcs.world_to_pixel(sky))
         boxes = brightest_box(image, xy) * longer
         before = seen.get(number)
         seen[number] = boxes if before is None else np.fmax(before, boxes)
@@ -470,7 +495,8 @@ def merge_peaks(peaks: Table, settings: PeakSettings) -> tuple[np.ndarray, Table
         The place of each peak.
     places : `~astropy.table.Table`
         ``id``, ``u``, ``v``, ``ra``, ``dec`` (means), ``n_found`` (exposures with a
-        peak there), ``electrons`` (mean), ``saturated`` (in any).
+        peak there), ``electrons`` (mean), ``peak_snr`` (the highest),
+        ``saturated`` (in any).
 
     Warns
     -----
@@ -522,7 +548,12 @@ def merge_peaks(peaks: Table, settings: PeakSettings) -> tuple[np.ndarray, Table
     columns = {name: mean(name) for name in ('u', 'v', 'ra', 'dec', 'electrons')}
     columns['ra'] = (columns['ra'] + zero) % 360
     saturated = np.bincount(members, np.asarray(peaks['saturated']), count) > 0
+    snr = np.full(count, -np.inf)
+    np.maximum.at(snr, members, np.asarray(peaks['snr'], dtype=float))
     places = Table(
-        {'id': np.arange(count), **columns, 'n_found': n_found, 'saturated': saturated}
-    )
+        {
+            'id': np.arange(count), **columns, 'n_found': n_found, 'peak_snr': snr,
+            'saturated': saturated,
+        }
+    )  # fmt: skip
     return members, places

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from astrosieve.catalogs import positions
 from astrosieve.cutouts import pixel_indices
 from astrosieve.exceptions import AstrosieveWarning
-from astrosieve.exposures import read_chips
+from astrosieve.exposures import Chip, read_chips
 from astrosieve.markers import CLASSES
 from astrosieve.pixels import spoilt_pixels
 from astrosieve.preprocessing import get_preprocessing
@@ -295,11 +296,12 @@ def label_exposures(
         min_size=settings.embedding.min_part(len(chosen)),
     )
     named = name_clusters(clusters, physics)
-    clusters[_contested(clusters, named, physics)] = -1
+    clusters[_contested(clusters, named, chosen, settings.naming)] = -1
     chosen['umap_1'], chosen['umap_2'] = embedded[:, 0], embedded[:, 1]
     chosen['cluster'] = clusters
     chosen['label'] = _place_labels(embedded, clusters, named, regions)
     carried = carry_labels(peaks, members, chosen, share, settings.naming)
+    carried[~measured.covered] = UNLABELLED
     labels = label_table(peaks, carried, [path.name for path in paths])
     counts = Counter(np.asarray(labels['label'], dtype=str).tolist())
     report |= {
@@ -365,33 +367,35 @@ class _Clock:
 
 @dataclass(frozen=True)
 class _Measured:
-    """Places that are embedded, and each peak's share of electrons."""
+    """
+    Places that are embedded, each peak's share of electrons, and whether it is covered.
+    """
 
     places: Table
     cutouts: np.ndarray
     share: np.ndarray
+    covered: np.ndarray
     report: dict[str, Any]
 
 
-def _to_combined(table: Table, combined: Combined, chips: Sequence[Any]) -> np.ndarray:
+def _to_combined(table: Table, combined: Combined, chips: Sequence[Chip]) -> np.ndarray:
     """Return where peaks or places are in the combined image, (N, 2) pixels."""
-    if combined.wcs is not None and np.isfinite(table['ra']).all():
-        return np.column_stack(
-            combined.wcs.all_world2pix(table['ra'], table['dec'], 0, quiet=True)
-        )
-    shape = chips[0].sci.shape
-    if len(chips) > 1 or shape != combined.sci.shape:
-        msg = (
-            'the combined image or the exposures have no WCS: then there must be one '
-            f'chip of the same shape; there are {len(chips)} of {shape}, and the image '
-            f'has {combined.sci.shape}. Give it a WCS'
-        )
-        raise LabelError(msg)
-    names = ('x_centroid', 'y_centroid') if 'x_centroid' in table.colnames else 'uv'
-    if chips[0].wcs is not None and names == 'uv':
-        sky = np.column_stack([table['ra'], table['dec']])
-        return np.column_stack(chips[0].wcs.all_world2pix(sky, 0).T)
-    return np.column_stack([table[name] for name in names])
+    on_sky = bool(np.isfinite(table['ra']).all())
+    wcs = combined.wcs if on_sky else None
+    if wcs is None:
+        shape = chips[0].sci.shape
+        if len(chips) > 1 or shape != combined.sci.shape:
+            msg = (
+                'the combined image or the exposures have no WCS: then there must be '
+                f'one chip of the same shape; there are {len(chips)} of {shape}, and '
+                f'the image has {combined.sci.shape}. Give it a WCS'
+            )
+            raise LabelError(msg)
+        wcs = chips[0].wcs
+        if wcs is None:  # the plane is the chip
+            return np.column_stack([table['u'], table['v']])
+    sky = SkyCoord(table['ra'], table['dec'], unit='deg')
+    return np.column_stack(wcs.world_to_pixel(sky))
 
 
 def _measure_places(
@@ -400,7 +404,7 @@ def _measure_places(
     places: Table,
     combined: Combined,
     settings: LabelSettings,
-    chips: Sequence[Any],
+    chips: Sequence[Chip],
 ) -> _Measured:
     """Choose the places to embed, cut them out, and measure what they are."""
     image = CombinedImage(combined.sci)
@@ -424,6 +428,7 @@ def _measure_places(
         )
         raise LabelError(msg)
     usable = batch.valid & covered & ~(defect & (highest < settings.naming.absent))
+    usable &= np.asarray(places['peak_snr'] >= settings.peaks.min_snr)
     saturated = np.asarray(places['saturated'], dtype=bool)
     limits = settings.naming
     real = usable & (highest >= limits.present) & (highest < 1 / limits.present)
@@ -435,7 +440,8 @@ def _measure_places(
         settings.embedding.samples,
         rng,
     )
-    named = image.name(xy[rows], highest[rows], saturated[rows], limits)
+    again = (np.asarray(places['n_found']) > 1) | (covering < 3)
+    named = image.name(xy[rows], highest[rows], saturated[rows], again[rows], limits)
     chosen = places[rows]
     chosen['x'], chosen['y'] = xy[rows, 0], xy[rows, 1]
     chosen['n_covering'] = covering[rows]
@@ -448,7 +454,10 @@ def _measure_places(
         'fwhm': round(image.fwhm, 2),
         **thinned,
     }
-    return _Measured(chosen, batch.inputs['cutouts'][rows, 0], share, report)
+    covered_peaks = (batch.valid & covered)[members]
+    return _Measured(
+        chosen, batch.inputs['cutouts'][rows, 0], share, covered_peaks, report
+    )
 
 
 def _shares(image: CombinedImage, xy: np.ndarray, peaks: Table) -> np.ndarray:
@@ -501,7 +510,7 @@ def _peaks_to_show(
 
 
 def _exposure_cutouts(
-    exposures: Sequence[Sequence[Any]], peaks: Table, rows: np.ndarray
+    exposures: Sequence[Sequence[Chip]], peaks: Table, rows: np.ndarray
 ) -> np.ndarray:
     """Return (K, 11, 11) cutouts of peaks, from their exposures' own pixels."""
     xy = positions(peaks)
@@ -522,12 +531,20 @@ def _exposure_cutouts(
 
 
 def _contested(
-    clusters: np.ndarray, named: dict[int, str], physics: np.ndarray
+    clusters: np.ndarray, named: dict[int, str], places: Table, limits: NamingSettings
 ) -> np.ndarray:
-    """Return the places of which cluster and physics disagree whether it is a star."""
+    """
+    Return the places whose physics contradicts their cluster.
+
+    They are like the PSF, or the core of a saturated star, among what is no star; or
+    they are among stars and unlike them, more than a blend is.
+    """
     stars = [number for number, name in named.items() if name == 'star']
-    contested: np.ndarray = np.isin(clusters, stars) != (physics == 'star')
-    return contested & (physics != 'cosmic_ray')
+    among = np.isin(clusters, stars)
+    alike = np.isin(np.asarray(places['physics'], dtype=str), ('star', UNLABELLED))
+    unlike = np.asarray(places['psf_likeness'] < limits.blended)
+    contested: np.ndarray = np.where(among, unlike, alike)
+    return contested
 
 
 def _place_labels(

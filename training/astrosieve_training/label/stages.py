@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +13,10 @@ from typing import Any
 
 import numpy as np
 from astropy.table import Table
+from astropy.utils.exceptions import AstropyUserWarning
 
 from astrosieve.atomic import atomic_path
-from astrosieve.exceptions import AstrosieveError
+from astrosieve.exceptions import OutputError
 
 __all__ = ['Stages', 'file_hash']
 
@@ -22,6 +25,13 @@ def file_hash(path: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
     with path.open('rb') as file:
         return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def _read_table(path: Path) -> Table:
+    """Read a table; truncated is an error."""
+    with path.open('rb') as file, warnings.catch_warnings():
+        warnings.simplefilter('error', AstropyUserWarning)
+        return Table.read(file, format='fits', character_as_bytes=False)
 
 
 class Stages:
@@ -41,7 +51,11 @@ class Stages:
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None] | None = None) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            msg = f'{folder}: cannot be made ({error.strerror}); name another folder'
+            raise OutputError(msg) from error
         self.folder = folder
         self.say = say or (lambda text: None)
 
@@ -50,15 +64,15 @@ class Stages:
         path = self.folder / f'{name}-{key}.fits'
         if path.is_file():
             try:
-                return Table.read(path, format='fits', character_as_bytes=False)
-            except (OSError, ValueError, TypeError):
+                return _read_table(path)
+            except (OSError, ValueError, TypeError, AstropyUserWarning):
                 path.unlink()
         self.say(name)
         table = make()
         with atomic_path(path, overwrite=True) as temporary:
             table.write(temporary, format='fits', overwrite=True)
         self._tidy(name, path)
-        return Table.read(path, format='fits', character_as_bytes=False)
+        return _read_table(path)
 
     def arrays(
         self, name: str, key: str, make: Callable[[], dict[str, np.ndarray]]
@@ -67,17 +81,17 @@ class Stages:
         path = self.folder / f'{name}-{key}.npz'
         if path.is_file():
             try:
-                with np.load(path) as file:
-                    return {each: file[each] for each in file.files}
+                with path.open('rb') as file, np.load(file) as kept:
+                    return {each: kept[each] for each in kept.files}
             except (OSError, ValueError, EOFError, zipfile.BadZipFile):
                 path.unlink()
         self.say(name)
         arrays = make()
         with (
             atomic_path(path, overwrite=True) as temporary,
-            temporary.open('wb') as file,
+            temporary.open('wb') as output,
         ):
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+            np.savez(output, **arrays)  # type: ignore[arg-type]
         self._tidy(name, path)
         return arrays
 
@@ -118,12 +132,12 @@ class Stages:
             if all(path.is_file() for path in paths):
                 return paths
         self.say(name)
-        folder.mkdir(exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)  # what a killed process left
+        folder.mkdir()
         try:
             paths = make(folder)
-        except AstrosieveError:
-            if not any(folder.iterdir()):
-                folder.rmdir()
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
             raise
         with atomic_path(listing, overwrite=True) as temporary:
             lines = [str(path.relative_to(folder)) for path in paths]
@@ -133,8 +147,6 @@ class Stages:
 
     def _tidy(self, name: str, kept: Path) -> None:
         """Take away what other keys left of a stage."""
-        import shutil
-
         for path in self.folder.glob(f'{name}-*'):
             if path == kept:
                 continue

@@ -1,0 +1,374 @@
+"""What places are by the physics of the combined image, and the names of clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+pytest.importorskip('scipy')
+
+from astrosieve_training.label.naming import (
+    CombinedImage,
+    NamingSettings,
+    name_clusters,
+    split_mixed,
+)
+from astrosieve_training.label.places import LabelError, brightest_box
+from astrosieve_training.label.regions import UNLABELLED
+
+FWHM = 2.2
+NOISE = 2.0
+SNR = (500.0, 150.0, 50.0, 15.0, 8.0)
+SETTINGS = NamingSettings()
+
+
+def gaussian(
+    shape: tuple[int, int], x: float, y: float, flux: float, fwhm: float = FWHM
+) -> np.ndarray:
+    sigma = fwhm / 2.3548
+    yy, xx = np.indices(shape)
+    radius2 = (xx - x) ** 2 + (yy - y) ** 2
+    image: np.ndarray = np.exp(-radius2 / (2 * sigma**2))
+    return flux * image / (2 * np.pi * sigma**2)
+
+
+def moved(xy: np.ndarray, x: float, y: float) -> np.ndarray:
+    there: np.ndarray = xy + np.array([x, y])
+    return there
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A combined image of known contents; positions are (N, 2), pixels."""
+
+    image: CombinedImage
+    stars: np.ndarray
+    snr: np.ndarray
+    streaks: np.ndarray
+    blobs: np.ndarray
+    empty: np.ndarray
+
+
+@pytest.fixture(scope='module')
+def scene() -> Scene:
+    """Stars of five brightnesses at all phases, streaks, galaxies, and empty sky."""
+    rng = np.random.default_rng(4)
+    shape = (640, 640)
+    data = rng.normal(100, NOISE, shape)
+    grid = np.array([(x, y) for y in range(20, 620, 25) for x in range(20, 620, 25)])
+    grid = rng.permutation(grid).astype(float)
+    stars = grid[:250] + rng.uniform(-0.5, 0.5, (250, 2))
+    snr = np.resize(SNR, len(stars))
+    for (x, y), each in zip(stars, snr, strict=True):
+        # S/N in 3x3 pixels, which hold 0.8 of the light.
+        data += gaussian(shape, x, y, each * 3 * NOISE / 0.8)
+    streaks, blobs, empty = grid[250:310], grid[310:370], grid[370:450]
+    for x, y in streaks.astype(int):
+        for step in range(-5, 6):
+            data[y + step, x + step] += 40 * NOISE
+    for x, y in blobs:  # galaxies seen from the side
+        for step in np.linspace(-6, 6, 13):
+            data += gaussian(shape, x + step, y - step / 3, 300 * NOISE, fwhm=4.0)
+    image = CombinedImage(data.astype(np.float32))
+    assert image.learn_psf(grid[:450], np.ones(450, dtype=bool)) >= 20
+    return Scene(image, stars, snr, streaks, blobs, empty)
+
+
+@pytest.mark.parametrize(
+    'given',
+    [
+        {'absent': 0.0},
+        {'present': 1.0},
+        {'psf_like': float('nan')},
+        {'halo': -0.1},
+    ],
+)
+def test_settings_have_limits(given: dict[str, float]) -> None:
+    """All are shares."""
+    (name,) = given
+    with pytest.raises(LabelError, match=f'{name} must lie between 0 and 1'):
+        NamingSettings(**given)
+
+
+@pytest.mark.parametrize('value', [0.0, 5.1, float('nan')])
+def test_displaced_has_limits(value: float) -> None:
+    """No cutout is larger."""
+    with pytest.raises(LabelError, match='displaced must lie between 0 and 5'):
+        NamingSettings(displaced=value)
+
+
+def test_settings_in_order() -> None:
+    """What is absent is not present."""
+    with pytest.raises(LabelError, match=r'absent must not exceed .* 0.7, 0.6'):
+        NamingSettings(absent=0.7)
+
+
+class TestImage:
+    """The combined image itself."""
+
+    def test_scale_and_level_do_not_matter(self, scene: Scene) -> None:
+        """S/N of stars as given, in any unit and above any sky."""
+        rng = np.random.default_rng(0)
+        data = rng.normal(0, 1, (200, 200)) + gaussian((200, 200), 80, 90, 500.0)
+        xy = np.array([[80.0, 90.0], [30.0, 30.0]])
+        first = CombinedImage(data.astype(np.float32)).measure(xy)
+        other = CombinedImage((1e-3 * data + 7).astype(np.float32)).measure(xy)
+        assert first['snr'][0] == pytest.approx(0.82 * 500 / 3, rel=0.1)
+        assert abs(first['snr'][1]) < 3
+        for name in first.colnames:
+            np.testing.assert_allclose(first[name], other[name], atol=0.02, rtol=1e-2)
+        measured = scene.image.measure(scene.stars)
+        ratio = np.asarray(measured['snr'])[scene.snr > 40] / scene.snr[scene.snr > 40]
+        assert np.median(ratio) == pytest.approx(1, abs=0.1)
+
+    def test_nan(self, scene: Scene) -> None:
+        """What was not combined is empty, and spoils nothing else."""
+        data = scene.image.image + 100
+        data[:, 400:] = np.nan
+        image = CombinedImage(data)
+        assert np.isfinite(image.image).all()
+        assert image.noise == pytest.approx(scene.image.noise, rel=0.05)
+        left = scene.stars[:, 0] < 380
+        np.testing.assert_allclose(
+            image.measure(scene.stars[left])['snr'],
+            scene.image.measure(scene.stars[left])['snr'],
+            rtol=0.1,
+            atol=1,
+        )
+        assert (image.measure(scene.stars[scene.stars[:, 0] > 410])['snr'] == 0).all()
+
+    @pytest.mark.parametrize('value', [0.0, 17.0, np.nan])
+    def test_empty(self, value: float) -> None:
+        """An image of one value is none."""
+        with pytest.raises(LabelError, match=r'no noise: it is empty.*--combined'):
+            CombinedImage(np.full((50, 50), value, dtype=np.float32))
+
+    def test_displaced(self, scene: Scene) -> None:
+        """How far the light's centre is: a bright neighbour draws it aside."""
+        bright = scene.stars[scene.snr == 500]
+        measured = scene.image.measure(bright)['displaced']
+        aside = scene.image.measure(moved(bright, 3.0, 0.0))['displaced']
+        assert np.median(measured) < 0.6
+        assert np.median(aside) > 1.5
+
+    def test_offset(self, scene: Scene) -> None:
+        """How far the brightest of the central pixels is."""
+        stars = np.round(scene.stars[scene.snr > 100])
+        for shift in ((0, 0), (1, 0), (-2, 1)):
+            found = scene.image.measure(stars - shift)['offset']
+            assert np.median(found) == pytest.approx(np.hypot(*shift))
+
+
+class TestElectrons:
+    """The factor between an exposure and the combined image."""
+
+    def test_factor(self, scene: Scene) -> None:
+        """From sources alone, whatever part of the peaks are rays."""
+        rng = np.random.default_rng(1)
+        xy = np.concatenate([scene.stars, scene.empty])
+        true = 3.7 * brightest_box(scene.image.image, xy)
+        true[: len(scene.stars)] *= rng.normal(1, 0.05, len(scene.stars))
+        true[len(scene.stars) :] = 5000
+        saturated = np.zeros(len(xy), dtype=bool)
+        saturated[:40] = True
+        true[:40] *= 0.1
+        factor = scene.image.electrons_per_unit(xy, true, saturated)
+        assert factor == pytest.approx(3.7, rel=0.02)
+
+    def test_too_few(self, scene: Scene) -> None:
+        """Their number is said, with the causes."""
+        no = np.zeros(len(scene.empty), dtype=bool)
+        with pytest.raises(LabelError, match=r'only 0 peaks .* at least 10 .* aligned'):
+            scene.image.electrons_per_unit(scene.empty, np.ones(len(no)), no)
+        # Stars of another pointing.
+        there = moved(scene.stars, 11.0, 9.0)
+        no = np.zeros(len(there), dtype=bool)
+        with pytest.raises(LabelError, match='another field'):
+            scene.image.electrons_per_unit(there, np.ones(len(no)), no)
+
+
+class TestPSF:
+    """The PSF that the image shows, and what is like it."""
+
+    def test_learnt(self, scene: Scene) -> None:
+        """Its width is the stars', to a tenth, as are its pixels."""
+        assert scene.image.psf is not None
+        assert scene.image.fwhm == pytest.approx(FWHM, rel=0.1)
+        model = gaussian((11, 11), 5, 5, 1.0, fwhm=np.hypot(FWHM, 0.9))
+        model /= model[4:7, 4:7].sum()
+        assert np.abs(scene.image.psf - model).max() < 0.03
+
+    def test_too_few_stars(self, scene: Scene) -> None:
+        """Their number, and what to do."""
+        image = CombinedImage(scene.image.image)
+        with pytest.raises(LabelError, match=r'only 0 isolated stars .* --regions'):
+            image.learn_psf(scene.empty, np.ones(len(scene.empty), dtype=bool))
+        few = scene.stars[:4]
+        with pytest.raises(LabelError, match='isolated stars show the PSF'):
+            image.learn_psf(few, np.ones(4, dtype=bool))
+        with pytest.raises(LabelError, match='only 0 isolated'):
+            image.learn_psf(scene.stars, np.zeros(len(scene.stars), dtype=bool))
+
+    @pytest.mark.parametrize('snr', SNR)
+    def test_stars_are_alike(self, scene: Scene, snr: float) -> None:
+        """About 1 at any S/N and phase."""
+        likeness = scene.image.psf_likeness(scene.stars[scene.snr == snr])
+        assert np.median(likeness) == pytest.approx(1, abs=0.08)
+        assert (likeness > 0.7).mean() >= 0.95
+
+    def test_others_are_not(self, scene: Scene) -> None:
+        """Neither streaks nor galaxies."""
+        for xy in (scene.streaks, scene.blobs):
+            assert (scene.image.psf_likeness(xy) < 0.7).mean() > 0.9
+        # Beside a star, where its own core is off the centre.
+        bright = scene.stars[scene.snr == 500]
+        assert (scene.image.psf_likeness(moved(bright, 3.0, 0.0)) < 0.6).all()
+
+    def test_halo(self, scene: Scene) -> None:
+        """Falls with the distance from a bright star; its own core does not count."""
+        bright = scene.stars[scene.snr == 500]
+        near = [
+            float(np.median(scene.image.halo(moved(bright, step, 0.0))))
+            for step in (4, 6, 8)
+        ]
+        assert near[0] > near[1] > near[2] > SETTINGS.halo
+        assert np.median(scene.image.halo(bright)) < 0.01
+
+    def test_halo_without_bright_stars(self, scene: Scene) -> None:
+        """There is none."""
+        rng = np.random.default_rng(0)
+        image = CombinedImage(rng.normal(0, 1, (60, 60)).astype(np.float32))
+        image.psf = scene.image.psf
+        assert (image.halo(np.array([[30.0, 30.0], [3.0, 3.0]])) == 0).all()
+
+
+class TestName:
+    """Names of places."""
+
+    def test_names(self, scene: Scene) -> None:
+        """By share, likeness, halo and saturation, in this order."""
+        bright = scene.stars[scene.snr == 500]
+        stars = scene.stars[scene.snr >= 50]
+        for xy, share, saturated, expected in (
+            (stars, 1.0, False, 'star'),
+            (stars, 1.0, True, 'star'),
+            (stars, 0.5, False, UNLABELLED),
+            (stars, 0.1, False, 'cosmic_ray'),
+            (scene.empty, 0.01, False, 'cosmic_ray'),
+            (scene.blobs, 1.0, False, 'extended'),
+            (scene.blobs, 1.0, True, UNLABELLED),
+            (moved(bright, 4.0, 0.0), 1.0, False, 'spike'),
+            (moved(bright, 4.0, 0.0), 1.0, True, 'spike'),
+        ):
+            named = scene.image.name(
+                xy, np.full(len(xy), share), np.full(len(xy), saturated), SETTINGS
+            )
+            assert (named['physics'] == expected).mean() > 0.9, expected
+            assert set(named.colnames) == {'snr', 'psf_likeness', 'halo', 'physics'}
+
+    def test_none(self, scene: Scene) -> None:
+        """No place, no row."""
+        nothing = np.empty(0)
+        named = scene.image.name(
+            np.empty((0, 2)), nothing, nothing.astype(bool), SETTINGS
+        )
+        assert len(named) == 0
+
+
+def blobs(*counts: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return points of blobs far from each other, and their numbers."""
+    rng = np.random.default_rng(6)
+    points = [rng.normal((20 * i, 0), 1.0, (n, 2)) for i, n in enumerate(counts)]
+    return np.concatenate(points), np.repeat(np.arange(len(counts)), counts)
+
+
+class TestSplit:
+    """Clusters of several kinds."""
+
+    def test_divides(self) -> None:
+        """Halves of one cluster become two, the largest first."""
+        points, _ = blobs(600)
+        names = np.where(points[:, 0] > 0.4, 'star', 'cosmic_ray')
+        found = split_mixed(
+            points, np.zeros(600, dtype=int), names, n_neighbors=15, min_size=30
+        )
+        assert set(found) == {0, 1}
+        assert (found == 0).sum() >= (found == 1).sum()
+        assert ((found == 1) == (names == 'star')).mean() > 0.93
+
+    def test_pure_clusters_stay(self) -> None:
+        """But are numbered by size."""
+        points, numbers = blobs(100, 300, 200)
+        names = np.array(['star', 'cosmic_ray', 'star'])[numbers]
+        found = split_mixed(points, numbers, names, n_neighbors=15, min_size=30)
+        np.testing.assert_array_equal(found, np.array([2, 0, 1])[numbers])
+
+    def test_scattered_members_join(self) -> None:
+        """A tenth that lies everywhere makes no part."""
+        points, numbers = blobs(500)
+        names = np.full(500, 'star', dtype='U12')
+        names[::10] = 'spike'
+        found = split_mixed(points, numbers, names, n_neighbors=15, min_size=30)
+        assert (found == 0).all()
+
+    def test_small_parts_join(self) -> None:
+        """What is less than the smallest part stays with its cluster."""
+        points, numbers = blobs(400)
+        names = np.full(400, 'star', dtype='U12')
+        corner = np.argsort(points[:, 0])[-25:]
+        names[corner] = 'spike'
+        for min_size, parts in ((30, 1), (10, 2)):
+            found = split_mixed(
+                points, numbers, names, n_neighbors=7, min_size=min_size
+            )
+            assert len(set(found)) == parts
+
+    def test_small_clusters_stay(self) -> None:
+        """A cluster smaller than the smallest part is none the less one."""
+        points, numbers = blobs(100, 12)
+        names = np.array(['star', 'spike'])[numbers]
+        found = split_mixed(points, numbers, names, n_neighbors=15, min_size=30)
+        np.testing.assert_array_equal(found, numbers)
+        names[-5:] = 'star'
+        found = split_mixed(points, numbers, names, n_neighbors=3, min_size=30)
+        np.testing.assert_array_equal(found, numbers)
+
+    def test_unlabelled_do_not_vote(self) -> None:
+        """They go with what is around them."""
+        points, numbers = blobs(400)
+        names = np.full(400, 'star', dtype='U12')
+        names[np.random.default_rng(0).permutation(400)[:200]] = UNLABELLED
+        found = split_mixed(points, numbers, names, n_neighbors=15, min_size=30)
+        assert (found == 0).all()
+        found = split_mixed(
+            points, numbers, np.full(400, UNLABELLED), n_neighbors=15, min_size=30
+        )
+        assert (found == 0).all()
+
+    def test_no_cluster(self) -> None:
+        """-1 stays -1."""
+        points, numbers = blobs(100, 50)
+        numbers = np.where(numbers == 1, -1, 0)
+        names = np.full(150, 'star')
+        found = split_mixed(points, numbers, names, n_neighbors=15, min_size=30)
+        np.testing.assert_array_equal(found, numbers)
+        none = np.full(150, -1)
+        found = split_mixed(points, none, names, n_neighbors=15, min_size=30)
+        np.testing.assert_array_equal(found, none)
+
+
+def test_name_clusters() -> None:
+    """By most members that have a name; by none, unlabelled; -1 is no cluster."""
+    clusters = np.array([0, 0, 0, 0, 0, 1, 1, 2, 2, 2, -1])
+    names = np.array(
+        [UNLABELLED] * 3 + ['spike', 'spike'] + [UNLABELLED] * 2
+        + ['star', 'cosmic_ray', 'cosmic_ray', 'star']
+    )  # fmt: skip
+    assert name_clusters(clusters, names) == {
+        0: 'spike',
+        1: UNLABELLED,
+        2: 'cosmic_ray',
+    }
+    assert name_clusters(np.full(3, -1), names[:3]) == {}
