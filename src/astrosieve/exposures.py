@@ -396,6 +396,7 @@ def _read_chip(hdus: fits.HDUList, hdu: fits.ImageHDU, path: Path) -> Chip:
         wcs=_wcs(hdu.header, hdus, name),
         instrument=instrument,
         detector=detector,
-        filter_name=_text(header, 'FILTER', 'FILTER1', 'FILTER2', 'FILTNAM1'),
+        # FILTER1 of WFPC2 is the number of a wheel's slot.
+        filter_name=_text(header, 'FILTER', 'FILTNAM1', 'FILTER1', 'FILTER2'),
         header=header,
     )

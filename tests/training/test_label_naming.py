@@ -251,19 +251,26 @@ class TestName:
         """By share, likeness, halo and saturation, in this order."""
         bright = scene.stars[scene.snr == 500]
         stars = scene.stars[scene.snr >= 50]
-        for xy, share, saturated, expected in (
-            (stars, 1.0, False, 'star'),
-            (stars, 1.0, True, 'star'),
-            (stars, 0.5, False, UNLABELLED),
-            (stars, 0.1, False, 'cosmic_ray'),
-            (scene.empty, 0.01, False, 'cosmic_ray'),
-            (scene.blobs, 1.0, False, 'extended'),
-            (scene.blobs, 1.0, True, UNLABELLED),
-            (moved(bright, 4.0, 0.0), 1.0, False, 'spike'),
-            (moved(bright, 4.0, 0.0), 1.0, True, 'spike'),
+        for xy, share, saturated, again, expected in (
+            (stars, 1.0, False, True, 'star'),
+            (stars, 1.0, True, True, 'star'),
+            (stars, 1.0, False, False, 'star'),
+            (stars, 0.5, False, True, UNLABELLED),
+            (stars, 0.1, False, True, 'cosmic_ray'),
+            (scene.empty, 0.01, False, False, 'cosmic_ray'),
+            (scene.blobs, 1.0, False, True, 'extended'),
+            (scene.blobs, 1.0, False, False, UNLABELLED),
+            (scene.blobs, 1.0, True, True, UNLABELLED),
+            (moved(bright, 4.0, 0.0), 1.0, False, False, 'spike'),
+            (moved(bright, 4.0, 0.0), 1.0, True, True, 'spike'),
         ):
+            n = len(xy)
             named = scene.image.name(
-                xy, np.full(len(xy), share), np.full(len(xy), saturated), SETTINGS
+                xy,
+                np.full(n, share),
+                np.full(n, saturated),
+                np.full(n, again),
+                SETTINGS,
             )
             assert (named['physics'] == expected).mean() > 0.9, expected
             assert set(named.colnames) == {'snr', 'psf_likeness', 'halo', 'physics'}
@@ -271,9 +278,8 @@ class TestName:
     def test_none(self, scene: Scene) -> None:
         """No place, no row."""
         nothing = np.empty(0)
-        named = scene.image.name(
-            np.empty((0, 2)), nothing, nothing.astype(bool), SETTINGS
-        )
+        no = nothing.astype(bool)
+        named = scene.image.name(np.empty((0, 2)), nothing, no, no, SETTINGS)
         assert len(named) == 0
 
 

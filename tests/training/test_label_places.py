@@ -253,6 +253,36 @@ class TestFindPeaks:
                 found['electrons'], expected['electrons'], rtol=1e-3
             )
 
+    def test_two_chips(self, field: Field) -> None:
+        """Halves of a chip, each with its own WCS, have the whole one's peaks."""
+        exposures = []
+        for (chip,) in field.exposures:
+            assert chip.dq is not None
+            assert chip.wcs is not None
+            exposures.append(
+                [
+                    replace(
+                        chip,
+                        extver=extver,
+                        sci=chip.sci[rows],
+                        dq=chip.dq[rows],
+                        wcs=chip.wcs[rows],
+                    )
+                    for extver, rows in ((1, slice(128)), (2, slice(128, None)))
+                ]
+            )
+        peaks = peaks_of(exposures)
+        assert set(peaks['extver']) == {1, 2}
+        assert abs(len(peaks) / len(field.peaks) - 1) < 0.1
+        # A source that the dither takes to the other chip is there again.
+        again = np.asarray(peaks['again'])
+        edge = np.asarray(peaks['y_centroid'])
+        near = np.where(peaks['extver'] == 1, edge > 112, edge < 16)
+        assert near.sum() > 100
+        assert np.isfinite(again[near]).mean() > 0.97
+        both = again[near] > 0.8
+        assert both.mean() > 0.3
+
     def test_unknown_unit_is_said(self, field: Field) -> None:
         """Pixels of no unit are taken for electrons, with a warning."""
         (chip,) = field.exposures[0]

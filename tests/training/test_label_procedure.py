@@ -796,6 +796,8 @@ def test_ngc1261(data_dir: Path, tmp_path: Path) -> None:
     assert counts['cosmic_ray', 'cosmic_ray'] > 500
     assert share_right(counts, 'star') > 0.99
     assert share_right(counts, 'cosmic_ray') > 0.99
+    stars = sum(n for (_, true), n in counts.items() if true == 'star')
+    assert counts['star', 'star'] > 0.97 * stars
     card = read_card(tmp_path)
     assert {'star', 'cosmic_ray'} <= set(card['classes'])
     assert [each['name'] for each in card['exposures']] == [exposure.name]

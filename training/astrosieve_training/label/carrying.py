@@ -13,7 +13,7 @@ from astrosieve_training.label.regions import UNLABELLED
 __all__ = ['carry_labels', 'label_table']
 
 _NEAR = 0.5  # pixels between a peak and its place (WFC3 ISR 2024-14)
-_NOISE = 3.0  # S/N in 3x3 pixels below which the simulator's truth is background
+_SIGNIFICANT = 4.0  # S/N in 3x3 pixels of a defect; weaker ones are lost in noise
 _MOST = 2.0  # share of electrons above which the exposure lacks what is in the sky
 
 
@@ -30,8 +30,7 @@ def carry_labels(
     A peak takes its place's class where it lies within half a pixel of it and has
     the electrons that the combined image promises. One whose electrons are not in
     the combined image is a cosmic ray, whatever lies beneath, or a defect if it
-    stays on the detector. A peak that is no more than noise, and in no other exposure,
-    is background. The rest is unlabelled.
+    stays on the detector. The rest is unlabelled.
 
     Parameters
     ----------
@@ -70,12 +69,11 @@ def carry_labels(
     labels[empty & ~absent] = UNLABELLED
     # A defect that chance has put on a source, or on other defects.
     labels[real & np.asarray(peaks['sharp'])] = UNLABELLED
-    noise = np.asarray(peaks['snr'] < _NOISE) & absent
-    labels[noise] = 'background'
     # A hot pixel that another exposure does not show as bright may be a hit.
     own_charge = np.asarray(peaks['hot'] | peaks['stays'])
     labels[own_charge & absent] = UNLABELLED
-    labels[np.asarray(peaks['stays']) & absent & ~noise] = 'bad_pixel'
+    defect = np.asarray(peaks['stays']) & np.asarray(peaks['snr'] >= _SIGNIFICANT)
+    labels[defect & absent] = 'bad_pixel'
     return labels
 
 

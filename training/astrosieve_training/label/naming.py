@@ -398,6 +398,7 @@ def split_mixed(
         for column in near.reshape(len(rows), k).T:
             counts[np.arange(len(rows)), votes[column]] += 1
         counts = counts[:, :-1]
+        counts[counts.max(axis=1) == 0] = counts.sum(axis=0)  # no neighbour votes
         sizes = np.bincount(counts.argmax(axis=1), minlength=len(kinds))
         large = sizes >= min(min_size, len(rows))
         if not large.any():

@@ -46,6 +46,7 @@ _STAYS_SIGMA = 5.0
 _MOVED = 2.0  # pixels of dither from which a defect leaves its place in the sky
 _REACH = 30.0  # pixels of misalignment that are looked for
 _MIN_PAIRS = 10
+_ALIKE = 0.5  # of the logarithms of two peaks' electrons per second
 _CROWDED = 0.05
 
 
@@ -67,8 +68,8 @@ class PeakSettings:
     nsigma : float
         Threshold of the peak's pixel in units of the sky's noise.
     min_snr : float
-        S/N in the 3x3 pixels from which a peak is more than noise; below 3 it is
-        background, as in the simulator's truth, and between it is not labelled.
+        S/N in the 3x3 pixels from which a peak is surely more than noise; fainter ones
+        are not labelled.
     radius : float
         Largest distance of two peaks of one place, pixels of the detector.
     min_exposures : int
@@ -334,13 +335,18 @@ def _stays(
         nothing = np.zeros(len(xy), dtype=bool)
         return nothing, nothing
     sigma = float(np.median(noise))
-    again = np.median(seen, axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', RuntimeWarning)  # spoilt in all of them
+        again = np.nanmedian(seen, axis=0)
+        least = np.nanmin(sharp, axis=0)
+        faintest = np.nanmin(seen, axis=0)
     low, high = _STAYS
     steady = (again > low * own) & (again < high * own)
     steady &= again > _STAYS_SIGMA * sigma / np.sqrt(len(noise))
-    # An unstable pixel is never the same, but always alone among its neighbours.
-    least = np.min(sharp, axis=0)
-    unstable = (least > _STAYS_SIGMA * sigma) & (least > 0.5 * np.min(seen, axis=0))
+    # An unstable pixel is never the same, but always alone among its neighbours. In
+    # one exposure that may be a star's core.
+    unstable = (least > _STAYS_SIGMA * sigma) & (least > 0.5 * faintest)
+    unstable &= np.isfinite(sharp).sum(axis=0) > 1
     return steady | unstable, unstable
 
 
@@ -389,15 +395,25 @@ class _Matches:
         return self.excess > max(_MIN_PAIRS, 5 * scatter)
 
     @classmethod
-    def of(cls, uv: np.ndarray, others: np.ndarray, radius: float) -> _Matches:
-        """Count matches, and those of positions that are moved aside."""
+    def of(
+        cls,
+        uv: np.ndarray,
+        others: np.ndarray,
+        radius: float,
+        brightness: tuple[np.ndarray, np.ndarray],
+    ) -> _Matches:
+        """
+        Count matches of like brightness, and those of positions that are moved aside.
+        """
         from scipy.spatial import cKDTree
 
         tree = cKDTree(others)
+        own, theirs = (np.log(np.maximum(each, 1e-3)) for each in brightness)
 
         def count(moved: np.ndarray) -> int:
-            distance, _ = tree.query(moved, distance_upper_bound=radius)
-            return int(np.isfinite(distance).sum())
+            distance, near = tree.query(moved, distance_upper_bound=radius)
+            met = np.isfinite(distance)
+            return int((np.abs(own[met] - theirs[near[met]]) < _ALIKE).sum())
 
         turns = 2 * np.pi * np.arange(10) / 10
         away = radius * np.linspace(12, 30, len(turns))
@@ -407,14 +423,17 @@ class _Matches:
 
 
 def check_alignment(
-    peaks: Table, names: Sequence[str], settings: PeakSettings
+    peaks: Table,
+    names: Sequence[str],
+    exptimes: Sequence[float],
+    settings: PeakSettings,
 ) -> list[float]:
     """
     Refuse exposures whose peaks do not meet in the sky.
 
-    Most peaks of a long exposure are cosmic rays, and have no counterpart. So the
-    share that has one is compared with that by chance, seen a few pixels aside, and
-    with the best shift within 30 pixels.
+    Most peaks of a long exposure are cosmic rays, and have no counterpart of like
+    brightness. So the share that has one is compared with that by chance, seen some
+    pixels aside, and with the best shift within 30 pixels.
 
     Parameters
     ----------
@@ -422,6 +441,8 @@ def check_alignment(
         As from `find_peaks`.
     names : sequence of str
         Of the exposures, for messages.
+    exptimes : sequence of float
+        Of the exposures, seconds.
     settings : `PeakSettings`
         Radius of a match.
 
@@ -440,15 +461,17 @@ def check_alignment(
     sky = ~(peaks['hot'] | peaks['stays'])
     uv = np.column_stack([peaks['u'], peaks['v']])
     numbers = np.asarray(peaks['exposure'])
+    rate = np.asarray(peaks['electrons']) / np.asarray(exptimes)[numbers]
     unmatched = []
     for number, name in enumerate(names):
-        own = uv[sky & (numbers == number)]
-        rest = uv[sky & (numbers != number)]
+        mine, theirs = sky & (numbers == number), sky & (numbers != number)
+        own, rest = uv[mine], uv[theirs]
+        bright = rate[mine], rate[theirs]
         if not len(own) or not len(rest):
             empty = name if not len(own) else 'the other exposures'
             msg = f'{empty}: no peak; nothing can be matched. Leave the exposure out'
             raise LabelError(msg)
-        met = _Matches.of(own, rest, settings.radius)
+        met = _Matches.of(own, rest, settings.radius, bright)
         unmatched.append(1 - met.n / len(own))
         said = (
             f'{name}: misaligned: {unmatched[-1]:.1%} of its {len(own)} peaks have no '
@@ -456,13 +479,13 @@ def check_alignment(
             f'({met.chance:.0f} of the {met.n} others would meet one by chance)'
         )
         offset, _ = find_offset(own, rest, reach=_REACH)
-        there = _Matches.of(own + offset, rest, settings.radius)
+        there = _Matches.of(own + offset, rest, settings.radius, bright)
         better = there.significant and there.excess > 2 * met.excess
         if better and np.hypot(*offset) > settings.radius:
             msg = (
-                f'{said}; {there.n} meet one after a shift of ({offset[0]:.1f}, '
-                f'{offset[1]:.1f}) pixels. Align the exposures first: leave out '
-                '--aligned, or run astrosieve tweakreg --update'
+                f'{said}; {there.n} meet one after a shift of {offset[0]:.1f} pixels '
+                f'to the west and {offset[1]:.1f} to the north. Align the exposures '
+                'first: leave out --aligned, or run astrosieve tweakreg --update'
             )
             raise LabelError(msg)
         if not met.significant:

@@ -23,7 +23,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from astrosieve.catalogs import positions
-from astrosieve.cutouts import pixel_indices
+from astrosieve.cutouts import extract_cutouts, pixel_indices
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.exposures import Chip, read_chips
 from astrosieve.markers import CLASSES
@@ -69,6 +69,7 @@ PREPROCESSING = 'zscale-log-1'
 """Normalisation of the cutouts that are embedded, the report's."""
 
 _SCALES = (0.6, 1.6)  # of the combined image's pixels over the exposure's
+_MOST = 0.75  # share of the covering exposures that finds a star at one place
 _FEW = 50  # members below which a class is said to be scarce
 _SHOWN = 1000  # peaks of each kind whose exposure cutouts are placed in the embedding
 
@@ -254,7 +255,8 @@ def label_exposures(
     report: dict[str, Any] = {'peaks': len(peaks)}
     if len(paths) > 1:
         names = [path.name for path in paths]
-        unmatched = check_alignment(peaks, names, settings.peaks)
+        exptimes = [each[0].exptime or 1.0 for each in exposures]
+        unmatched = check_alignment(peaks, names, exptimes, settings.peaks)
         report['unmatched'] = dict(zip(names, unmatched, strict=True))
     members, places = merge_peaks(peaks, settings.peaks)
     report['places'] = len(places)
@@ -296,7 +298,11 @@ def label_exposures(
         min_size=settings.embedding.min_part(len(chosen)),
     )
     named = name_clusters(clusters, physics)
-    clusters[_contested(clusters, named, chosen, settings.naming)] = -1
+    contested, stars = _contested(clusters, named, chosen, settings.naming)
+    clusters[contested] = -1
+    if stars.any():
+        clusters[stars] = max(named) + 1
+        named[max(named) + 1] = 'star'
     chosen['umap_1'], chosen['umap_2'] = embedded[:, 0], embedded[:, 1]
     chosen['cluster'] = clusters
     chosen['label'] = _place_labels(embedded, clusters, named, regions)
@@ -419,7 +425,7 @@ def _measure_places(
     ix, iy, _, inside = pixel_indices(xy, combined.sci.shape)
     covering = np.where(inside, combined.covered[iy, ix], 0)
     batch = get_preprocessing(PREPROCESSING).fit(combined.sci, spoilt=image.spoilt)(xy)
-    covered = covering >= settings.peaks.min_exposures
+    covered = (covering >= settings.peaks.min_exposures) & ~_on_hole(image, ix, iy)
     if not covered.any():
         msg = (
             f'no place is covered by {settings.peaks.min_exposures} exposures: they '
@@ -458,6 +464,15 @@ def _measure_places(
     return _Measured(
         chosen, batch.inputs['cutouts'][rows, 0], share, covered_peaks, report
     )
+
+
+def _on_hole(image: CombinedImage, ix: np.ndarray, iy: np.ndarray) -> np.ndarray:
+    """Return where any of 3x3 pixels of the combined image has no data."""
+    if image.spoilt is None:
+        return np.zeros(len(ix), dtype=bool)
+    boxes = extract_cutouts(image.spoilt, ix, iy, 3, fill=1)
+    holes: np.ndarray = (boxes != 0).any(axis=(1, 2))
+    return holes
 
 
 def _shares(image: CombinedImage, xy: np.ndarray, peaks: Table) -> np.ndarray:
@@ -532,19 +547,23 @@ def _exposure_cutouts(
 
 def _contested(
     clusters: np.ndarray, named: dict[int, str], places: Table, limits: NamingSettings
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """
-    Return the places whose physics contradicts their cluster.
+    Return the places whose physics contradicts their cluster, and which are stars.
 
     They are like the PSF, or the core of a saturated star, among what is no star; or
-    they are among stars and unlike them, more than a blend is.
+    they are among stars and unlike them, more than a blend is. Peaks of spikes and
+    halos move with each exposure's noise and phase: of the first, those that most of
+    the exposures find at one place are stars.
     """
     stars = [number for number, name in named.items() if name == 'star']
     among = np.isin(clusters, stars)
     alike = np.isin(np.asarray(places['physics'], dtype=str), ('star', UNLABELLED))
-    unlike = np.asarray(places['psf_likeness'] < limits.blended)
-    contested: np.ndarray = np.where(among, unlike, alike)
-    return contested
+    alike &= ~among
+    unlike = among & np.asarray(places['psf_likeness'] < limits.blended)
+    most = np.maximum(2, _MOST * np.asarray(places['n_covering']))
+    found = np.asarray(places['n_found']) >= most
+    return alike | unlike, alike & found
 
 
 def _place_labels(
