@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -107,12 +108,21 @@ def random_sets(
     """Return peaks of exposures of the same stars, each with rays of its own."""
     rng = np.random.default_rng(1)
     stars = rng.uniform(0, 500, (n_stars, 2))
+    flux = 10 ** rng.uniform(2, 5, n_stars)
     rows = []
     for number, shift in enumerate(shifts):
         there = stars + shift + rng.normal(0, 0.1, stars.shape)
-        for u, v in (*there, *rng.uniform(0, 500, (n_rays, 2))):
-            rows.append((number, u, v, 1000.0))
+        rays = rng.uniform(0, 500, (n_rays, 2))
+        for (u, v), electrons in zip(
+            (*there, *rays), (*flux, *10 ** rng.uniform(2, 4.5, n_rays)), strict=True
+        ):
+            rows.append((number, u, v, electrons))
     return sky_peaks(rows)
+
+
+def check(peaks: Table, names: Sequence[str]) -> list[float]:
+    """Check the alignment of exposures of one length."""
+    return check_alignment(peaks, names, [1.0] * len(names), SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -506,7 +516,7 @@ class TestAlignment:
     def test_aligned(self, field: Field) -> None:
         """The shares of rays in the set are returned."""
         names = [chips[0].path.name for chips in field.exposures]
-        unmatched = check_alignment(field.peaks, names, SETTINGS)
+        unmatched = check(field.peaks, names)
         labels = np.asarray(field.labels['label'], dtype=str)
         numbers = np.asarray(field.peaks['exposure'])
         sky = ~np.asarray(field.peaks['hot'] | field.peaks['stays'])
@@ -516,20 +526,29 @@ class TestAlignment:
             assert share == pytest.approx(rays, abs=0.12)
 
     def test_mostly_rays(self) -> None:
-        """Few stars among many rays are enough."""
-        peaks = random_sets([(0, 0)] * 3, 40, 600)
-        unmatched = check_alignment(peaks, self.NAMES, SETTINGS)
-        assert all(0.9 < share < 0.95 for share in unmatched)
+        """Few stars among many rays are enough: these have no like brightness."""
+        peaks = random_sets([(0, 0)] * 3, 40, 2000)
+        unmatched = check(peaks, self.NAMES)
+        assert all(0.95 < share < 0.98 for share in unmatched)
+
+    def test_exposure_times(self) -> None:
+        """A star is as bright in each second of a longer exposure."""
+        peaks = random_sets([(0, 0)] * 2)
+        peaks['electrons'][peaks['exposure'] == 1] *= 4
+        check_alignment(peaks, self.NAMES[:2], [100.0, 400.0], SETTINGS)
+        with pytest.raises(LabelError, match='misaligned'):
+            check(peaks, self.NAMES[:2])
 
     @pytest.mark.parametrize('shift', [(7.3, -3.0), (1.5, 0.0), (-24.0, 19.0)])
     def test_shifted(self, shift: tuple[float, float]) -> None:
         """The exposure, the share and the shift that mends it are said."""
         peaks = random_sets([(0, 0), shift, (0, 0)])
         x, y = (rf'{-s:.1f}'.replace('-0.0', '-?0.0') for s in shift)
+        said = rf'{x} pixels to the west and {y} to the north'
         with pytest.raises(
-            LabelError, match=rf'^b_flc.fits: misaligned: .*% of its .*\({x}, {y}\)'
+            LabelError, match=rf'^b_flc.fits: misaligned: .*% of its .*{said}'
         ) as raised:
-            check_alignment(peaks, self.NAMES, SETTINGS)
+            check(peaks, self.NAMES)
         assert 'astrosieve tweakreg' in str(raised.value)
 
     def test_shifted_wcs(self, field: Field) -> None:
@@ -542,9 +561,12 @@ class TestAlignment:
         with pytest.raises(
             LabelError, match=r'misaligned: .* after a shift of'
         ) as said:
-            check_alignment(peaks, self.NAMES[:2], SETTINGS)
-        text = str(said.value).partition('a shift of (')[2].partition(')')[0]
-        shift = [float(value) for value in text.split(', ')]
+            check(peaks, self.NAMES[:2])
+        found = re.search(
+            r'a shift of (\S+) pixels to the west and (\S+) to', str(said.value)
+        )
+        assert found is not None
+        shift = [float(value) for value in found.groups()]
         assert np.hypot(*shift) == pytest.approx(np.hypot(7.3, 3.0), abs=0.2)
 
     def test_other_field(self) -> None:
@@ -554,7 +576,7 @@ class TestAlignment:
         with pytest.raises(
             LabelError, match=r'^b_flc.fits: .*no shift within 30 .*leave it out'
         ):
-            check_alignment(peaks, self.NAMES, SETTINGS)
+            check(peaks, self.NAMES)
 
     def test_rays_alone(self) -> None:
         """Chance does not make a match, over several draws."""
@@ -566,26 +588,26 @@ class TestAlignment:
                 for _ in range(3000)
             ]
             with pytest.raises(LabelError, match=r'shows another field|after a shift'):
-                check_alignment(sky_peaks(rows), self.NAMES[:2], SETTINGS)
+                check(sky_peaks(rows), self.NAMES[:2])
 
     def test_no_peaks_in_one(self) -> None:
         """The exposure is named, or the others."""
         peaks = sky_peaks([(0, i, i, 1) for i in range(30)])
         for names, said in ((self.NAMES[:2], 'the other exposures: no peak'),):
             with pytest.raises(LabelError, match=said):
-                check_alignment(peaks, names, SETTINGS)
+                check(peaks, names)
         peaks['exposure'] = 1
         with pytest.raises(
             LabelError, match=r'a_flc.fits: no peak.*Leave the exposure'
         ):
-            check_alignment(peaks, self.NAMES[:2], SETTINGS)
+            check(peaks, self.NAMES[:2])
 
     def test_defects_do_not_count(self) -> None:
         """What stays on the detector would meet at no shift of the sky."""
         peaks = random_sets([(0, 0), (0, 0)], 0, 200)
         peaks['u'][200:], peaks['v'][200:] = peaks['u'][:200], peaks['v'][:200]
-        check_alignment(peaks, self.NAMES[:2], SETTINGS)
+        check(peaks, self.NAMES[:2])
         peaks['stays'][:195] = True
         peaks['hot'][200:395] = True
         with pytest.raises(LabelError, match='misaligned'):
-            check_alignment(peaks, self.NAMES[:2], SETTINGS)
+            check(peaks, self.NAMES[:2])

@@ -13,7 +13,7 @@ from astrosieve_training.label.regions import UNLABELLED
 __all__ = ['carry_labels', 'label_table']
 
 _NEAR = 0.5  # pixels between a peak and its place (WFC3 ISR 2024-14)
-_SIGNIFICANT = 4.0  # S/N in 3x3 pixels of a defect; weaker ones are lost in noise
+_SIGNIFICANT = 4.0  # S/N in 3x3 pixels of what is in one exposure only
 _MOST = 2.0  # share of electrons above which the exposure lacks what is in the sky
 
 
@@ -70,10 +70,11 @@ def carry_labels(
     # A defect that chance has put on a source, or on other defects.
     labels[real & np.asarray(peaks['sharp'])] = UNLABELLED
     # A hot pixel that another exposure does not show as bright may be a hit.
-    own_charge = np.asarray(peaks['hot'] | peaks['stays'])
-    labels[own_charge & absent] = UNLABELLED
-    defect = np.asarray(peaks['stays']) & np.asarray(peaks['snr'] >= _SIGNIFICANT)
-    labels[defect & absent] = 'bad_pixel'
+    stays = np.asarray(peaks['stays'])
+    labels[np.asarray(peaks['hot'] | peaks['stays']) & absent] = UNLABELLED
+    labels[stays & absent] = 'bad_pixel'
+    weak = np.asarray(peaks['snr'] < _SIGNIFICANT)
+    labels[weak & absent] = UNLABELLED
     return labels
 
 
