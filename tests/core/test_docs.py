@@ -24,3 +24,20 @@ def test_documented_options_exist() -> None:
     named = set(re.findall(r'`(--[a-z-]+)', text)) - {'--help'}
     assert len(named) > 10
     assert sorted(named - options) == []
+
+
+def test_documented_options_of_the_training_exist() -> None:
+    """Each option named in docs/labels.md is one of a step that it is about."""
+    from astrosieve_training.cli import source
+
+    text = (ROOT / 'docs' / 'labels.md').read_text(encoding='utf-8')
+    steps = ('simulate', 'label', 'train', 'evaluate')
+    options = {
+        option
+        for step in steps
+        for parameter in source.commands[step].params
+        for option in parameter.opts
+    } | {'--model'}  # of astrosieve classify
+    named = set(re.findall(r'[` ](--[a-z][a-z-]*)', text))
+    assert len(named) > 10
+    assert sorted(named - options) == []

@@ -239,7 +239,8 @@ def _parse_names(
 @click.option(
     '--combined',
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help='Your own combined image, in place of AstroDrizzle; one exposure is enough.',
+    help='Your own combined image, in place of TweakReg and AstroDrizzle: the WCS are '
+    'used as they are, and one exposure is enough.',
 )
 @click.option(
     '--labels',

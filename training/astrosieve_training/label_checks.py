@@ -25,7 +25,6 @@ from astrosieve.atomic import atomic_path
 from astrosieve.catalogs import positions
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.exposures import Chip, read_chips
-from astrosieve.labels import make_labels
 from astrosieve.markers import CLASSES
 from astrosieve.metrics import threshold_at_completeness
 from astrosieve.registry import Model, load_model
@@ -40,7 +39,7 @@ from astrosieve_training.config import (
 from astrosieve_training.datasets import DetectionSet, detection_set, join
 from astrosieve_training.export import export_run
 from astrosieve_training.figures import slug
-from astrosieve_training.label.carrying import carry_labels
+from astrosieve_training.label.carrying import carry_labels, label_table
 from astrosieve_training.label.dataset import cut_labels, write_dataset
 from astrosieve_training.label.embedding import EmbeddingSettings, find_clusters
 from astrosieve_training.label.frames import data_folder, ngc1261
@@ -354,21 +353,10 @@ def _thinned(labels: np.ndarray, most: int, rng: np.random.Generator) -> np.ndar
 
 
 def _label_rows(made: _Set, names: np.ndarray, rows: np.ndarray) -> Table:
-    """Return peaks with labels as a table of labels."""
-    peaks = made.labelled.peaks
-    parts = []
-    for number, path in enumerate(made.paths):
-        for extver in np.unique(peaks['extver']):
-            mine = rows[
-                np.asarray(peaks['exposure'][rows] == number)
-                & np.asarray(peaks['extver'][rows] == extver)
-            ]
-            parts.append(
-                make_labels(
-                    path.name, int(extver), positions(peaks[mine]), names[mine].tolist()
-                )
-            )
-    return vstack(parts)
+    """Return the labels of some peaks as a table of labels."""
+    labels = np.full(len(names), UNLABELLED, dtype='U12')
+    labels[rows] = names[rows]
+    return label_table(made.labelled.peaks, labels, [each.name for each in made.paths])
 
 
 def _check_network(checks: LabelChecks, folder: Path, say: Callable) -> dict[str, Any]:
@@ -536,10 +524,7 @@ def _check_ngc1261(folder: Path, say: Callable) -> dict[str, Any] | None:
     if data is None:
         return None
     path = data / 'wfpc2pc_ngc1261_f336w_single.fits'
-    settings = LabelSettings(
-        combined=str(data / 'wfpc2pc_ngc1261_f336w_median3.fits'),
-        embedding=EmbeddingSettings(n_neighbors=15),
-    )
+    settings = LabelSettings(combined=str(data / 'wfpc2pc_ngc1261_f336w_median3.fits'))
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstrosieveWarning)
         labelled = label_exposures([path], folder / 'ngc1261', settings, say=say)

@@ -8,7 +8,6 @@ halves of the split lie apart in the sky: no star, and no pixel, is seen from bo
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import warnings
@@ -44,6 +43,7 @@ from astrosieve_training.datasets import (
     join,
     set_from_arrays,
 )
+from astrosieve_training.label.stages import file_hash
 
 __all__ = [
     'DATASET_FORMAT',
@@ -671,14 +671,12 @@ def _exposure_cards(paths: Sequence[Path]) -> list[dict[str, Any]]:
     """Return name, size, hash, instrument and filter of each exposure."""
     cards = []
     for path in paths:
-        with path.open('rb') as file:
-            sha256 = hashlib.file_digest(file, 'sha256').hexdigest()
         chip = next(iter(read_chips(path)))
         cards.append(
             {
                 'name': path.name,
                 'bytes': path.stat().st_size,
-                'sha256': sha256,
+                'sha256': file_hash(path),
                 'instrument': chip.instrument,
                 'detector': chip.detector,
                 'filter': chip.filter_name,
