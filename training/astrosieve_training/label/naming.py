@@ -208,9 +208,9 @@ class CombinedImage:
                 good = centred & (measured['snr'] > limit)
         if good.sum() < _FEWEST_STARS:
             msg = (
-                f'only {int(good.sum())} isolated stars show the PSF; clusters cannot '
-                'be named. Take exposures of a richer field, or name the clusters '
-                'yourself with --regions'
+                f'only {int(good.sum())} isolated stars show the PSF, at least '
+                f'{_FEWEST_STARS} are needed: nothing tells a star. Take deeper '
+                'exposures, or a richer field'
             )
             raise LabelError(msg)
         ix, iy, _, _ = pixel_indices(xy[good], self.image.shape)
@@ -223,12 +223,15 @@ class CombinedImage:
     @property
     def fwhm(self) -> float:
         """Width of the learnt PSF: of the circle above half of its peak, pixels."""
-        assert self.psf is not None
-        # Areas count in tenths of pixels, by linear interpolation.
-        from scipy.ndimage import zoom
+        from scipy.ndimage import map_coordinates
 
-        fine = zoom(self.psf, 10, order=1)
-        return float(2 * np.sqrt((fine > 0.5 * self.psf.max()).sum() / 100 / np.pi))
+        assert self.psf is not None
+        step = 0.1
+        fine = np.arange(0, _SIZE - 1 + step / 2, step)
+        grid = np.meshgrid(fine, fine, indexing='ij')
+        values = map_coordinates(self.psf, grid, order=3)
+        area = (values > 0.5 * values.max()).sum() * step**2
+        return float(2 * np.sqrt(area / np.pi))
 
     def psf_likeness(self, xy: np.ndarray) -> np.ndarray:
         """

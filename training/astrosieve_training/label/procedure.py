@@ -29,6 +29,7 @@ from astrosieve.exposures import Chip, read_chips
 from astrosieve.markers import CLASSES
 from astrosieve.pixels import spoilt_pixels
 from astrosieve.preprocessing import get_preprocessing
+from astrosieve.registry import sha256_of
 from astrosieve_training.config import digest
 from astrosieve_training.datasets import data_version
 from astrosieve_training.label.carrying import carry_labels, label_table
@@ -265,7 +266,6 @@ def label_exposures(
         image = stages.files('combined', begin, lambda to: [combine(used, to)])
         combined = read_combined(image[0])
     else:
-        begin = digest(begin, file_hash(own))
         combined = read_combined(own, chips[0].wcs)
         _check_scale(combined)
     clock.start('places')
@@ -273,10 +273,14 @@ def label_exposures(
     share = measured.share
     report |= measured.report
 
-    key = digest(
-        begin, key, settings.embedding, settings.naming, _code('naming', 'embedding')
-    )
     chosen = measured.places
+    key = digest(
+        key,
+        settings.embedding,
+        sha256_of(np.asarray(chosen['id']).tobytes()),
+        sha256_of(measured.cutouts.tobytes()),
+        _code('embedding'),
+    )
     physics = np.asarray(chosen['physics'], dtype=str)
 
     def made() -> dict[str, np.ndarray]:
