@@ -203,7 +203,7 @@ class TestPSF:
     def test_too_few_stars(self, scene: Scene) -> None:
         """Their number, and what to do."""
         image = CombinedImage(scene.image.image)
-        with pytest.raises(LabelError, match=r'only 0 isolated stars .* --regions'):
+        with pytest.raises(LabelError, match=r'only 0 isolated stars .* richer field'):
             image.learn_psf(scene.empty, np.ones(len(scene.empty), dtype=bool))
         few = scene.stars[:4]
         with pytest.raises(LabelError, match='isolated stars show the PSF'):
