@@ -14,14 +14,11 @@ from click.testing import CliRunner
 pytest.importorskip('torch')
 pytest.importorskip('galsim')
 
-from astrosieve_training import label_checks
+from astrosieve_training import label_checks, label_tables
 from astrosieve_training.cli import main
 from astrosieve_training.config import ConfigError, list_configs
-from astrosieve_training.label_checks import (
-    check_labels,
-    load_label_checks,
-    table_lines,
-)
+from astrosieve_training.label_checks import check_labels, load_label_checks
+from astrosieve_training.label_tables import summed, table_lines
 from astrosieve_training.simulate import load_camera
 
 NOTHING = {c: [0, 0] for c in ('star', 'cosmic_ray', 'spike', 'bad_pixel')}
@@ -50,7 +47,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def check_field(field: Any, seed: int, *others: object) -> dict[str, Any]:
         done.append(f'{field.name} {seed}')
-        ways = {way: compared(100) for way in label_checks._WAYS}
+        ways = {way: compared(100) for way in label_tables._WAYS}
         report = {'embedded': 1000, 'clusters': {'0': {}}, 'seconds': {'peaks': 2.4}}
         return {
             'field': {'name': field.name, 'seed': seed},
@@ -133,7 +130,7 @@ def test_labels_are_compared_with_the_truth() -> None:
     assert counts['true']['spike'] == [1, 2]
     assert counts['labelled']['star'] == [1, 2]
     assert counts['given']['cosmic_ray'] == [1, 1]
-    total = label_checks._summed([counts, counts])
+    total = summed([counts, counts])
     assert total['right'] == [6, 8]
     assert total['given']['star'] == [2, 4]
 

@@ -537,7 +537,7 @@ def _check_labels(ctx: click.Context, output: Path, readme: Path | None) -> list
     )
     paths = [output / 'labelling.json', output / 'labelling.md']
     if readme is not None:
-        lines = checks.table_lines(results)
+        lines = _need('label_tables').table_lines(results)
         _need('evaluate').replace_between(readme, lines, 'labelling')
         paths.append(readme)
     return paths

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import tomllib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -51,24 +51,21 @@ from astrosieve_training.label.procedure import (
 )
 from astrosieve_training.label.regions import UNLABELLED
 from astrosieve_training.label.stages import Stages
+from astrosieve_training.label_tables import (
+    COMPLETENESS,
+    REPORT_CLASSES,
+    summed,
+    table_lines,
+)
 from astrosieve_training.labelled import prepare_labels
-from astrosieve_training.limits import cell, share
 from astrosieve_training.simulate import Truth, label_positions, read_truth
 from astrosieve_training.simulated_files import simulator_version, write_dithered_set
 from astrosieve_training.train import train
 from astrosieve_training.warm_start import load_start
 
-__all__ = ['LabelChecks', 'check_labels', 'load_label_checks', 'table_lines']
+__all__ = ['LabelChecks', 'check_labels', 'load_label_checks']
 
 _FILE = Path(__file__).parent / 'configs' / 'labelling' / 'source.toml'
-_CLASSES = ('star', 'cosmic_ray', 'spike')
-_WAYS = {
-    'whole': 'whole procedure',
-    'clusters': "HDBSCAN's clusters, named",
-    'physics': 'physics of each place, no embedding',
-    'twice': 'found in two exposures: star',
-}
-_COMPLETENESS = 0.99
 
 
 @dataclass(frozen=True)
@@ -398,7 +395,7 @@ def _check_network(checks: LabelChecks, folder: Path, say: Callable) -> dict[str
         card, _ = export_run(where / 'run', where / 'weights')
         path = where / 'weights' / f'{card.name}-{card.version}.onnx'
         results[kind] = {'counts': run.summary['counts']}
-        results[kind] |= _judged(load_model(path), sample, _CLASSES)
+        results[kind] |= _judged(load_model(path), sample, REPORT_CLASSES)
     return results
 
 
@@ -501,7 +498,7 @@ def _judged(model: Model, sample: DetectionSet, known: Sequence[str]) -> dict[st
     common = np.isin(names, known)
     p_star = probabilities[:, list(classes).index('star')]
     star = names == 'star'
-    kept = p_star >= threshold_at_completeness(p_star[star], _COMPLETENESS)
+    kept = p_star >= threshold_at_completeness(p_star[star], COMPLETENESS)
 
     def share_of(hits: np.ndarray, rows: np.ndarray) -> list[int]:
         return [int(hits[rows].sum()), int(rows.sum())]
@@ -535,16 +532,7 @@ def _check_ngc1261(folder: Path, say: Callable) -> dict[str, Any] | None:
         rows = frame.within(xy[:, 0], xy[:, 1])
         true = frame.label(xy[rows])
         compared.append(_compared(labelled.peak_labels[rows], true))
-    return {'report': labelled.report, 'compared': _summed(compared)}
-
-
-def _summed(counts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Add up counts of the same form."""
-    first = counts[0]
-    if isinstance(first, Mapping):
-        return {key: _summed([each[key] for each in counts]) for key in first}
-    total: Any = np.sum(counts, axis=0).tolist()
-    return total
+    return {'report': labelled.report, 'compared': summed(compared)}
 
 
 def check_labels(
@@ -605,153 +593,3 @@ def check_labels(
     with atomic_path(folder / 'labelling.md', overwrite=True) as temporary:
         temporary.write_text(lines, encoding='utf-8')
     return results
-
-
-def _cell(counts: Sequence[int] | None) -> str:
-    return cell(share(*counts)) if counts else '-'
-
-
-def _cells(counts: Mapping[str, Sequence[int]], *names: str) -> list[str]:
-    return [_cell(counts.get(name)) for name in names]
-
-
-def _row(*cells: object) -> str:
-    return f'| {" | ".join(map(str, cells))} |'
-
-
-def _header(*names: str) -> list[str]:
-    return [_row(*names), _row(*('---' for _ in names))]
-
-
-def table_lines(results: Mapping[str, Any]) -> list[str]:
-    """
-    Return what was found as tables.
-
-    Parameters
-    ----------
-    results : dict
-        As from `check_labels`.
-
-    Returns
-    -------
-    lines : list of str
-        Markdown.
-    """
-    fields = results['fields']
-    lines = [
-        'Labels that are right, of those given; 95 % Wilson intervals and counts; '
-        'uncontested detections. All fields together, then each; the same places, '
-        'labelled in simpler ways, below.',
-        '',
-        *_header('labels', 'all', *_CLASSES),
-    ]
-    total = _summed([each['ways'] for each in fields])
-    for way, text in _WAYS.items():
-        counts = total[way]
-        lines.append(
-            _row(
-                f'{text} ({len(fields)} fields)',
-                _cell(counts['right']),
-                *_cells(counts['given'], *_CLASSES),
-            )
-        )
-    lines += ['', *_header(
-        'field', 'places', 'clusters', 'all', *_CLASSES, 'bad_pixel (DQ, repeats)',
-        'seconds',
-    )]  # fmt: skip
-    for each in fields:
-        counts, report = each['all'], each['report']
-        lines.append(
-            _row(
-                f'{each["field"]["name"]} ({each["field"]["seed"]})',
-                report['embedded'],
-                len(report['clusters']),
-                _cell(counts['right']),
-                *_cells(counts['given'], *_CLASSES, 'bad_pixel'),
-                round(sum(report['seconds'].values())),
-            )
-        )
-    counts = _summed([each['all'] for each in fields])
-    lines += [
-        '',
-        'Of the true members of each class: labels that are right, of those that have '
-        'one; and how many have one.',
-        '',
-        *_header('', *_CLASSES, 'bad_pixel'),
-        _row('right', *_cells(counts['true'], *_CLASSES, 'bad_pixel')),
-        _row('labelled', *_cells(counts['labelled'], *_CLASSES, 'bad_pixel')),
-    ]
-    lines += _real_lines(results.get('ngc1261'))
-    lines += _network_lines(results.get('network'))
-    for name, tuned in results['tuned'].items():
-        lines += _tuned_lines(name, tuned)
-    return lines
-
-
-def _real_lines(found: Mapping[str, Any] | None) -> list[str]:
-    if not found:
-        return []
-    counts = found['compared']
-    both = ('star', 'cosmic_ray')
-    return [
-        '',
-        'NGC 1261 F336W, one exposure with the median of three as combined image, '
-        'against the comparison of the two frames:',
-        '',
-        *_header('', *both),
-        _row('right, of those given', *_cells(counts['given'], *both)),
-        _row('right, of the true', *_cells(counts['true'], *both)),
-        _row('labelled', *_cells(counts['labelled'], *both)),
-    ]
-
-
-def _network_lines(found: Mapping[str, Any] | None) -> list[str]:
-    if not found:
-        return []
-    lines = [
-        '',
-        "The report's network, trained on labels and on the truth, judged on fields "
-        'that neither has seen:',
-        '',
-        *_header('trained on', *_CLASSES),
-    ]
-    for kind in ('labels', 'truth'):
-        right = found[kind]['right']
-        lines.append(_row(kind, *_cells(right, *_CLASSES)))
-    return lines
-
-
-def _tuned_lines(name: str, found: Mapping[str, Any]) -> list[str]:
-    used = ', '.join(f'{n} {each}' for each, n in found['used'].items())
-    classes = list(found['shipped']['right'])
-    others = [each for each in classes if each != 'star']
-    lines = [
-        '',
-        f'Camera {name!r}: {used} of the step label '
-        f'({_cell(found["labels"]["right"])} right). Detections of other fields called '
-        'right: all; those of the labelled classes where only these compete; by class:',
-        '',
-        *_header('network', 'all', 'labelled classes', *classes),
-    ]
-    names = {
-        'shipped': '`source`, as shipped',
-        'new': 'new, from these labels alone',
-        'tuned': '`source`, fitted by these labels',
-    }
-    for kind, text in names.items():
-        each = found[kind]
-        lines.append(
-            _row(
-                text, _cell(each['all']), _cell(each['known']),
-                *_cells(each['right'], *classes),
-            )
-        )  # fmt: skip
-    lines += [
-        '',
-        f'Called star at {_COMPLETENESS:.0%} completeness:',
-        '',
-        *_header('network', 'all others', *others),
-    ]
-    for kind, text in names.items():
-        lines.append(_row(text, *_cells(found[kind]['leak'], 'all', *others)))
-    return lines
