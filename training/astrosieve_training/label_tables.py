@@ -111,8 +111,8 @@ def table_lines(results: Mapping[str, Any]) -> list[str]:
     lines += [
         '',
         'Of the true members of each class: labels that are right, of those that have '
-        'one; and how many have one (of the places that are empty in the combined image '
-        'only some are drawn).',
+        'one; and how many have one (of what is empty in the combined image only some '
+        'places are drawn).',
         '',
         *_header('', *REPORT_CLASSES, 'bad_pixel'),
         _row('right', *_cells(counts['true'], *REPORT_CLASSES, 'bad_pixel')),
