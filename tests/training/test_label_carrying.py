@@ -48,7 +48,9 @@ def carried(
     places = Table({'id': [3], 'u': [10.0], 'v': [20.0], 'label': [label or 'star']})
     if label is None:
         places['id'] = 1
-    found = carry_labels(peaks, np.array([3]), places, np.array([share]), SETTINGS)
+    found = carry_labels(
+        peaks, np.array([3]), places, np.array([share]), SETTINGS, min_snr=5.0
+    )
     (name,) = found.tolist()
     return str(name)
 
@@ -106,13 +108,14 @@ def test_defects(label: str | None) -> None:
     assert carried(label, 0.1, hot=True) == UNLABELLED
 
 
-def test_noise() -> None:
-    """What is there once, and hardly more than noise, is not labelled."""
+def test_faint() -> None:
+    """One limit of S/N for all classes: else faint would mean star."""
     for label in ('star', 'cosmic_ray', UNLABELLED, None):
-        assert carried(label, 0.1, snr=3.9) == UNLABELLED
-        assert carried(label, 0.1, snr=3.9, stays=True) == UNLABELLED
-    assert carried('star', 0.1, snr=4.1) == 'cosmic_ray'
-    assert carried('star', 1.0, snr=3.9) == 'star'
+        assert carried(label, 0.1, snr=4.9) == UNLABELLED
+        assert carried(label, 0.1, snr=4.9, stays=True) == UNLABELLED
+    assert carried('star', 1.0, snr=4.9) == UNLABELLED
+    assert carried('star', 0.1, snr=5.1) == 'cosmic_ray'
+    assert carried('star', 1.0, snr=5.1) == 'star'
 
 
 def test_sources_on_defects() -> None:
@@ -138,7 +141,7 @@ def test_limits_are_the_settings() -> None:
         (NamingSettings(absent=0.2, present=0.45), 'star'),
         (NamingSettings(absent=0.55, present=0.6), 'cosmic_ray'),
     ):
-        found = carry_labels(peaks, at, places, np.array([0.5]), settings)
+        found = carry_labels(peaks, at, places, np.array([0.5]), settings, min_snr=5.0)
         assert found.tolist() == [expected]
 
 
@@ -155,7 +158,7 @@ def test_many() -> None:
     members = np.array([2, 4, 7, 9, 4, 0])
     peaks = peaks_at(members.astype(float).tolist())
     share = np.array([0.0, 1.0, 1.0, 1.0, 0.1, 0.1])
-    found = carry_labels(peaks, members, places, share, SETTINGS)
+    found = carry_labels(peaks, members, places, share, SETTINGS, min_snr=5.0)
     assert found.tolist() == [
         'cosmic_ray', 'star', 'spike', UNLABELLED, 'cosmic_ray', UNLABELLED,
     ]  # fmt: skip

@@ -13,7 +13,6 @@ from astrosieve_training.label.regions import UNLABELLED
 __all__ = ['carry_labels', 'label_table']
 
 _NEAR = 0.5  # pixels between a peak and its place (WFC3 ISR 2024-14)
-_SIGNIFICANT = 4.0  # S/N in 3x3 pixels of what is in one exposure only
 _MOST = 2.0  # share of electrons above which the exposure lacks what is in the sky
 
 
@@ -23,6 +22,8 @@ def carry_labels(
     places: Table,
     share: np.ndarray,
     settings: NamingSettings,
+    *,
+    min_snr: float,
 ) -> np.ndarray:
     """
     Label the peaks of exposures by what is at their places.
@@ -44,6 +45,8 @@ def carry_labels(
         Of each peak's electrons in the combined image.
     settings : `~astrosieve_training.label.naming.NamingSettings`
         Limits of ``share``.
+    min_snr : float
+        S/N below which a peak is not labelled.
 
     Returns
     -------
@@ -73,8 +76,8 @@ def carry_labels(
     stays = np.asarray(peaks['stays'])
     labels[np.asarray(peaks['hot'] | peaks['stays']) & absent] = UNLABELLED
     labels[stays & absent] = 'bad_pixel'
-    weak = np.asarray(peaks['snr'] < _SIGNIFICANT)
-    labels[weak & absent] = UNLABELLED
+    # The same limit for all classes: else what is faint would be learnt as a star.
+    labels[np.asarray(peaks['snr'] < min_snr)] = UNLABELLED
     return labels
 
 

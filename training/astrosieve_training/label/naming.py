@@ -36,6 +36,8 @@ _CALIBRATORS = 10
 _BRIGHT_SNR = 100.0  # of stars whose halos count
 _HALO_SLOPE = 2.5  # halos and spikes fall so with the distance
 _HALO_REACH = 60.0
+_PHASES = (-0.4, -0.2, 0.0, 0.2, 0.4)  # of a star in its pixel
+_UNDERSAMPLED = 2.35  # FWHM of a Gaussian of one pixel; below, phases show
 _OWN = 2.5  # pixels within which a peak is the place's own
 
 
@@ -246,17 +248,26 @@ class CombinedImage:
         -------
         likeness : (N,) `~numpy.ndarray`
             Correlation with the PSF within 3.6 pixels, over that which a star of the
-            same amplitude would have in this noise; about 1 for stars.
+            same amplitude would have in this noise; about 1 for stars. An undersampled
+            PSF is moved within the pixel to where it fits best.
         """
+        from scipy.ndimage import shift
+
         assert self.psf is not None
         ix, iy, _, _ = pixel_indices(xy, self.image.shape)
         pixels = extract_cutouts(self.image, ix, iy, _SIZE, fill=0.0)[:, _DISC]
         pixels = pixels - pixels.mean(axis=1, keepdims=True)
-        psf = self.psf[_DISC] - self.psf[_DISC].mean()
-        norm = float(np.sqrt((psf**2).sum()))
-        amplitude = pixels @ psf / norm
+        phases = _PHASES if self.fwhm < _UNDERSAMPLED else (0.0,)
+        moved = [
+            shift(self.psf, (dy, dx), order=3, mode='nearest')[_DISC]
+            for dy in phases
+            for dx in phases
+        ]
+        templates = np.array([each - each.mean() for each in moved])
+        templates /= np.sqrt((templates**2).sum(axis=1, keepdims=True))
+        amplitude = (pixels @ templates.T).max(axis=1)
         size = np.sqrt((pixels**2).sum(axis=1))
-        noise = self.noise * np.sqrt(len(psf) - 1)
+        noise = self.noise * np.sqrt(templates.shape[1] - 1)
         signal = np.maximum(amplitude, 0)
         expected = signal / np.sqrt(signal**2 + noise**2)
         correlation = amplitude / np.maximum(size, 1e-30)

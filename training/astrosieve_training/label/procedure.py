@@ -310,7 +310,9 @@ def label_exposures(
     chosen['umap_1'], chosen['umap_2'] = embedded[:, 0], embedded[:, 1]
     chosen['cluster'] = clusters
     chosen['label'] = _place_labels(embedded, clusters, named, regions)
-    carried = carry_labels(peaks, members, chosen, share, settings.naming)
+    carried = carry_labels(
+        peaks, members, chosen, share, settings.naming, min_snr=settings.peaks.min_snr
+    )
     carried[~measured.covered] = UNLABELLED
     labels = label_table(peaks, carried, [path.name for path in paths])
     counts = Counter(np.asarray(labels['label'], dtype=str).tolist())
