@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -35,6 +34,7 @@ from astrosieve_training.config import (
     build_dataclass,
     digest,
     load_config,
+    load_dataclass,
 )
 from astrosieve_training.datasets import DetectionSet, simulated_set
 from astrosieve_training.limits import cell, faint_leak, leaks, share
@@ -343,18 +343,7 @@ def load_ablation(path: str | Path = _FILE) -> Ablation:
         If the file cannot be read, is not TOML, a key is not known or a value cannot
         be, in any of its rows.
     """
-    try:
-        values = tomllib.loads(Path(path).read_text(encoding='utf-8'))
-        ablation: Ablation = build_dataclass(Ablation, values, '')
-    except OSError as error:
-        msg = f'{path}: cannot be read ({error.strerror})'
-        raise ConfigError(msg) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f'{path}: not valid TOML ({error})'
-        raise ConfigError(msg) from error
-    except ConfigError as error:
-        msg = f'{path}: {error}'
-        raise ConfigError(msg) from error
+    ablation: Ablation = load_dataclass(Ablation, Path(path))
     return ablation
 
 

@@ -41,6 +41,7 @@ __all__ = [
     'digest',
     'list_configs',
     'load_config',
+    'load_dataclass',
 ]
 
 _CHECKS = ('phases', 'scan', 'unusual')
@@ -734,16 +735,41 @@ def load_config(name: str | Path) -> SourceConfig:
             known = ', '.join(list_configs())
             msg = f'no configuration {str(name)!r}; known are {known}, or give a file'
             raise ConfigError(msg)
+    config: SourceConfig = load_dataclass(SourceConfig, path)
+    return config
+
+
+def load_dataclass(kind: type, path: Path) -> Any:
+    """
+    Read a TOML file into a dataclass.
+
+    Parameters
+    ----------
+    kind : type
+        The dataclass.
+    path : `~pathlib.Path`
+        The file, which errors name.
+
+    Returns
+    -------
+    config : object
+        Of ``kind``.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not TOML, a key is not known or a value
+        cannot be.
+    """
     try:
         values = tomllib.loads(path.read_text(encoding='utf-8'))
+        return build_dataclass(kind, values, '')
     except OSError as error:
         msg = f'{path}: cannot be read ({error.strerror})'
         raise ConfigError(msg) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         msg = f'{path}: not valid TOML ({error})'
         raise ConfigError(msg) from error
-    try:
-        return config_from_dict(values)
     except ConfigError as error:
         msg = f'{path}: {error}'
         raise ConfigError(msg) from error

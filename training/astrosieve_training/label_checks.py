@@ -10,7 +10,6 @@ that it has not seen by labels of their own. What is finished is not done again.
 from __future__ import annotations
 
 import json
-import tomllib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -30,11 +29,10 @@ from astrosieve.metrics import threshold_at_completeness
 from astrosieve.registry import Model, load_model
 from astrosieve_training import label
 from astrosieve_training.config import (
-    ConfigError,
     ExposurePlan,
-    build_dataclass,
     digest,
     load_config,
+    load_dataclass,
 )
 from astrosieve_training.datasets import DetectionSet, detection_set, join
 from astrosieve_training.export import export_run
@@ -214,15 +212,7 @@ def load_label_checks(path: Path = _FILE) -> LabelChecks:
     ConfigError
         If the file cannot be read, a key is not known or a value cannot be.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        msg = f'{path}: cannot be read ({error.strerror})'
-        raise ConfigError(msg) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f'{path}: not valid TOML ({error})'
-        raise ConfigError(msg) from error
-    checks: LabelChecks = build_dataclass(LabelChecks, values, '')
+    checks: LabelChecks = load_dataclass(LabelChecks, path)
     return checks
 
 

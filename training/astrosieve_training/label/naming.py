@@ -106,6 +106,10 @@ class CombinedImage:
             self.image[self.spoilt != 0] = 0
         self.psf: np.ndarray | None = None
 
+    def _cutouts(self, xy: np.ndarray) -> np.ndarray:
+        ix, iy, _, _ = pixel_indices(xy, self.image.shape)
+        return extract_cutouts(self.image, ix, iy, _SIZE, fill=0.0)
+
     def measure(self, xy: np.ndarray) -> Table:
         """
         Measure places.
@@ -123,8 +127,7 @@ class CombinedImage:
             of the central 5x5 pixels), ``displaced`` (from the centre of the light
             in 11x11 pixels), these two in pixels.
         """
-        ix, iy, _, _ = pixel_indices(xy, self.image.shape)
-        cut = extract_cutouts(self.image, ix, iy, _SIZE, fill=0.0)
+        cut = self._cutouts(xy)
         ring = np.median(cut[:, _RING], axis=1)
         core = cut[:, 4:7, 4:7].sum(axis=(1, 2))
         inner = cut[:, 3:8, 3:8].reshape(len(cut), 25)
@@ -215,8 +218,7 @@ class CombinedImage:
                 'exposures, or a richer field'
             )
             raise LabelError(msg)
-        ix, iy, _, _ = pixel_indices(xy[good], self.image.shape)
-        cut = extract_cutouts(self.image, ix, iy, _SIZE, fill=0.0)
+        cut = self._cutouts(xy[good])
         cut -= np.median(cut[:, _RING], axis=1)[:, None, None]
         cut /= cut[:, 4:7, 4:7].sum(axis=(1, 2))[:, None, None]
         self.psf = np.median(cut, axis=0)
@@ -254,8 +256,7 @@ class CombinedImage:
         from scipy.ndimage import shift
 
         assert self.psf is not None
-        ix, iy, _, _ = pixel_indices(xy, self.image.shape)
-        pixels = extract_cutouts(self.image, ix, iy, _SIZE, fill=0.0)[:, _DISC]
+        pixels = self._cutouts(xy)[:, _DISC]
         pixels = pixels - pixels.mean(axis=1, keepdims=True)
         phases = _PHASES if self.fwhm < _UNDERSAMPLED else (0.0,)
         moved = [
