@@ -42,7 +42,6 @@ from astrosieve_training.label.dataset import cut_labels, write_dataset
 from astrosieve_training.label.embedding import EmbeddingSettings, find_clusters
 from astrosieve_training.label.frames import data_folder, ngc1261
 from astrosieve_training.label.naming import NamingSettings, name_clusters
-from astrosieve_training.label.places import PeakSettings
 from astrosieve_training.label.procedure import (
     Labelled,
     LabelSettings,
@@ -283,14 +282,7 @@ def _ways(labelled: Labelled) -> dict[str, np.ndarray]:
         'clusters': of_places(np.array([named[n] for n in clusters], dtype='U12')),
         'physics': np.where(
             known,
-            carry_labels(
-                labelled.peaks,
-                members,
-                alone,
-                labelled.share,
-                naming,
-                min_snr=PeakSettings().min_snr,
-            ),
+            carry_labels(labelled.peaks, members, alone, labelled.measured, naming),
             UNLABELLED,
         ),
         'twice': of_places(twice),

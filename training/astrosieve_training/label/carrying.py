@@ -9,21 +9,21 @@ from astrosieve.catalogs import positions
 from astrosieve.labels import make_labels
 from astrosieve_training.label.naming import NamingSettings
 from astrosieve_training.label.regions import UNLABELLED
+from astrosieve_training.simulate.truth import NOISE_LIMIT
 
 __all__ = ['carry_labels', 'label_table']
 
 _NEAR = 0.5  # pixels between a peak and its place (WFC3 ISR 2024-14)
 _MOST = 2.0  # share of electrons above which the exposure lacks what is in the sky
+_LESS = NOISE_LIMIT - 1.0  # surely less, for what is measured in other exposures
 
 
 def carry_labels(
     peaks: Table,
     members: np.ndarray,
     places: Table,
-    share: np.ndarray,
+    measured: Table,
     settings: NamingSettings,
-    *,
-    min_snr: float,
 ) -> np.ndarray:
     """
     Label the peaks of exposures by what is at their places.
@@ -31,28 +31,30 @@ def carry_labels(
     A peak takes its place's class where it lies within half a pixel of it and has
     the electrons that the combined image promises. One whose electrons are not in
     the combined image is a cosmic ray, whatever lies beneath, or a defect if it
-    stays on the detector. The rest is unlabelled.
+    stays on the detector. What holds less than three times the noise of its 3x3 pixels
+    is background, as in the simulator's truth: weak charge of the detector, or peaks
+    of which noise alone makes as many. The rest is unlabelled.
 
     Parameters
     ----------
     peaks : `~astropy.table.Table`
-        As from `~astrosieve_training.label.places.find_peaks`, N rows.
+        As from `~astrosieve_training.label.peaks.find_peaks`, N rows.
     members : (N,) int `~numpy.ndarray`
         The place of each peak, by its ``id``.
     places : `~astropy.table.Table`
         ``id``, ``u``, ``v``, ``label`` of the places that have been embedded.
-    share : (N,) `~numpy.ndarray`
-        Of each peak's electrons in the combined image.
+    measured : `~astropy.table.Table`
+        ``share``, ``lasting``, ``noise``, ``covered`` of each peak, see
+        `~astrosieve_training.label.measuring.Measured`.
     settings : `~astrosieve_training.label.naming.NamingSettings`
-        Limits of ``share``.
-    min_snr : float
-        S/N below which a peak is not labelled.
+        Limits of ``share`` and ``noise``.
 
     Returns
     -------
     labels : (N,) str `~numpy.ndarray`
         Names of classes, or 'unlabelled'.
     """
+    share, noise = np.asarray(measured['share']), np.asarray(measured['noise'])
     row = np.full(int(members.max(initial=-1)) + 1, -1)
     row[np.asarray(places['id'])] = np.arange(len(places))
     known = row[members] >= 0
@@ -72,12 +74,22 @@ def carry_labels(
     labels[empty & ~absent] = UNLABELLED
     # A defect that chance has put on a source, or on other defects.
     labels[real & np.asarray(peaks['sharp'])] = UNLABELLED
-    # A hot pixel that another exposure does not show as bright may be a hit.
+    # A pixel with charge of its own may have got more by a hit.
     stays = np.asarray(peaks['stays'])
-    labels[np.asarray(peaks['hot'] | peaks['stays']) & absent] = UNLABELLED
-    labels[stays & absent] = 'bad_pixel'
-    # The same limit for all classes: else what is faint would be learnt as a star.
-    labels[np.asarray(peaks['snr'] < min_snr)] = UNLABELLED
+    charged = np.asarray(peaks['hot'] | peaks['charged']) | stays
+    labels[absent & (charged | (noise > settings.hit))] = UNLABELLED
+    charge = np.asarray(peaks['charge'])
+    labels[absent & stays & (charge >= NOISE_LIMIT)] = 'bad_pixel'
+    # What is less than noise is background, whatever it is: the nine pixels, or the
+    # one that has all.
+    here = np.fmax(np.asarray(peaks['snr']), np.asarray(peaks['contrast']) / 3)
+    lasting = np.asarray(measured['lasting'])
+    sky = np.isin(labels, (UNLABELLED, 'cosmic_ray', 'bad_pixel'), invert=True)
+    labels[(sky & (lasting < NOISE_LIMIT)) | (here < NOISE_LIMIT)] = UNLABELLED
+    nothing = (np.fmax(lasting, charge) < _LESS) & (here < NOISE_LIMIT)
+    nothing &= np.asarray(peaks['contrast']) / 3 < _LESS
+    labels[nothing & (charged | (noise >= settings.noise))] = 'background'
+    labels[~np.asarray(measured['covered'])] = UNLABELLED
     return labels
 
 
@@ -88,7 +100,7 @@ def label_table(peaks: Table, labels: np.ndarray, names: list[str]) -> Table:
     Parameters
     ----------
     peaks : `~astropy.table.Table`
-        As from `~astrosieve_training.label.places.find_peaks`.
+        As from `~astrosieve_training.label.peaks.find_peaks`.
     labels : (N,) str `~numpy.ndarray`
         As from `carry_labels`.
     names : list of str

@@ -13,12 +13,14 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
+from astropy.stats import mad_std
 from astropy.table import Table
 
 from astrosieve.background import measure_background
 from astrosieve.cutouts import extract_cutouts, pixel_indices
 from astrosieve.pixels import spoilt_pixels
-from astrosieve_training.label.places import LabelError, brightest_box
+from astrosieve_training.label.peaks import box_sums, brightest_box
+from astrosieve_training.label.places import LabelError
 from astrosieve_training.label.regions import UNLABELLED
 
 __all__ = ['CombinedImage', 'NamingSettings', 'name_clusters', 'split_mixed']
@@ -38,6 +40,7 @@ _HALO_SLOPE = 2.5  # halos and spikes fall so with the distance
 _HALO_REACH = 60.0
 _PHASES = (-0.4, -0.2, 0.0, 0.2, 0.4)  # of a star in its pixel
 _UNDERSAMPLED = 2.35  # FWHM of a Gaussian of one pixel; below, phases show
+_MOST_BLED = 7.0  # saturated pixels, FWHM^2; with more the core is no longer a star's
 _OWN = 2.5  # pixels within which a peak is the place's own
 
 
@@ -55,29 +58,41 @@ class NamingSettings:
     psf_like : float
         Correlation with the PSF, over that expected for a star of this S/N, from
         which a place is a star.
+    blended : float
+        The same, down to which a place among stars is one.
+    core : float
+        Distance from the middle of its saturated pixels, over the FWHM, up to which a
+        saturated peak is a star; from twice that it is part of a spike.
     halo : float
         Light of brighter stars, ``F (d / FWHM)^-2.5``, over that of the place, from
         which what is not a star is a spike.
+    hit, noise : float
+        Share of noise among peaks like one that was there once, up to which it is a
+        cosmic ray, and from which it is background.
     """
 
     absent: float = 0.4
     present: float = 0.6
     psf_like: float = 0.85
     blended: float = 0.6
-    displaced: float = 1.0
+    core: float = 0.75
     halo: float = 0.05
+    hit: float = 0.02
+    noise: float = 0.8
 
     def __post_init__(self) -> None:
-        for name in ('absent', 'present', 'psf_like', 'blended', 'halo'):
+        for name in (
+            'absent', 'present', 'psf_like', 'blended', 'core', 'halo', 'hit', 'noise',
+        ):  # fmt: skip
             value = getattr(self, name)
             if not 0 < value < 1:
                 msg = f'{name} must lie between 0 and 1; got {value}'
                 raise LabelError(msg)
-        if not 0 < self.displaced <= _HALF:
-            msg = f'displaced must lie between 0 and {_HALF}; got {self.displaced}'
-            raise LabelError(msg)
         if self.absent > self.present:
             msg = f'absent must not exceed present; got {self.absent}, {self.present}'
+            raise LabelError(msg)
+        if self.hit > self.noise:
+            msg = f'hit must not exceed noise; got {self.hit}, {self.noise}'
             raise LabelError(msg)
 
 
@@ -110,6 +125,18 @@ class CombinedImage:
         ix, iy, _, _ = pixel_indices(xy, self.image.shape)
         return extract_cutouts(self.image, ix, iy, _SIZE, fill=0.0)
 
+    def brightest_box(self, xy: np.ndarray) -> np.ndarray:
+        """Return the brightest 2x2 pixels within one of each position."""
+        return brightest_box(self.image, xy)
+
+    def box_sums(self, xy: np.ndarray) -> np.ndarray:
+        """Return the sum of 3x3 pixels above the sky; NaN off the image."""
+        return box_sums(self.image, xy)
+
+    def light(self, xy: np.ndarray) -> np.ndarray:
+        """Return the S/N of that."""
+        return self.box_sums(xy) / (3 * self.noise)
+
     def measure(self, xy: np.ndarray) -> Table:
         """
         Measure places.
@@ -122,25 +149,24 @@ class CombinedImage:
         Returns
         -------
         measured : `~astropy.table.Table`
-            ``snr`` (3x3 pixels above the ring at 4 to 5.6 pixels), ``ring`` (the
-            ring's level over the noise of a pixel), ``offset`` (from the brightest
-            of the central 5x5 pixels), ``displaced`` (from the centre of the light
-            in 11x11 pixels), these two in pixels.
+            ``snr`` (3x3 pixels above the ring at 4 to 5.6 pixels; the noise is the
+            sky's or the ring's spread), ``ring`` (the ring's level over the sky's
+            noise of a pixel), ``offset`` (from the brightest of the central 5x5
+            pixels, in pixels).
         """
         cut = self._cutouts(xy)
-        ring = np.median(cut[:, _RING], axis=1)
+        around = cut[:, _RING]
+        ring = np.median(around, axis=1)
+        spread = mad_std(around, axis=1) if len(cut) else ring
+        noise = np.maximum(spread, self.noise)
         core = cut[:, 4:7, 4:7].sum(axis=(1, 2))
         inner = cut[:, 3:8, 3:8].reshape(len(cut), 25)
         peak = inner.argmax(axis=1)
-        light = np.maximum(cut, 0) + 1e-30
-        total = light.sum(axis=(1, 2))
-        x, y = ((light * steps).sum(axis=(1, 2)) / total for steps in (_X, _Y))
         return Table(
             {
-                'snr': (core - 9 * ring) / (3 * self.noise),
+                'snr': (core - 9 * ring) / (3 * noise),
                 'ring': ring / self.noise,
                 'offset': np.hypot(peak // 5 - 2, peak % 5 - 2),
-                'displaced': np.hypot(x, y),
             }
         )
 
@@ -179,9 +205,7 @@ class CombinedImage:
                 'stars'
             )
             raise LabelError(msg)
-        return float(
-            np.median(electrons[shared] / brightest_box(self.image, xy[shared]))
-        )
+        return float(np.median(electrons[shared] / self.brightest_box(xy[shared])))
 
     def learn_psf(self, xy: np.ndarray, real: np.ndarray) -> int:
         """
@@ -317,27 +341,26 @@ class CombinedImage:
 
     def name(
         self,
-        xy: np.ndarray,
-        share: np.ndarray,
-        saturated: np.ndarray,
+        places: Table,
         again: np.ndarray,
         settings: NamingSettings,
+        *,
+        min_snr: float,
     ) -> Table:
         """
         Name places by what they are in this image.
 
         Parameters
         ----------
-        xy : (N, 2) `~numpy.ndarray`
-            Pixels of the combined image.
-        share : (N,) `~numpy.ndarray`
-            Of the peaks' electrons in this image.
-        saturated : (N,) bool `~numpy.ndarray`
-            Whether they are saturated.
+        places : `~astropy.table.Table`
+            ``x``, ``y`` (pixels of this image), ``share`` (of the peaks' electrons in
+            it), ``saturated``, ``off_core`` and ``bled``.
         again : (N,) bool `~numpy.ndarray`
             Whether a second exposure has a peak there, or could not have one.
         settings : `NamingSettings`
             Limits.
+        min_snr : float
+            S/N above what is around, from which a place can be a star.
 
         Returns
         -------
@@ -345,16 +368,23 @@ class CombinedImage:
             ``snr``, ``psf_likeness``, ``halo``, ``physics`` (name; 'unlabelled' where
             contested).
         """
+        xy = np.column_stack([places['x'], places['y']])
+        saturated = np.asarray(places['saturated'], dtype=bool)
+        share = np.asarray(places['share'])
         likeness = self.psf_likeness(xy)
         halo = self.halo(xy)
         measured = self.measure(xy)
         # What is extended, and no part of a star, is found again.
         other = np.where(again, 'extended', UNLABELLED)
         name = np.where(halo > settings.halo, 'spike', other).astype('U12')
-        displaced = np.asarray(measured['displaced'] >= settings.displaced)
-        name[saturated & displaced] = 'spike'
-        name[saturated & ~displaced] = UNLABELLED
-        name[likeness >= settings.psf_like] = 'star'
+        star = (likeness >= settings.psf_like) & (measured['snr'] >= min_snr)
+        name[star] = 'star'
+        # Charge that runs along a column peaks now here, now there.
+        off_core = np.asarray(places['off_core']) / self.fwhm
+        core = off_core < settings.core
+        core &= np.asarray(places['bled']) < _MOST_BLED * self.fwhm**2
+        name[saturated] = np.where(core, 'star', UNLABELLED)[saturated]
+        name[saturated & (off_core >= 2 * settings.core)] = 'spike'
         name[share < settings.present] = UNLABELLED
         name[share < settings.absent] = 'cosmic_ray'
         return Table(

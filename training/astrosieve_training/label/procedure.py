@@ -19,11 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from astrosieve.catalogs import positions
-from astrosieve.cutouts import extract_cutouts, pixel_indices
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.exposures import Chip, read_chips
 from astrosieve.markers import CLASSES
@@ -46,19 +44,17 @@ from astrosieve_training.label.embedding import (
     find_clusters,
     transform,
 )
+from astrosieve_training.label.measuring import PREPROCESSING, measure_places
 from astrosieve_training.label.naming import (
-    CombinedImage,
     NamingSettings,
     name_clusters,
     split_mixed,
 )
+from astrosieve_training.label.peaks import find_dips, find_peaks
 from astrosieve_training.label.places import (
-    LabelError,
     PeakSettings,
     SkyFrame,
-    brightest_box,
     check_alignment,
-    find_peaks,
     merge_peaks,
 )
 from astrosieve_training.label.regions import UNLABELLED, Regions, RegionsError
@@ -66,11 +62,7 @@ from astrosieve_training.label.stages import Stages, file_hash
 
 __all__ = ['LabelSettings', 'Labelled', 'label_exposures']
 
-PREPROCESSING = 'zscale-log-1'
-"""Normalisation of the cutouts that are embedded, the report's."""
-
 _SCALES = (0.6, 1.6)  # of the combined image's pixels over the exposure's
-_MOST = 0.75  # share of the covering exposures that finds a star at one place
 _FEW = 50  # members below which a class is said to be scarce
 _SHOWN = 1000  # peaks of each kind whose exposure cutouts are placed in the embedding
 
@@ -107,16 +99,16 @@ class Labelled:
     paths : list of `~pathlib.Path`
         The exposures, aligned.
     peaks : `~astropy.table.Table`
-        Of all exposures, see `~astrosieve_training.label.places.find_peaks`.
+        Of all exposures, see `~astrosieve_training.label.peaks.find_peaks`.
     members : (N,) int `~numpy.ndarray`
         The place of each peak.
-    share : (N,) `~numpy.ndarray`
-        Of each peak's electrons in the combined image.
+    measured : `~astropy.table.Table`
+        Of each peak, see `~astrosieve_training.label.measuring.Measured`.
     places : `~astropy.table.Table`
         Those that were embedded: ``id``, ``ra``, ``dec``, ``x``, ``y`` (in the
-        combined image), ``n_found``, ``n_covering``, ``electrons``, ``share``,
-        ``snr``, ``psf_likeness``, ``halo``, ``physics``, ``umap_1``, ``umap_2``,
-        ``cluster``, ``label``.
+        combined image), ``n_found``, ``n_covering``, ``always`` (most exposures find
+        it), ``electrons``, ``share``, ``snr``, ``psf_likeness``, ``halo``,
+        ``physics``, ``umap_1``, ``umap_2``, ``cluster``, ``label``.
     cutouts : (M, 11, 11) float32 `~numpy.ndarray`
         Of the places, from the combined image, in [0, 1].
     names : dict of int to str
@@ -136,7 +128,7 @@ class Labelled:
     paths: list[Path]
     peaks: Table
     members: np.ndarray
-    share: np.ndarray
+    measured: Table
     places: Table
     cutouts: np.ndarray
     names: dict[int, str]
@@ -249,9 +241,12 @@ def label_exposures(
     chips = [chip for each in exposures for chip in each]
     frame = SkyFrame(chips)
 
-    key = digest(begin, settings.peaks, _code('places'))
+    key = digest(begin, settings.peaks, _code('peaks', 'places'))
     peaks = stages.table(
         'peaks', key, lambda: find_peaks(exposures, frame, settings.peaks)
+    )
+    dips = stages.table(
+        'dips', key, lambda: find_dips(exposures, frame, settings.peaks)
     )
     report: dict[str, Any] = {'peaks': len(peaks)}
     if len(paths) > 1:
@@ -269,8 +264,7 @@ def label_exposures(
         combined = read_combined(own, chips[0].wcs)
         _check_scale(combined)
     clock.start('places')
-    measured = _measure_places(peaks, members, places, combined, settings, chips)
-    share = measured.share
+    measured = measure_places(peaks, members, places, dips, combined, settings, chips)
     report |= measured.report
 
     chosen = measured.places
@@ -302,7 +296,7 @@ def label_exposures(
         min_size=settings.embedding.min_part(len(chosen)),
     )
     named = name_clusters(clusters, physics)
-    contested, stars = _contested(clusters, named, chosen, settings.naming)
+    contested, stars = _contested(clusters, named, chosen, settings)
     clusters[contested] = -1
     if stars.any():
         clusters[stars] = max(named) + 1
@@ -310,10 +304,7 @@ def label_exposures(
     chosen['umap_1'], chosen['umap_2'] = embedded[:, 0], embedded[:, 1]
     chosen['cluster'] = clusters
     chosen['label'] = _place_labels(embedded, clusters, named, regions)
-    carried = carry_labels(
-        peaks, members, chosen, share, settings.naming, min_snr=settings.peaks.min_snr
-    )
-    carried[~measured.covered] = UNLABELLED
+    carried = carry_labels(peaks, members, chosen, measured.peaks, settings.naming)
     labels = label_table(peaks, carried, [path.name for path in paths])
     counts = Counter(np.asarray(labels['label'], dtype=str).tolist())
     report |= {
@@ -331,7 +322,7 @@ def label_exposures(
         paths=used,
         peaks=peaks,
         members=members,
-        share=share,
+        measured=measured.peaks,
         places=chosen,
         cutouts=measured.cutouts,
         names=named,
@@ -377,145 +368,6 @@ class _Clock:
         return self.seconds
 
 
-@dataclass(frozen=True)
-class _Measured:
-    """
-    Places that are embedded, each peak's share of electrons, and whether it is covered.
-    """
-
-    places: Table
-    cutouts: np.ndarray
-    share: np.ndarray
-    covered: np.ndarray
-    report: dict[str, Any]
-
-
-def _to_combined(table: Table, combined: Combined, chips: Sequence[Chip]) -> np.ndarray:
-    """Return where peaks or places are in the combined image, (N, 2) pixels."""
-    on_sky = bool(np.isfinite(table['ra']).all())
-    wcs = combined.wcs if on_sky else None
-    if wcs is None:
-        shape = chips[0].sci.shape
-        if len(chips) > 1 or shape != combined.sci.shape:
-            msg = (
-                'the combined image or the exposures have no WCS: then there must be '
-                f'one chip of the same shape; there are {len(chips)} of {shape}, and '
-                f'the image has {combined.sci.shape}. Give it a WCS'
-            )
-            raise LabelError(msg)
-        wcs = chips[0].wcs
-        if wcs is None:  # the plane is the chip
-            return np.column_stack([table['u'], table['v']])
-    sky = SkyCoord(table['ra'], table['dec'], unit='deg')
-    return np.column_stack(wcs.world_to_pixel(sky))
-
-
-def _measure_places(
-    peaks: Table,
-    members: np.ndarray,
-    places: Table,
-    combined: Combined,
-    settings: LabelSettings,
-    chips: Sequence[Chip],
-) -> _Measured:
-    """Choose the places to embed, cut them out, and measure what they are."""
-    image = CombinedImage(combined.sci)
-    xy = _to_combined(places, combined, chips)
-    at_peaks = _to_combined(peaks, combined, chips)
-    share = _shares(image, at_peaks, peaks)
-    n = len(places)
-    highest = np.full(n, -np.inf)
-    np.maximum.at(highest, members, share)
-    own_charge = np.asarray(peaks['hot'] | peaks['stays'])
-    defect = np.bincount(members, own_charge, n) >= 0.5 * np.bincount(members)
-    ix, iy, _, inside = pixel_indices(xy, combined.sci.shape)
-    covering = np.where(inside, combined.covered[iy, ix], 0)
-    batch = get_preprocessing(PREPROCESSING).fit(combined.sci, spoilt=image.spoilt)(xy)
-    covered = (covering >= settings.peaks.min_exposures) & ~_on_hole(image, ix, iy)
-    if not covered.any():
-        msg = (
-            f'no place is covered by {settings.peaks.min_exposures} exposures: they '
-            'do not overlap where there are peaks. Give exposures of one field, or '
-            'lower --min-exposures'
-        )
-        raise LabelError(msg)
-    usable = batch.valid & covered & ~(defect & (highest < settings.naming.absent))
-    usable &= np.asarray(places['peak_snr'] >= settings.peaks.min_snr)
-    saturated = np.asarray(places['saturated'], dtype=bool)
-    limits = settings.naming
-    real = usable & (highest >= limits.present) & (highest < 1 / limits.present)
-    image.learn_psf(xy, real & ~saturated)
-    rng = np.random.default_rng([settings.embedding.seed, 1])
-    rows, thinned = _sample(
-        usable & (highest < limits.absent),
-        usable & (highest >= limits.absent),
-        settings.embedding.samples,
-        rng,
-    )
-    again = (np.asarray(places['n_found']) > 1) | (covering < 3)
-    named = image.name(xy[rows], highest[rows], saturated[rows], again[rows], limits)
-    chosen = places[rows]
-    chosen['x'], chosen['y'] = xy[rows, 0], xy[rows, 1]
-    chosen['n_covering'] = covering[rows]
-    chosen['share'] = highest[rows]
-    for name in named.colnames:
-        chosen[name] = named[name]
-    report = {
-        'places that stay on the detector': int(defect.sum()),
-        'places covered': int(covered.sum()),
-        'fwhm': round(image.fwhm, 2),
-        **thinned,
-    }
-    covered_peaks = (batch.valid & covered)[members]
-    return _Measured(
-        chosen, batch.inputs['cutouts'][rows, 0], share, covered_peaks, report
-    )
-
-
-def _on_hole(image: CombinedImage, ix: np.ndarray, iy: np.ndarray) -> np.ndarray:
-    """Return where any of 3x3 pixels of the combined image has no data."""
-    if image.spoilt is None:
-        return np.zeros(len(ix), dtype=bool)
-    boxes = extract_cutouts(image.spoilt, ix, iy, 3, fill=1)
-    holes: np.ndarray = (boxes != 0).any(axis=(1, 2))
-    return holes
-
-
-def _shares(image: CombinedImage, xy: np.ndarray, peaks: Table) -> np.ndarray:
-    """
-    Return which share of each peak's electrons is there always.
-
-    That is what the combined image has of it, or the other exposures, whichever is
-    less: a cosmic ray that was not taken out wholly is in the one only.
-    """
-    electrons = np.asarray(peaks['electrons'], dtype=float)
-    saturated = np.asarray(peaks['saturated'], dtype=bool)
-    numbers = np.asarray(peaks['exposure'])
-    share = brightest_box(image.image, xy)
-    for number in np.unique(numbers):
-        rows = numbers == number
-        share[rows] *= image.electrons_per_unit(
-            xy[rows], electrons[rows], saturated[rows]
-        )
-    share /= np.maximum(electrons, 1e-3)
-    # A place off the image has nothing to compare with, and is not embedded.
-    share = np.fmin(share, np.asarray(peaks['again'], dtype=float))
-    return np.nan_to_num(share)
-
-
-def _sample(
-    empty: np.ndarray, full: np.ndarray, most: int, rng: np.random.Generator
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return the places to embed: all that are not empty, and some that are."""
-    there, nothing = np.flatnonzero(full), np.flatnonzero(empty)
-    report = {'places not empty': len(there), 'places empty': len(nothing)}
-    if len(there) > most // 2 and len(there) + len(nothing) > most:
-        # Neither kind may crowd out the other.
-        there = rng.permutation(there)[: max(most // 2, most - len(nothing))]
-    nothing = rng.permutation(nothing)[: most - len(there)]
-    return np.sort(np.concatenate([there, nothing])), report
-
-
 def _peaks_to_show(
     members: np.ndarray, places: Table, rng: np.random.Generator
 ) -> np.ndarray:
@@ -552,24 +404,27 @@ def _exposure_cutouts(
 
 
 def _contested(
-    clusters: np.ndarray, named: dict[int, str], places: Table, limits: NamingSettings
+    clusters: np.ndarray, named: dict[int, str], places: Table, settings: LabelSettings
 ) -> tuple[np.ndarray, np.ndarray]:
     """
     Return the places whose physics contradicts their cluster, and which are stars.
 
-    They are like the PSF, or the core of a saturated star, among what is no star; or
-    they are among stars and unlike them, more than a blend is. Peaks of spikes and
-    halos move with each exposure's noise and phase: of the first, those that most of
-    the exposures find at one place are stars.
+    They are like the PSF among what is no star; or they are among stars and unlike
+    them, more than a blend is, do not stand out from what is around, or may be the
+    charge of a saturated one. Peaks of spikes and halos move with each exposure's noise
+    and phase: of the first, those that most of the exposures find at one place are
+    stars.
     """
     stars = [number for number, name in named.items() if name == 'star']
     among = np.isin(clusters, stars)
-    alike = np.isin(np.asarray(places['physics'], dtype=str), ('star', UNLABELLED))
-    alike &= ~among
-    unlike = among & np.asarray(places['psf_likeness'] < limits.blended)
-    most = np.maximum(2, _MOST * np.asarray(places['n_covering']))
-    found = np.asarray(places['n_found']) >= most
-    return alike | unlike, alike & found
+    physics = np.asarray(places['physics'], dtype=str)
+    alike = np.isin(physics, ('star', UNLABELLED)) & ~among
+    unlike = np.asarray(places['psf_likeness'] < settings.naming.blended)
+    unlike |= np.asarray(places['snr'] < settings.peaks.min_snr)
+    unlike |= np.asarray(places['saturated'], dtype=bool)
+    unlike &= physics != 'star'
+    missed = alike & (physics == 'star') & np.asarray(places['always'])
+    return alike | (among & unlike), missed
 
 
 def _place_labels(
