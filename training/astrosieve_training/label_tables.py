@@ -158,37 +158,70 @@ def _network_lines(found: Mapping[str, Any] | None) -> list[str]:
     return lines
 
 
+def _spread(counts: Sequence[Sequence[int]]) -> str:
+    """Return the mean of shares, and the least and most of them."""
+    if len(counts) == 1 or not counts[0][1]:
+        return _cell(counts[0])
+    shares = [100 * hits / n for hits, n in counts]
+    return f'{np.mean(shares):.2f}% ({min(shares):.2f}% to {max(shares):.2f}%)'
+
+
 def _tuned_lines(name: str, found: Mapping[str, Any]) -> list[str]:
-    used = ', '.join(f'{n} {each}' for each, n in found['used'].items())
-    classes = list(found['shipped']['right'])
+    shipped, fits = found['shipped'], found['fits']
+    classes = list(shipped['right'])
     others = [each for each in classes if each != 'star']
+    n = len(fits)
+    networks = {
+        '`source`, as shipped': [shipped],
+        f'new, from these labels alone ({n})': [fit['new'] for fit in fits],
+        f'`source`, fitted by these labels ({n})': [fit['tuned'] for fit in fits],
+    }
+
+    def rows(kind: str, names: Sequence[str]) -> list[str]:
+        return [
+            _row(text, *(_spread([each[kind][c] for each in those]) for c in names))
+            for text, those in networks.items()
+        ]
+
+    def whole(kind: str) -> list[str]:
+        return [_spread([each[kind] for each in those]) for those in networks.values()]
+
+    right = zip(networks, whole('all'), whole('known'), strict=True)
+    known = ', '.join(found['known'])
     lines = [
         '',
-        f'Camera {name!r}: {used} of the step label '
-        f'({_cell(found["labels"]["right"])} right). Detections of other fields called '
-        'right: all; those of the labelled classes where only these compete; by class:',
+        f'Camera {name!r}: labels of {n} fields, a network from each; mean of these, '
+        'and the least and most. Detections of other fields called right: all; those '
+        f'of the labelled classes ({known}) where only these compete:',
         '',
-        *_header('network', 'all', 'labelled classes', *classes),
-    ]
-    names = {
-        'shipped': '`source`, as shipped',
-        'new': 'new, from these labels alone',
-        'tuned': '`source`, fitted by these labels',
-    }
-    for kind, text in names.items():
-        each = found[kind]
-        lines.append(
-            _row(
-                text, _cell(each['all']), _cell(each['known']),
-                *_cells(each['right'], *classes),
-            )
-        )  # fmt: skip
-    lines += [
+        *_header('network', 'all', 'labelled classes'),
+        *(_row(*cells) for cells in right),
+        '',
+        'By class:',
+        '',
+        *_header('network', *classes),
+        *rows('right', classes),
         '',
         f'Called star at {COMPLETENESS:.0%} completeness:',
         '',
         *_header('network', 'all others', *others),
-    ]
-    for kind, text in names.items():
-        lines.append(_row(text, *_cells(found[kind]['leak'], 'all', *others)))
+        *rows('leak', ['all', *others]),
+        '',
+        'Each field:',
+        '',
+        *_header(
+            'seed', 'labels used', 'labels right', 'all right: new', 'fitted',
+            'called star: new', 'fitted',
+        ),
+    ]  # fmt: skip
+    for fit in fits:
+        used = ', '.join(f'{n} {each}' for each, n in fit['used'].items())
+        both = fit['new'], fit['tuned']
+        lines.append(
+            _row(
+                fit['seed'], used, _cell(fit['labels']['right']),
+                *(_cell(each['all']) for each in both),
+                *(_cell(each['leak']['all']) for each in both),
+            )
+        )  # fmt: skip
     return lines

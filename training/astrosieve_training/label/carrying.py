@@ -70,7 +70,9 @@ def carry_labels(
     empty = labels == 'cosmic_ray'
     real = known & ~empty & (labels != UNLABELLED)
     labels[real & absent] = 'cosmic_ray'
-    labels[real & ~absent & ~(there & (distance <= _NEAR))] = UNLABELLED
+    # The peak of a saturated core moves among its pixels.
+    near = (distance <= _NEAR) | np.asarray(peaks['saturated'], dtype=bool)
+    labels[real & ~absent & ~(there & near)] = UNLABELLED
     labels[empty & ~absent] = UNLABELLED
     # A defect that chance has put on a source, or on other defects.
     labels[real & np.asarray(peaks['sharp'])] = UNLABELLED
@@ -87,6 +89,7 @@ def carry_labels(
     sky = np.isin(labels, (UNLABELLED, 'cosmic_ray', 'bad_pixel'), invert=True)
     labels[(sky & (lasting < NOISE_LIMIT)) | (here < NOISE_LIMIT)] = UNLABELLED
     nothing = (np.fmax(lasting, charge) < _LESS) & (here < NOISE_LIMIT)
+    nothing &= np.asarray(peaks['most_snr']) < NOISE_LIMIT
     nothing &= np.asarray(peaks['contrast']) / 3 < _LESS
     labels[nothing & (charged | (noise >= settings.noise))] = 'background'
     labels[~np.asarray(measured['covered'])] = UNLABELLED

@@ -38,7 +38,8 @@ class Measured:
     ----------
     places : `~astropy.table.Table`
         Those to embed, with ``x``, ``y``, ``n_covering``, ``always`` (most exposures
-        find it), ``share``, ``snr``, ``psf_likeness``, ``halo``, ``physics``.
+        find it), ``share``, ``snr``, ``psf_likeness``, ``broad``, ``halo``,
+        ``physics``.
     cutouts : (M, 11, 11) float32 `~numpy.ndarray`
         Of these places, in [0, 1].
     peaks : `~astropy.table.Table`

@@ -31,6 +31,9 @@ _Y, _X = np.mgrid[-_HALF : _HALF + 1, -_HALF : _HALF + 1]
 _RADIUS = np.hypot(_X, _Y)
 _RING = (_RADIUS >= 4) & (_RADIUS < 5.6)
 _DISC = _RADIUS < 3.6
+_AROUND = (_RADIUS >= 2) & (_RADIUS < 3.6)
+_BROAD, _BROAD_SIGMA = 0.1, 2.5  # of the core's light, of the noise
+_MEDIAN_ERROR = 1.2533 * np.sqrt(1 / _AROUND.sum() + 1 / _RING.sum())
 _PSF_SNR = (50.0, 20.0, 10.0)  # of the stars that show the PSF, if there are enough
 _PSF_STARS = 20
 _FEWEST_STARS = 5
@@ -94,6 +97,18 @@ class NamingSettings:
         if self.hit > self.noise:
             msg = f'hit must not exceed noise; got {self.hit}, {self.noise}'
             raise LabelError(msg)
+
+
+def _profile(cut: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """
+    Return the mean of the 3x3 pixels of cutouts, the median of those about them, both
+    above the ring, and the ring's spread.
+    """
+    ring = np.median(cut[:, _RING], axis=1)
+    spread = mad_std(cut[:, _RING], axis=1) if len(cut) else ring
+    core = cut[:, 4:7, 4:7].mean(axis=(1, 2)) - ring
+    around = np.median(cut[:, _AROUND], axis=1) - ring
+    return core, around, spread
 
 
 class CombinedImage:
@@ -261,7 +276,7 @@ class CombinedImage:
         area = (values > 0.5 * values.max()).sum() * step**2
         return float(2 * np.sqrt(area / np.pi))
 
-    def psf_likeness(self, xy: np.ndarray) -> np.ndarray:
+    def psf_likeness(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """
         Return how like stars places are.
 
@@ -276,28 +291,45 @@ class CombinedImage:
             Correlation with the PSF within 3.6 pixels, over that which a star of the
             same amplitude would have in this noise; about 1 for stars. An undersampled
             PSF is moved within the pixel to where it fits best.
+        broad : (N,) bool `~numpy.ndarray`
+            Whether there is more light about the core than the PSF has, by
+            `_BROAD_SIGMA` and `_BROAD` of the core's. Half of the pixels about it
+            decide, so that a neighbour does not.
         """
         from scipy.ndimage import shift
 
         assert self.psf is not None
-        pixels = self._cutouts(xy)[:, _DISC]
+        cut = self._cutouts(xy)
+        pixels = cut[:, _DISC]
         pixels = pixels - pixels.mean(axis=1, keepdims=True)
         phases = _PHASES if self.fwhm < _UNDERSAMPLED else (0.0,)
-        moved = [
-            shift(self.psf, (dy, dx), order=3, mode='nearest')[_DISC]
-            for dy in phases
-            for dx in phases
-        ]
-        templates = np.array([each - each.mean() for each in moved])
+        moved = np.array(
+            [
+                shift(self.psf, (dy, dx), order=3, mode='nearest')
+                for dy in phases
+                for dx in phases
+            ]
+        )
+        templates = moved[:, _DISC]
+        templates = templates - templates.mean(axis=1, keepdims=True)
         templates /= np.sqrt((templates**2).sum(axis=1, keepdims=True))
-        amplitude = (pixels @ templates.T).max(axis=1)
+        amplitudes = pixels @ templates.T
+        amplitude = amplitudes.max(axis=1)
         size = np.sqrt((pixels**2).sum(axis=1))
         noise = self.noise * np.sqrt(templates.shape[1] - 1)
         signal = np.maximum(amplitude, 0)
         expected = signal / np.sqrt(signal**2 + noise**2)
         correlation = amplitude / np.maximum(size, 1e-30)
-        likeness: np.ndarray = correlation / np.maximum(expected, 0.2)
-        return likeness
+        likeness = correlation / np.maximum(expected, 0.2)
+
+        core, around, spread = _profile(cut)
+        psf_core, psf_around, _ = _profile(moved)
+        best = amplitudes.argmax(axis=1)
+        usual = (psf_around / psf_core)[best] * core
+        sigma = np.maximum(spread, self.noise) * _MEDIAN_ERROR
+        excess = around - usual
+        broad = excess > np.maximum(_BROAD_SIGMA * sigma, _BROAD * core)
+        return likeness, broad
 
     def halo(self, xy: np.ndarray) -> np.ndarray:
         """
@@ -365,20 +397,20 @@ class CombinedImage:
         Returns
         -------
         named : `~astropy.table.Table`
-            ``snr``, ``psf_likeness``, ``halo``, ``physics`` (name; 'unlabelled' where
-            contested).
+            ``snr``, ``psf_likeness``, ``broad``, ``halo``, ``physics`` (name;
+            'unlabelled' where contested).
         """
         xy = np.column_stack([places['x'], places['y']])
         saturated = np.asarray(places['saturated'], dtype=bool)
         share = np.asarray(places['share'])
-        likeness = self.psf_likeness(xy)
+        likeness, broad = self.psf_likeness(xy)
         halo = self.halo(xy)
         measured = self.measure(xy)
         # What is extended, and no part of a star, is found again.
         other = np.where(again, 'extended', UNLABELLED)
         name = np.where(halo > settings.halo, 'spike', other).astype('U12')
         star = (likeness >= settings.psf_like) & (measured['snr'] >= min_snr)
-        name[star] = 'star'
+        name[star & ~broad] = 'star'
         # Charge that runs along a column peaks now here, now there.
         off_core = np.asarray(places['off_core']) / self.fwhm
         core = off_core < settings.core
@@ -391,6 +423,7 @@ class CombinedImage:
             {
                 'snr': measured['snr'],
                 'psf_likeness': likeness,
+                'broad': broad,
                 'halo': halo,
                 'physics': name,
             }

@@ -19,7 +19,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table, vstack
 from astropy.utils.exceptions import AstropyWarning
 
-from astrosieve.background import measure_background
+from astrosieve.background import measure_background, measure_mesh
 from astrosieve.catalogs import positions
 from astrosieve.cutouts import extract_cutouts, pixel_indices
 from astrosieve.dq import dq_to_mask
@@ -44,6 +44,8 @@ _STAYS = (0.4, 2.5)  # charge in the other exposures over that in this one
 _SWING = (0.67, 2.2)  # of an unstable pixel's highest charge in the others
 _STAYS_SIGMA = 5.0
 _CHARGED_SIGMA = 2.5
+_DARK = 0.1  # quantile of the cells of the mesh
+_SCATTER = 0.1  # of these in a flat sky: cells of 256 pixels, 1.28 sigma
 _MOVED = 2.0  # pixels of dither from which a defect leaves its place in the sky
 SIGNIFICANT = 2.0
 """S/N from which something is there always."""
@@ -61,13 +63,14 @@ class _Image:
     chip: Chip
     above: np.ndarray
     noise: float
+    dark: tuple[float, float]  # level and noise of the darkest sky of the chip
 
     @property
     def lasts(self) -> float:
         return self.chip.exptime or 1.0
 
     def inverted(self) -> _Image:
-        return replace(self, above=-self.above)
+        return replace(self, above=-self.above, dark=(-self.dark[0], self.dark[1]))
 
 
 def brightest_box(image: np.ndarray, xy: np.ndarray) -> np.ndarray:
@@ -154,9 +157,13 @@ def _image_of(number: int, chip: Chip) -> _Image:
     if problem is not None:
         warnings.warn(f'{chip.name}: {problem}', AstrosieveWarning, stacklevel=2)
     above = (chip.sci - np.float32(background.level)) * np.float32(scale)
+    mesh = measure_mesh(above, spoilt=spoilt)
+    level, noise = (float(np.quantile(m, _DARK)) for m in (mesh.level, mesh.noise))
+    noise /= 1 - _SCATTER
+    level += _SCATTER * noise
     if spoilt is not None:
         above[spoilt != 0] = np.nan
-    return _Image(number, chip, above, background.noise * scale)
+    return _Image(number, chip, above, background.noise * scale, (level, noise))
 
 
 def _find(image: _Image, settings: PeakSettings) -> Table:
@@ -182,12 +189,14 @@ def _find(image: _Image, settings: PeakSettings) -> Table:
     ix, iy, _, _ = pixel_indices(xy, above.shape)
     boxes = box_sums(above, xy)
     noise = 3 * image.noise
+    level, dark_noise = image.dark
     return Table(
         {
             'x_centroid': xy[:, 0],
             'y_centroid': xy[:, 1],
             'electrons': flux,
             'snr': boxes / np.sqrt(noise**2 + np.maximum(boxes, 0)),
+            'most_snr': (boxes - 9 * level) / (3 * max(dark_noise, 1e-9)),
             'noise': np.full(len(xy), noise),
             'contrast': above[iy, ix] / image.noise,
         }
@@ -235,38 +244,39 @@ def find_peaks(
     exposures: Sequence[Sequence[Chip]], frame: SkyFrame, settings: PeakSettings
 ) -> Table:
     """
-    Find the peaks of all exposures, and what the others say of them.
+        Find the peaks of all exposures, and what the others say of them.
 
-    Parameters
-    ----------
-    exposures : sequence of sequence of `~astrosieve.exposures.Chip`
-        The chips of each exposure.
-    frame : `~astrosieve_training.label.places.SkyFrame`
-        Common plane.
-    settings : `~astrosieve_training.label.places.PeakSettings`
-        Isolation and brightness.
+        Parameters
+        ----------
+        exposures : sequence of sequence of `~astrosieve.exposures.Chip`
+            The chips of each exposure.
+        frame : `~astrosieve_training.label.places.SkyFrame`
+            Common plane.
+        settings : `~astrosieve_training.label.places.PeakSettings`
+            Isolation and brightness.
 
-    Returns
-    -------
-    peaks : `~astropy.table.Table`
+        Returns
+        -------
+        peaks : `~astropy.table.Table`
         ``exposure`` (number), ``extver``, ``x_centroid``, ``y_centroid`` (pixels,
-        0-based), ``electrons`` (in the 2x2 pixels, above the sky), ``snr`` (of the
-        3x3 pixels), ``noise`` (electrons, of the sky in these), ``contrast`` (the
-        highest pixel over a pixel's noise), ``saturated`` (by DQ), ``off_core`` (pixels
-        from the middle of the saturated pixels that hang together; NaN for none),
-        ``bled`` (how many these are), ``hot`` (by DQ); ``stays``
-        (the same pixel is as bright in the dithered other exposures), ``sharp`` (and
-        so alone among its neighbours), ``charged`` (it stands out there at all),
-        ``charge`` (by how much, in units of ``noise``; 0 where no other shows);
-        ``again`` (electrons at the same place in the sky in the others, the median of
-        them, over those here), ``again_snr`` (that of the 3x3 pixels, in units of
-        ``noise``; both NaN where no other looks), ``looks`` (others that do); ``u``,
-        ``v`` (in the plane), and ``ra``, ``dec`` (degrees; NaN without a WCS).
+        0-based), ``electrons`` (in the 2x2 pixels, above the sky), ``snr`` (of the 3x3
+        pixels), ``most_snr`` (the same above the darkest sky of the chip: what light
+        of many sources hides), ``noise`` (electrons, of the sky in these), ``contrast``
+        (the highest pixel over a pixel's noise); ``saturated`` (by DQ), ``off_core``
+        (pixels from the middle of the saturated pixels that hang together; NaN for
+        none), ``bled`` (how many these are), ``hot`` (by DQ); ``stays`` (the same pixel
+        is as bright in the dithered other exposures), ``sharp`` (and so alone among its
+        neighbours), ``charged`` (it stands out there at all), ``charge`` (by how much,
+        in units of ``noise``; 0 where no other shows); ``again`` (electrons at the same
+        place in the sky in the others, the median of them, over those here),
+        ``again_snr`` (that of the 3x3 pixels, in units of ``noise``; both NaN where no
+        other looks), ``looks`` (others that do); ``u``, ``v`` (in the plane), and
+        ``ra``, ``dec`` (degrees; NaN without a WCS).
 
     Raises
-    ------
-    LabelError
-        If there is no peak at all.
+        ------
+        LabelError
+            If there is no peak at all.
     """
     found = _described(_images(exposures), frame, settings)
     if not len(found):

@@ -107,8 +107,8 @@ class Labelled:
     places : `~astropy.table.Table`
         Those that were embedded: ``id``, ``ra``, ``dec``, ``x``, ``y`` (in the
         combined image), ``n_found``, ``n_covering``, ``always`` (most exposures find
-        it), ``electrons``, ``share``, ``snr``, ``psf_likeness``, ``halo``,
-        ``physics``, ``umap_1``, ``umap_2``, ``cluster``, ``label``.
+        it), ``electrons``, ``share``, ``snr``, ``psf_likeness``, ``broad``,
+        ``halo``, ``physics``, ``umap_1``, ``umap_2``, ``cluster``, ``label``.
     cutouts : (M, 11, 11) float32 `~numpy.ndarray`
         Of the places, from the combined image, in [0, 1].
     names : dict of int to str
@@ -412,8 +412,8 @@ def _contested(
     They are like the PSF among what is no star; or they are among stars and unlike
     them, more than a blend is, do not stand out from what is around, or may be the
     charge of a saturated one. Peaks of spikes and halos move with each exposure's noise
-    and phase: of the first, those that most of the exposures find at one place are
-    stars.
+    and phase: of the first, those that most of the exposures find at one place, and
+    the cores of saturated ones, are stars.
     """
     stars = [number for number, name in named.items() if name == 'star']
     among = np.isin(clusters, stars)
@@ -421,9 +421,11 @@ def _contested(
     alike = np.isin(physics, ('star', UNLABELLED)) & ~among
     unlike = np.asarray(places['psf_likeness'] < settings.naming.blended)
     unlike |= np.asarray(places['snr'] < settings.peaks.min_snr)
-    unlike |= np.asarray(places['saturated'], dtype=bool)
+    unlike |= np.asarray(places['broad'] | places['saturated'], dtype=bool)
     unlike &= physics != 'star'
-    missed = alike & (physics == 'star') & np.asarray(places['always'])
+    # A saturated core peaks now here, now there.
+    certain = np.asarray(places['always'] | places['saturated'], dtype=bool)
+    missed = alike & (physics == 'star') & certain
     return alike | (among & unlike), missed
 
 
