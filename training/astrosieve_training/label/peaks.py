@@ -244,20 +244,20 @@ def find_peaks(
     exposures: Sequence[Sequence[Chip]], frame: SkyFrame, settings: PeakSettings
 ) -> Table:
     """
-        Find the peaks of all exposures, and what the others say of them.
+    Find the peaks of all exposures, and what the others say of them.
 
-        Parameters
-        ----------
-        exposures : sequence of sequence of `~astrosieve.exposures.Chip`
-            The chips of each exposure.
-        frame : `~astrosieve_training.label.places.SkyFrame`
-            Common plane.
-        settings : `~astrosieve_training.label.places.PeakSettings`
-            Isolation and brightness.
+    Parameters
+    ----------
+    exposures : sequence of sequence of `~astrosieve.exposures.Chip`
+        The chips of each exposure.
+    frame : `~astrosieve_training.label.places.SkyFrame`
+        Common plane.
+    settings : `~astrosieve_training.label.places.PeakSettings`
+        Isolation and brightness.
 
-        Returns
-        -------
-        peaks : `~astropy.table.Table`
+    Returns
+    -------
+    peaks : `~astropy.table.Table`
         ``exposure`` (number), ``extver``, ``x_centroid``, ``y_centroid`` (pixels,
         0-based), ``electrons`` (in the 2x2 pixels, above the sky), ``snr`` (of the 3x3
         pixels), ``most_snr`` (the same above the darkest sky of the chip: what light
@@ -274,9 +274,9 @@ def find_peaks(
         ``ra``, ``dec`` (degrees; NaN without a WCS).
 
     Raises
-        ------
-        LabelError
-            If there is no peak at all.
+    ------
+    LabelError
+        If there is no peak at all.
     """
     found = _described(_images(exposures), frame, settings)
     if not len(found):
