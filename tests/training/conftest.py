@@ -1,10 +1,18 @@
-"""Choice of the tests of training."""
+"""Choice of the tests of training, and what several of them look at."""
 
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from astropy.table import Table, vstack
+
+if TYPE_CHECKING:
+    from astrosieve.exposures import Chip
+    from astrosieve_training.simulate.truth import Truth
 
 
 def pytest_collection_modifyitems(
@@ -15,3 +23,52 @@ def pytest_collection_modifyitems(
         left_out = [item for item in items if 'browser' in item.keywords]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+@dataclass(frozen=True)
+class Dithered:
+    """A dithered set, its peaks, and what they are in truth; not to be changed."""
+
+    exposures: list[list[Chip]]
+    truths: list[Truth]
+    peaks: Table
+    labels: Table
+
+    def of_class(self, name: str, snr: float = 30.0) -> np.ndarray:
+        """Return which peaks are surely of a class, and not saturated."""
+        labels = self.labels
+        good = np.asarray(labels['label'] == name) & ~np.asarray(labels['contested'])
+        good &= np.asarray(labels['snr'] > snr) & ~np.asarray(labels['saturated'])
+        return good
+
+
+@pytest.fixture(scope='session')
+def dithered(tmp_path_factory: pytest.TempPathFactory) -> Dithered:
+    """Four exposures of a globular cluster, 256 pixels wide."""
+    from astrosieve.catalogs import positions
+    from astrosieve.exposures import read_chips
+    from astrosieve_training.label.peaks import find_peaks
+    from astrosieve_training.label.places import PeakSettings, SkyFrame
+    from astrosieve_training.simulate import load_camera
+    from astrosieve_training.simulate.exposure import simulate_dithered_set
+    from astrosieve_training.simulate.truth import label_positions
+
+    folder = tmp_path_factory.mktemp('dithered')
+    made = simulate_dithered_set(
+        load_camera('demo'), 4, seed=5, shape=(256, 256), scene='globular',
+        exptime=800.0,
+    )  # fmt: skip
+    exposures = []
+    for i, exposure in enumerate(made):
+        exposure.write(folder / f'e{i}_flc.fits')
+        exposures.append(list(read_chips(folder / f'e{i}_flc.fits')))
+    frame = SkyFrame([chip for chips in exposures for chip in chips])
+    peaks = find_peaks(exposures, frame, PeakSettings())
+    truths = [exposure.truth for exposure in made]
+    labels = vstack(
+        [
+            label_positions(truth, positions(peaks[peaks['exposure'] == number]))
+            for number, truth in enumerate(truths)
+        ]
+    )
+    return Dithered(exposures, truths, peaks, labels)

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 pytest.importorskip('torch')
 pytest.importorskip('galsim')
 
-from astrosieve_training import label_checks, label_tables
+from astrosieve_training import label_checks, label_tables, label_truth
 from astrosieve_training.cli import main
 from astrosieve_training.config import ConfigError, list_configs
 from astrosieve_training.label_checks import check_labels, load_label_checks
@@ -62,17 +62,26 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def check_tuned(tuned: Any, *others: object) -> dict[str, Any]:
         done.append(tuned.name)
-        kinds = {'shipped': judged(80), 'new': judged(90), 'tuned': judged(97)}
-        return {'labels': compared(50), 'used': {'star': 25, 'spike': 25}, **kinds}
+        fits = [
+            {
+                'seed': seed,
+                'labels': compared(50),
+                'used': {'star': 25, 'spike': 25},
+                'new': judged(90 - i),
+                'tuned': judged(97 + i),
+            }
+            for i, seed in enumerate(tuned.seeds)
+        ]
+        return {'known': ['star', 'spike'], 'shipped': judged(80), 'fits': fits}
 
     def check_real(*others: object) -> dict[str, Any]:
         done.append('ngc1261')
         return {'report': {}, 'compared': compared(300)}
 
-    monkeypatch.setattr(label_checks, '_check_field', check_field)
-    monkeypatch.setattr(label_checks, '_check_network', check_network)
-    monkeypatch.setattr(label_checks, '_check_tuned', check_tuned)
-    monkeypatch.setattr(label_checks, '_check_ngc1261', check_real)
+    monkeypatch.setattr(label_checks, 'check_field', check_field)
+    monkeypatch.setattr(label_checks, 'check_network', check_network)
+    monkeypatch.setattr(label_checks, 'check_tuned', check_tuned)
+    monkeypatch.setattr(label_checks, 'check_ngc1261', check_real)
     return done
 
 
@@ -83,7 +92,7 @@ def test_packaged_checks_use_seeds_of_their_own() -> None:
     checks = load_label_checks()
     seeds = [seed for field in checks.fields for seed in field.seeds]
     for tuned in checks.tuned:
-        seeds += [tuned.seed, *tuned.judged]
+        seeds += [*tuned.seeds, *tuned.judged]
     assert len(seeds) == len(set(seeds)) >= 5
     for name in list_configs():
         config = load_config(name)
@@ -124,7 +133,7 @@ def test_labels_are_compared_with_the_truth() -> None:
         }
     )
     given = np.array(['star', 'unlabelled', 'spike', 'star', 'spike', 'cosmic_ray'])
-    counts = label_checks._compared(given, true)
+    counts = label_truth.compared(given, true)
     assert counts['right'] == [3, 4]
     assert counts['given']['star'] == [1, 2]
     assert counts['true']['spike'] == [1, 2]
@@ -138,7 +147,7 @@ def test_labels_are_compared_with_the_truth() -> None:
 def test_thinning_keeps_rare_classes() -> None:
     """At most so many of a class, and all of a rarer one."""
     labels = np.array(['star'] * 50 + ['spike'] * 3)
-    rows = label_checks._thinned(labels, 10, np.random.default_rng(0))
+    rows = label_truth.thinned(labels, 10, np.random.default_rng(0))
     assert (labels[rows] == 'star').sum() == 10
     assert (labels[rows] == 'spike').sum() == 3
     assert (np.diff(rows) > 0).all()
@@ -158,6 +167,8 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, quick: list[str]) -> Non
     # 5 x 99 of 500, and the sum of the fields' own counts.
     assert f'{99 * parts}/{100 * parts}' in text
     assert f'{999 * parts}/{1000 * parts}' in text
+    # Fitted networks of three fields, right by 97, 98 and 99 %.
+    assert '98.00% (97.00% to 99.00%)' in text
     assert '194/200' in text
     assert '299/300' in text
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from astropy.table import Table
 
 pytest.importorskip('scipy')
 
@@ -15,7 +16,8 @@ from astrosieve_training.label.naming import (
     name_clusters,
     split_mixed,
 )
-from astrosieve_training.label.places import LabelError, brightest_box
+from astrosieve_training.label.peaks import box_sums, brightest_box
+from astrosieve_training.label.places import LabelError
 from astrosieve_training.label.regions import UNLABELLED
 
 FWHM = 2.2
@@ -82,7 +84,11 @@ def scene() -> Scene:
         {'absent': 0.0},
         {'present': 1.0},
         {'psf_like': float('nan')},
+        {'blended': 1.2},
+        {'core': 0.0},
         {'halo': -0.1},
+        {'hit': 0.0},
+        {'noise': 1.0},
     ],
 )
 def test_settings_have_limits(given: dict[str, float]) -> None:
@@ -92,17 +98,13 @@ def test_settings_have_limits(given: dict[str, float]) -> None:
         NamingSettings(**given)
 
 
-@pytest.mark.parametrize('value', [0.0, 5.1, float('nan')])
-def test_displaced_has_limits(value: float) -> None:
-    """No cutout is larger."""
-    with pytest.raises(LabelError, match='displaced must lie between 0 and 5'):
-        NamingSettings(displaced=value)
-
-
 def test_settings_in_order() -> None:
-    """What is absent is not present."""
+    """What is absent is not present, a hit not noise."""
     with pytest.raises(LabelError, match=r'absent must not exceed .* 0.7, 0.6'):
         NamingSettings(absent=0.7)
+    with pytest.raises(LabelError, match=r'hit must not exceed noise; got 0.9, 0.8'):
+        NamingSettings(hit=0.9)
+    assert NamingSettings(hit=0.3, noise=0.3).noise == 0.3
 
 
 class TestImage:
@@ -145,13 +147,47 @@ class TestImage:
         with pytest.raises(LabelError, match=r'no noise: it is empty.*--combined'):
             CombinedImage(np.full((50, 50), value, dtype=np.float32))
 
-    def test_displaced(self, scene: Scene) -> None:
-        """How far the light's centre is: a bright neighbour draws it aside."""
-        bright = scene.stars[scene.snr == 500]
-        measured = scene.image.measure(bright)['displaced']
-        aside = scene.image.measure(moved(bright, 3.0, 0.0))['displaced']
-        assert np.median(measured) < 0.6
-        assert np.median(aside) > 1.5
+    def test_light(self, scene: Scene) -> None:
+        """S/N above the sky: of stars what they have, of empty sky unit noise."""
+        stars = np.asarray(scene.snr > 40)
+        ratio = scene.image.light(scene.stars)[stars] / scene.snr[stars]
+        assert np.median(ratio) == pytest.approx(1, abs=0.1)
+        empty = scene.image.light(scene.empty)
+        assert empty.mean() == pytest.approx(0, abs=0.4)
+        assert empty.std() == pytest.approx(1, abs=0.2)
+        assert np.isnan(scene.image.light(np.array([[-1.0, 5.0], [5.0, 640.0]]))).all()
+
+    def test_sums(self, scene: Scene) -> None:
+        """Both boxes are those of the image above its sky."""
+        xy = np.concatenate([scene.stars, scene.empty])
+        image = scene.image.image
+        assert abs(np.median(image)) < 0.1
+        np.testing.assert_array_equal(scene.image.box_sums(xy), box_sums(image, xy))
+        np.testing.assert_array_equal(
+            scene.image.brightest_box(xy), brightest_box(image, xy)
+        )
+        np.testing.assert_allclose(
+            scene.image.light(xy), box_sums(image, xy) / (3 * scene.image.noise)
+        )
+
+    def test_noise_is_the_rings(self) -> None:
+        """Where what is around varies more than the sky, a source stands out less."""
+        rng = np.random.default_rng(3)
+        data = rng.normal(0, 1, (400, 400))
+        data[300:, 300:] += rng.normal(0, 5, (100, 100))
+        xy = np.array([(x, y) for y in range(10, 400, 15) for x in range(10, 400, 15)])
+        for x, y in xy:
+            data[y - 1 : y + 2, x - 1 : x + 2] += 20
+        image = CombinedImage(data.astype(np.float32))
+        snr = np.asarray(image.measure(xy.astype(float))['snr'])
+        light = image.light(xy.astype(float))
+        rough = (xy > 306).all(axis=1)
+        quiet = (xy < 290).any(axis=1)
+        # Of like spreads the larger is taken.
+        assert np.median(snr[quiet]) == pytest.approx(60, rel=0.12)
+        assert np.median(snr[rough]) == pytest.approx(60 / np.hypot(1, 5), rel=0.12)
+        for each in (quiet, rough):
+            assert np.median(light[each]) == pytest.approx(60, rel=0.1)
 
     def test_offset(self, scene: Scene) -> None:
         """How far the brightest of the central pixels is."""
@@ -214,17 +250,38 @@ class TestPSF:
     @pytest.mark.parametrize('snr', SNR)
     def test_stars_are_alike(self, scene: Scene, snr: float) -> None:
         """About 1 at any S/N and phase."""
-        likeness = scene.image.psf_likeness(scene.stars[scene.snr == snr])
+        likeness, _ = scene.image.psf_likeness(scene.stars[scene.snr == snr])
         assert np.median(likeness) == pytest.approx(1, abs=0.08)
         assert (likeness > 0.7).mean() >= 0.95
+
+    def test_broad(self, scene: Scene) -> None:
+        """Round galaxies are, nearly no star is, a star with a neighbour is not."""
+        _, broad = scene.image.psf_likeness(scene.stars)
+        assert not broad[scene.snr >= 150].any()
+        assert broad.mean() < 0.05
+        rng = np.random.default_rng(5)
+        data = rng.normal(0, NOISE, (500, 500))
+        xy = np.array([(x, y) for y in range(20, 490, 25) for x in range(20, 490, 25)])
+        xy = xy + rng.uniform(-0.5, 0.5, xy.shape)
+        pair = np.arange(len(xy)) % 2 == 0
+        for (x, y), star in zip(xy, pair, strict=True):
+            fwhm = FWHM if star else 3.5
+            data += gaussian(data.shape, x, y, 150 * 3 * NOISE, fwhm)
+            if star:
+                data += gaussian(data.shape, x + 3.5, y, 75 * 3 * NOISE)
+        image = CombinedImage(data.astype(np.float32))
+        image.psf = scene.image.psf
+        _, broad = image.psf_likeness(xy)
+        assert broad[pair].mean() < 0.05
+        assert broad[~pair].mean() > 0.95
 
     def test_others_are_not(self, scene: Scene) -> None:
         """Neither streaks nor galaxies."""
         for xy in (scene.streaks, scene.blobs):
-            assert (scene.image.psf_likeness(xy) < 0.7).mean() > 0.9
+            assert (scene.image.psf_likeness(xy)[0] < 0.7).mean() > 0.9
         # Beside a star, where its own core is off the centre.
         bright = scene.stars[scene.snr == 500]
-        assert (scene.image.psf_likeness(moved(bright, 3.0, 0.0)) < 0.6).all()
+        assert (scene.image.psf_likeness(moved(bright, 3.0, 0.0))[0] < 0.6).all()
 
     def test_halo(self, scene: Scene) -> None:
         """Falls with the distance from a bright star; its own core does not count."""
@@ -244,43 +301,140 @@ class TestPSF:
         assert (image.halo(np.array([[30.0, 30.0], [3.0, 3.0]])) == 0).all()
 
 
+def places_at(
+    xy: np.ndarray,
+    share: float = 1.0,
+    *,
+    saturated: bool = False,
+    off_core: float = np.nan,
+    bled: int = 0,
+) -> Table:
+    n = len(xy)
+    return Table(
+        {
+            'x': xy[:, 0],
+            'y': xy[:, 1],
+            'share': np.full(n, share),
+            'saturated': np.full(n, saturated),
+            'off_core': np.full(n, off_core),
+            'bled': np.full(n, bled, dtype=np.int32),
+        }
+    )
+
+
+def physics(
+    scene: Scene,
+    places: Table,
+    *,
+    again: bool = True,
+    settings: NamingSettings = SETTINGS,
+    min_snr: float = 5.0,
+) -> np.ndarray:
+    found = np.full(len(places), again)
+    named = scene.image.name(places, found, settings, min_snr=min_snr)
+    return np.asarray(named['physics'], dtype=str)
+
+
 class TestName:
     """Names of places."""
 
     def test_names(self, scene: Scene) -> None:
-        """By share, likeness, halo and saturation, in this order."""
+        """By share, likeness and halo, in this order."""
         bright = scene.stars[scene.snr == 500]
         stars = scene.stars[scene.snr >= 50]
-        for xy, share, saturated, again, expected in (
-            (stars, 1.0, False, True, 'star'),
-            (stars, 1.0, True, True, 'star'),
-            (stars, 1.0, False, False, 'star'),
-            (stars, 0.5, False, True, UNLABELLED),
-            (stars, 0.1, False, True, 'cosmic_ray'),
-            (scene.empty, 0.01, False, False, 'cosmic_ray'),
-            (scene.blobs, 1.0, False, True, 'extended'),
-            (scene.blobs, 1.0, False, False, UNLABELLED),
-            (scene.blobs, 1.0, True, True, UNLABELLED),
-            (moved(bright, 4.0, 0.0), 1.0, False, False, 'spike'),
-            (moved(bright, 4.0, 0.0), 1.0, True, True, 'spike'),
+        for xy, share, again, expected in (
+            (stars, 1.0, True, 'star'),
+            (stars, 1.0, False, 'star'),
+            (stars, 0.5, True, UNLABELLED),
+            (stars, 0.1, True, 'cosmic_ray'),
+            (scene.empty, 0.01, False, 'cosmic_ray'),
+            (scene.blobs, 1.0, True, 'extended'),
+            (scene.blobs, 1.0, False, UNLABELLED),
+            (moved(bright, 4.0, 0.0), 1.0, False, 'spike'),
+            (moved(bright, 4.0, 0.0), 1.0, True, 'spike'),
         ):
-            n = len(xy)
-            named = scene.image.name(
-                xy,
-                np.full(n, share),
-                np.full(n, saturated),
-                np.full(n, again),
-                SETTINGS,
+            names = physics(scene, places_at(xy, share), again=again)
+            assert (names == expected).mean() > 0.9, expected
+
+    def test_columns(self, scene: Scene) -> None:
+        """What decided is returned."""
+        xy = np.concatenate([scene.stars, scene.blobs])
+        again = np.ones(len(xy), dtype=bool)
+        named = scene.image.name(places_at(xy), again, SETTINGS, min_snr=5.0)
+        columns = {'snr', 'psf_likeness', 'broad', 'halo', 'physics'}
+        assert set(named.colnames) == columns
+        np.testing.assert_array_equal(named['snr'], scene.image.measure(xy)['snr'])
+        likeness, broad = scene.image.psf_likeness(xy)
+        np.testing.assert_array_equal(named['psf_likeness'], likeness)
+        np.testing.assert_array_equal(named['broad'], broad)
+        np.testing.assert_array_equal(named['halo'], scene.image.halo(xy))
+
+    def test_stars_stand_out(self, scene: Scene) -> None:
+        """What is like the PSF is a star only with enough S/N above its ring."""
+        faint = scene.stars[scene.snr == 8]
+        snr = np.asarray(scene.image.measure(faint)['snr'])
+        likeness, broad = scene.image.psf_likeness(faint)
+        alike = (likeness >= SETTINGS.psf_like) & ~broad
+        assert alike.sum() > 25
+        for min_snr in (3.0, 7.0, 30.0):
+            star = physics(scene, places_at(faint), min_snr=min_snr) == 'star'
+            np.testing.assert_array_equal(star, alike & (snr >= min_snr))
+        spike = scene.image.halo(faint) > SETTINGS.halo
+        for again, other in ((True, 'extended'), (False, UNLABELLED)):
+            names = physics(scene, places_at(faint), again=again, min_snr=30.0)
+            np.testing.assert_array_equal(names, np.where(spike, 'spike', other))
+
+    @pytest.mark.parametrize(
+        ('widths', 'pixels', 'expected'),
+        [
+            (0.0, 0.0, 'star'),
+            (0.74, 0.0, 'star'),
+            (0.0, 6.9, 'star'),
+            (0.74, 6.9, 'star'),
+            # Too much has run: the middle of the charge need not be the star's.
+            (0.0, 7.1, UNLABELLED),
+            (0.76, 0.0, UNLABELLED),
+            (1.49, 0.0, UNLABELLED),
+            (1.49, 99.0, UNLABELLED),
+            (1.51, 0.0, 'spike'),
+            (30.0, 0.0, 'spike'),
+            (1.51, 99.0, 'spike'),
+        ],
+    )
+    def test_saturated(
+        self, scene: Scene, widths: float, pixels: float, expected: str
+    ) -> None:
+        """By the place in the charge, in widths of the PSF, whatever it looks like."""
+        fwhm = scene.image.fwhm
+        off_core, bled = widths * fwhm, round(pixels * fwhm**2)
+        bright = scene.stars[scene.snr == 500]
+        for xy in (bright, scene.blobs, scene.empty, moved(bright, 4.0, 0.0)):
+            for again in (True, False):
+                places = places_at(xy, saturated=True, off_core=off_core, bled=bled)
+                names = physics(scene, places, again=again, min_snr=1e6)
+                assert set(names) == {expected}
+
+    def test_saturated_once(self, scene: Scene) -> None:
+        """A ray that saturates is one, and what is contested stays so."""
+        for off_core in (0.0, 2.5, 9.0):
+            for share, expected in ((0.1, 'cosmic_ray'), (0.5, UNLABELLED)):
+                places = places_at(
+                    scene.stars, share, saturated=True, off_core=off_core, bled=9
+                )
+                assert set(physics(scene, places)) == {expected}
+
+    def test_core_is_the_settings(self, scene: Scene) -> None:
+        """Another limit moves both."""
+        settings = NamingSettings(core=0.5)
+        for widths, expected in ((0.49, 'star'), (0.7, UNLABELLED), (1.01, 'spike')):
+            places = places_at(
+                scene.stars, saturated=True, off_core=widths * scene.image.fwhm
             )
-            assert (named['physics'] == expected).mean() > 0.9, expected
-            assert set(named.colnames) == {'snr', 'psf_likeness', 'halo', 'physics'}
+            assert set(physics(scene, places, settings=settings)) == {expected}
 
     def test_none(self, scene: Scene) -> None:
         """No place, no row."""
-        nothing = np.empty(0)
-        no = nothing.astype(bool)
-        named = scene.image.name(np.empty((0, 2)), nothing, no, no, SETTINGS)
-        assert len(named) == 0
+        assert len(physics(scene, places_at(np.empty((0, 2))))) == 0
 
 
 def blobs(*counts: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -29,7 +29,9 @@ from astrosieve_training.label import procedure
 from astrosieve_training.label.combining import read_combined
 from astrosieve_training.label.dataset import read_card, read_dataset
 from astrosieve_training.label.frames import ngc1261
+from astrosieve_training.label.naming import NamingSettings
 from astrosieve_training.label.outputs import make_dataset
+from astrosieve_training.label.places import PeakSettings
 from astrosieve_training.label.procedure import LabelSettings
 from astrosieve_training.label.regions import Box, Regions, write_regions
 from astrosieve_training.simulate import load_camera
@@ -164,7 +166,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: Any, **given: Any) -> None:
         pytest.fail('a stage was done again')
 
-    for name in ('align', 'combine', 'find_peaks'):
+    for name in ('align', 'combine', 'find_peaks', 'find_dips'):
         monkeypatch.setattr(procedure, name, refuse)
 
 
@@ -200,7 +202,7 @@ class TestRun:
             assert f'e{number}_flc.fits: ' in text
         assert 'places embedded' in text
         assert f'written to {run.folder}' in text
-        for stage in ('aligned', 'peaks', 'combined', 'embedding', 'dataset'):
+        for stage in ('aligned', 'peaks', 'dips', 'combined', 'embedding', 'dataset'):
             assert f's  {stage}' in run.result.stderr
 
     def test_files(self, run: Run) -> None:
@@ -209,20 +211,20 @@ class TestRun:
         sheets = {name for name in names if name.startswith('cluster-')}
         assert names - sheets == FILES | {'stages'}
         kinds = {p.name.partition('-')[0] for p in (run.folder / 'stages').iterdir()}
-        assert kinds == {'aligned', 'peaks', 'combined', 'embedding'}
+        assert kinds == {'aligned', 'peaks', 'dips', 'combined', 'embedding'}
         places = Table.read(run.folder / 'places.ecsv')
         assert len(sheets) == len(np.unique(places['cluster']))
 
     def test_labels_are_true(self, run: Run, field: Field) -> None:
-        """Of 3200 that are not contested, 94 %; of each class what its limit says."""
+        """Of 3000 that are not contested, 98.5 %; of each class what its limit says."""
         labels = read_labels(run.folder / 'labels.ecsv')
         counts = matrix(field, labels)
         assert sum(counts.values()) > 2500
-        assert share_right(counts) >= 0.94
-        assert share_right(counts, 'star') >= 0.94
-        assert share_right(counts, 'cosmic_ray') >= 0.96
-        assert share_right(counts, 'bad_pixel') >= 0.9
-        assert share_right(counts, 'spike') >= 0.6
+        assert share_right(counts) >= 0.985
+        assert share_right(counts, 'star') >= 0.985
+        assert share_right(counts, 'cosmic_ray') >= 0.985
+        assert share_right(counts, 'bad_pixel') >= 0.98
+        assert share_right(counts, 'spike') >= 0.85
 
     def test_labels_name_the_exposures(self, run: Run, field: Field) -> None:
         """As they were given, each with a fair part of the labels."""
@@ -375,6 +377,7 @@ class TestAgain:
             ('aligned', True),
             ('combined', True),
             ('peaks', False),
+            ('dips', False),
             ('embedding', False),
         ):
             old, new = (
@@ -419,12 +422,9 @@ class TestInterrupted:
         assert_tidy(folder)
         assert sorted(
             p.name.partition('-')[0] for p in (folder / 'stages').iterdir()
-        ) == [
-            'combined',
-            'peaks',
-        ]
+        ) == ['combined', 'dips', 'peaks']
         before = times(folder / 'stages')
-        for name in ('combine', 'find_peaks'):
+        for name in ('combine', 'find_peaks', 'find_dips'):
             monkeypatch.setattr(procedure, name, stop)
         result = label(*arguments)
         assert result.exit_code == 0, result.output
@@ -432,7 +432,7 @@ class TestInterrupted:
         assert before.items() <= after.items()
         assert {p.name for p in folder.iterdir()} >= FILES
         counts = matrix(field, read_labels(folder / 'labels.ecsv'))
-        assert share_right(counts) >= 0.92
+        assert share_right(counts) >= 0.975
 
     def test_stopped_in_the_drizzle(
         self, field: Field, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -464,12 +464,12 @@ class TestOwnImage:
         result = label(field.paths[0], '-o', folder, *OPTIONS, '--combined', image)
         assert result.exit_code == 0, result.output
         counts = matrix(field, read_labels(folder / 'labels.ecsv'))
-        assert counts['star', 'star'] > 200
-        assert counts['cosmic_ray', 'cosmic_ray'] > 200
+        assert counts['star', 'star'] > 500
+        assert counts['cosmic_ray', 'cosmic_ray'] > 350
         ray_or_star = Counter({k: n for k, n in counts.items() if 'bad_pixel' not in k})
-        assert share_right(ray_or_star) > 0.93
+        assert share_right(ray_or_star) > 0.98
         kinds = {p.name.partition('-')[0] for p in (folder / 'stages').iterdir()}
-        assert kinds == {'peaks', 'embedding'}
+        assert kinds == {'peaks', 'dips', 'embedding'}
         text = (folder / 'page.html').read_text(encoding='utf-8')
         assert '1 exposure, e0_flc.fits' in text
 
@@ -489,7 +489,7 @@ class TestOwnImage:
         assert result.exit_code == 0, result.output
         counts = matrix(field, read_labels(folder / 'labels.ecsv'))
         ray_or_star = Counter({k: n for k, n in counts.items() if 'bad_pixel' not in k})
-        assert share_right(ray_or_star) > 0.93
+        assert share_right(ray_or_star) > 0.98
 
     def test_of_other_shape(self, field: Field, tmp_path: Path) -> None:
         """Both shapes are said."""
@@ -750,6 +750,88 @@ class TestBadInput:
         (tmp_path / 'dataset' / 'stages').write_text('', encoding='utf-8')
         result = label(*field.paths, '-o', tmp_path / 'dataset')
         assert_refused(result, tmp_path / 'dataset', 'stages: cannot be made')
+
+
+class TestContested:
+    """Places whose physics contradicts their cluster."""
+
+    NAMED: ClassVar[dict[int, str]] = {0: 'star', 1: 'cosmic_ray', 2: 'spike'}
+
+    @staticmethod
+    def contested(cluster: int, physics: str, **given: Any) -> tuple[bool, bool]:
+        """Return whether one place is contested, and whether it is a star."""
+        values = {
+            'psf_likeness': 1.0, 'snr': 50.0, 'saturated': False, 'broad': False,
+            'always': False,
+        }  # fmt: skip
+        settings = given.pop('settings', LabelSettings())
+        values |= {'physics': physics} | given
+        places = Table({name: [value] for name, value in values.items()})
+        contested, stars = procedure._contested(
+            np.array([cluster]), TestContested.NAMED, places, settings
+        )
+        return bool(contested[0]), bool(stars[0])
+
+    @pytest.mark.parametrize('cluster', [1, 2, -1])
+    def test_stars_elsewhere(self, cluster: int) -> None:
+        """They are contested, unless most exposures find them, or they saturate."""
+        assert self.contested(cluster, 'star') == (True, False)
+        assert self.contested(cluster, 'star', always=True) == (True, True)
+        assert self.contested(cluster, 'star', saturated=True) == (True, True)
+        assert self.contested(cluster, 'unlabelled', always=True) == (True, False)
+        for physics in ('cosmic_ray', 'spike', 'extended'):
+            for given in ({'always': True}, {'saturated': True}, {'broad': True}):
+                assert self.contested(cluster, physics, **given) == (False, False)
+
+    def test_among_stars(self) -> None:
+        """What is unlike them, faint, broad or saturated is none, but by physics."""
+        for physics in ('spike', 'extended', 'cosmic_ray', 'unlabelled'):
+            for given, contested in (
+                ({}, False),
+                ({'psf_likeness': 0.6}, False),
+                ({'psf_likeness': 0.59}, True),
+                ({'snr': 5.0}, False),
+                ({'snr': 4.9}, True),
+                ({'saturated': True}, True),
+                ({'broad': True}, True),
+            ):
+                found = self.contested(0, physics, always=True, **given)
+                assert found == (contested, False)
+                found = self.contested(0, 'star', always=True, **given)
+                assert found == (False, False)
+
+    def test_limits_are_the_settings(self) -> None:
+        """Of likeness and of S/N."""
+        settings = LabelSettings(
+            naming=NamingSettings(blended=0.4), peaks=PeakSettings(min_snr=10)
+        )
+        for given, contested in (
+            ({'psf_likeness': 0.5}, False),
+            ({'psf_likeness': 0.39}, True),
+            ({'snr': 9.0}, True),
+        ):
+            found = self.contested(0, 'spike', settings=settings, **given)
+            assert found == (contested, False)
+
+    def test_many(self) -> None:
+        """Each place by its own cluster; several clusters may be of stars."""
+        named = {0: 'star', 1: 'cosmic_ray', 2: 'star'}
+        clusters = np.array([0, 1, 2, -1, 1])
+        places = Table(
+            {
+                'physics': ['spike', 'star', 'spike', 'star', 'cosmic_ray'],
+                'psf_likeness': [0.2, 1.0, 0.9, 1.0, 0.0],
+                'snr': [50.0, 50.0, 50.0, 50.0, 0.0],
+                'saturated': [False] * 5,
+                'broad': [False] * 5,
+                'always': [True, True, True, False, False],
+            }
+        )
+        contested, stars = procedure._contested(
+            clusters, named, places, LabelSettings()
+        )
+        assert contested.tolist() == [True, True, False, True, False]
+        assert stars.tolist() == [False, True, False, False, False]
 
 
 def test_same_again(field: Field, run: Run, tmp_path: Path, quick: None) -> None:

@@ -258,28 +258,34 @@ def _parse_names(
     'out.',
 )  # fmt: skip
 @click.option(
-    '--separation', type=float, default=5.0, show_default=True,
+    '--separation', type=click.FloatRange(min=1.5), default=5.0, show_default=True,
     help='Smallest distance of a peak from any brighter pixel, pixels.',
 )  # fmt: skip
 @click.option(
-    '--min-electrons', type=float, default=100.0, show_default=True,
+    '--min-electrons', type=click.FloatRange(min=0), default=100.0, show_default=True,
     help='Fewest electrons in the 2x2 pixels of a peak.',
 )  # fmt: skip
 @click.option(
-    '--merge-radius', type=float, default=1.0, show_default=True,
+    '--merge-radius', type=click.FloatRange(min=0.05), default=1.0, show_default=True,
     help='Largest distance of two peaks of one place, pixels of the detector.',
 )  # fmt: skip
 @click.option(
-    '--min-exposures', type=int, default=2, show_default=True,
+    '--min-exposures', type=click.IntRange(min=1), default=2, show_default=True,
     help='Exposures that must cover a place.',
 )  # fmt: skip
 @click.option(
-    '--samples', type=int, default=30_000, show_default=True,
+    '--samples', type=click.IntRange(min=100), default=30_000, show_default=True,
     help='Largest number of places that are embedded.',
 )  # fmt: skip
-@click.option('--neighbors', type=int, default=35, show_default=True, help="UMAP's.")
-@click.option('--min-dist', type=float, default=0.01, show_default=True, help="UMAP's.")
-@click.option('--seed', type=int, default=0, show_default=True)
+@click.option(
+    '--neighbors', type=click.IntRange(min=2), default=35, show_default=True,
+    help="UMAP's.",
+)  # fmt: skip
+@click.option(
+    '--min-dist', type=click.FloatRange(0, 1), default=0.01, show_default=True,
+    help="UMAP's.",
+)  # fmt: skip
+@click.option('--seed', type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     '--preprocessing', 'preprocessings', multiple=True, metavar='NAME',
     help="For which networks; by default those of 'source' and of 'source-isr2024'.",

@@ -90,7 +90,7 @@ def carry_labels(
     labels[(sky & (lasting < NOISE_LIMIT)) | (here < NOISE_LIMIT)] = UNLABELLED
     nothing = (np.fmax(lasting, charge) < _LESS) & (here < NOISE_LIMIT)
     nothing &= np.asarray(peaks['most_snr']) < NOISE_LIMIT
-    nothing &= np.asarray(peaks['contrast']) / 3 < _LESS
+    nothing &= np.asarray(peaks['most_contrast']) / 3 < _LESS
     labels[nothing & (charged | (noise >= settings.noise))] = 'background'
     labels[~np.asarray(measured['covered'])] = UNLABELLED
     return labels

@@ -1,10 +1,11 @@
 """
 What is at a place in the combined image, by its physics, and names for clusters.
 
-Four numbers decide. The share of a peak's electrons that the combined image has there
-tells what is in one exposure only: a cosmic ray leaves nothing. The likeness to the
-PSF, learnt from the image's own bright stars, tells stars. The light that a brighter
-star nearby spreads tells its spikes and halo from other extended light.
+The share of a peak's electrons that the combined image has there tells what is in one
+exposure only: a cosmic ray leaves nothing. The likeness to the PSF, learnt from the
+image's own bright stars, and the light about the core tell stars; where pixels are
+saturated, their middle does. The light that a brighter star nearby spreads tells its
+spikes and halo from other extended light.
 """
 
 from __future__ import annotations
@@ -292,9 +293,9 @@ class CombinedImage:
             same amplitude would have in this noise; about 1 for stars. An undersampled
             PSF is moved within the pixel to where it fits best.
         broad : (N,) bool `~numpy.ndarray`
-            Whether there is more light about the core than the PSF has, by
-            `_BROAD_SIGMA` and `_BROAD` of the core's. Half of the pixels about it
-            decide, so that a neighbour does not.
+            Whether there is more light about the core than the PSF has, by 2.5 times
+            the noise and a tenth of the core's. The median of the pixels about it
+            decides, so that a neighbour seldom does.
         """
         from scipy.ndimage import shift
 

@@ -50,6 +50,7 @@ _MOVED = 2.0  # pixels of dither from which a defect leaves its place in the sky
 SIGNIFICANT = 2.0
 """S/N from which something is there always."""
 
+_DEEPEST = 6.0  # contrast of a dip that noise can make
 _NEIGHBORS = 50  # peaks among which noise is counted
 _ALIKE = 0.15  # in the plane of S/N and contrast, at least
 _STEEP = 2.0  # contrast tells more of noise than S/N
@@ -196,9 +197,10 @@ def _find(image: _Image, settings: PeakSettings) -> Table:
             'y_centroid': xy[:, 1],
             'electrons': flux,
             'snr': boxes / np.sqrt(noise**2 + np.maximum(boxes, 0)),
-            'most_snr': (boxes - 9 * level) / (3 * max(dark_noise, 1e-9)),
             'noise': np.full(len(xy), noise),
             'contrast': above[iy, ix] / image.noise,
+            'most_snr': (boxes - 9 * level) / (3 * dark_noise),
+            'most_contrast': (above[iy, ix] - level) / dark_noise,
         }
     )
 
@@ -260,9 +262,10 @@ def find_peaks(
     peaks : `~astropy.table.Table`
         ``exposure`` (number), ``extver``, ``x_centroid``, ``y_centroid`` (pixels,
         0-based), ``electrons`` (in the 2x2 pixels, above the sky), ``snr`` (of the 3x3
-        pixels), ``most_snr`` (the same above the darkest sky of the chip: what light
-        of many sources hides), ``noise`` (electrons, of the sky in these), ``contrast``
-        (the highest pixel over a pixel's noise); ``saturated`` (by DQ), ``off_core``
+        pixels), ``noise`` (electrons, of the sky in these), ``contrast`` (the highest
+        pixel over a pixel's noise), ``most_snr`` and ``most_contrast`` (the same above
+        the darkest sky of the chip and over its noise: what the light of many sources
+        hides); ``saturated`` (by DQ), ``off_core``
         (pixels from the middle of the saturated pixels that hang together; NaN for
         none), ``bled`` (how many these are), ``hot`` (by DQ); ``stays`` (the same pixel
         is as bright in the dithered other exposures), ``sharp`` (and so alone among its
@@ -311,6 +314,7 @@ def find_dips(
         images = _images(exposures)
     dips = _described([image.inverted() for image in images], frame, settings)
     once = ~(dips['hot'] | dips['stays'] | dips['charged'])
+    once &= dips['contrast'] < _DEEPEST
     once &= ~(dips['again_snr'] * np.sqrt(dips['looks']) >= SIGNIFICANT)
     # Near to a brighter pixel a peak of noise would not be a peak.
     reach = int(settings.separation)
