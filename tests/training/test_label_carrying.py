@@ -26,6 +26,7 @@ def peaks_at(
     contrast: float = 9.0,
     charge: float = 0.0,
     most_snr: float | None = None,
+    most_contrast: float | None = None,
     **flags: bool,
 ) -> Table:
     """Return peaks with v = 20, of no flags but those given."""
@@ -37,6 +38,9 @@ def peaks_at(
             'snr': np.full(n, snr),
             'most_snr': np.full(n, snr if most_snr is None else most_snr),
             'contrast': np.full(n, contrast),
+            'most_contrast': np.full(
+                n, contrast if most_contrast is None else most_contrast
+            ),
             'charge': np.full(n, charge),
             **{
                 name: np.full(n, flags.get(name, False))
@@ -69,6 +73,7 @@ def carried(
     contrast: float = 9.0,
     charge: float = 0.0,
     most_snr: float | None = None,
+    most_contrast: float | None = None,
     lasting: float | None = None,
     noise: float = 0.0,
     covered: bool = True,
@@ -76,7 +81,9 @@ def carried(
     **flags: bool,
 ) -> str:
     """Carry the label of a place, or of none that was embedded, to one peak."""
-    peaks = peaks_at([10 + distance], snr, contrast, charge, most_snr, **flags)
+    peaks = peaks_at(
+        [10 + distance], snr, contrast, charge, most_snr, most_contrast, **flags
+    )
     places = Table({'id': [3], 'u': [10.0], 'v': [20.0], 'label': [label or 'star']})
     if label is None:
         places['id'] = 1
@@ -268,6 +275,7 @@ def test_background_is_weak_charge(label: str | None, flag: str) -> None:
         ('snr', 2.99, 3.0),
         ('most_snr', 2.99, 3.0),  # above the darkest sky, where sources lift it
         ('contrast', 5.99, 6.0),
+        ('most_contrast', 5.99, 6.0),  # over the noise of the darkest sky
         ('lasting', 1.99, 2.0),
     ],
 )

@@ -19,6 +19,7 @@ from astrosieve.catalogs import positions
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.exposures import Chip
 from astrosieve.units import PixelUnit
+from astrosieve_training.label import peaks as label_peaks
 from astrosieve_training.label.naming import NamingSettings
 from astrosieve_training.label.peaks import (
     SIGNIFICANT,
@@ -350,6 +351,8 @@ class TestBrightness:
         assert flat['most_snr'] == pytest.approx(600 / (3 * NOISE), rel=0.05)
         more = lit['most_snr'] - flat['most_snr']
         assert more == pytest.approx(9 * 200 / (3 * NOISE), rel=0.15)
+        more = lit['most_contrast'] - flat['most_contrast']
+        assert more == pytest.approx(200 / NOISE, rel=0.15)
 
 
 class TestOnDetector:
@@ -630,6 +633,21 @@ class TestSaturation:
 class TestDips:
     """Peaks of the image of other sign."""
 
+    @pytest.fixture
+    def any_depth(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Dips count that are plain among the noise."""
+        monkeypatch.setattr(label_peaks, '_DEEPEST', np.inf)
+
+    def test_deeper_than_noise(self) -> None:
+        """A defect of one exposure alone is no noise, however dark."""
+        exposures = empty_sky(1, noise=40.0)
+        before = len(dips_of(exposures))
+        for x in range(30, 130, 20):
+            charge(exposures, x, 70, -1000)
+        found = dips_of(exposures)
+        assert 0 < len(found) <= before
+        assert (found['contrast'] < 6).all()
+
     @staticmethod
     def once(peaks: Table) -> Table:
         """Return the peaks that were there once, as dips are chosen."""
@@ -667,7 +685,7 @@ class TestDips:
         assert len(rays) > 400
         assert len(dips) < 0.01 * len(rays)
 
-    def test_once(self) -> None:
+    def test_once(self, any_depth: None) -> None:
         """Dark pixels and dark clouds are no noise, whatever is dark once is."""
         exposures = empty_sky(noise=5.0)
         charge(exposures, 80, 70, -300, -300, -300, -300)
@@ -680,7 +698,7 @@ class TestDips:
         )
         assert dip['contrast'] == pytest.approx(60, rel=0.1)
 
-    def test_hot_pixels(self) -> None:
+    def test_hot_pixels(self, any_depth: None) -> None:
         """What DQ calls hot is not counted."""
         exposures = empty_sky(noise=5.0)
         charge(exposures, 80, 70, -300, 0, 0, 0)
@@ -701,7 +719,7 @@ class TestDips:
         ],
     )
     def test_near_brighter_pixels(
-        self, aside: tuple[int, int], electrons: float, found: bool
+        self, aside: tuple[int, int], electrons: float, found: bool, any_depth: None
     ) -> None:
         """A peak there would not be one either; of the same exposure alone."""
         exposures = empty_sky(noise=5.0)
@@ -713,7 +731,7 @@ class TestDips:
             nearer = dips_of(exposures, separation=2.0)
             assert len(nearer) == 1
 
-    def test_two_chips(self) -> None:
+    def test_two_chips(self, any_depth: None) -> None:
         """Each chip's dips by its own pixels."""
         exposures = empty_sky(noise=5.0)
         charge(exposures, 80, 40, -400, 0, 0, 0)

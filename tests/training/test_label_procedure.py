@@ -689,21 +689,22 @@ class TestBadInput:
         assert_refused(result, folder, 'no peak of 1e+09 electrons')
 
     @pytest.mark.parametrize(
-        ('option', 'said'),
+        ('option', 'said', 'code'),
         [
-            (('--neighbors', '1'), 'n_neighbors must be at least 2'),
-            (('--merge-radius', '0'), 'radius must be at least'),
-            (('--preprocessing', 'nothing'), 'nothing'),
-            (('--rename', '2=galaxy'), "'galaxy' is not a class"),
+            (('--neighbors', '1'), "'--neighbors': 1 is not in the range x>=2", 2),
+            (('--merge-radius', '0'), "'--merge-radius'", 2),
+            (('--preprocessing', 'nothing'), 'nothing', 1),
+            (('--rename', '2=galaxy'), "'galaxy' is not a class", 1),
         ],
     )
     def test_options(
-        self, field: Field, tmp_path: Path, option: tuple[str, str], said: str
-    ) -> None:
+        self, field: Field, tmp_path: Path, option: tuple[str, str], said: str,
+        code: int,
+    ) -> None:  # fmt: skip
         """Refused before any work."""
         folder = tmp_path / 'dataset'
         result = label(*field.paths, '-o', folder, *option)
-        assert_refused(result, folder, said)
+        assert_refused(result, folder, said, code=code)
         assert not (folder / 'stages').exists()
 
     def test_rename_is_read(self, field: Field, tmp_path: Path) -> None:
