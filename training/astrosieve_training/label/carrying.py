@@ -16,6 +16,7 @@ __all__ = ['carry_labels', 'label_table']
 _NEAR = 0.5  # pixels between a peak and its place (WFC3 ISR 2024-14)
 _MOST = 2.0  # share of electrons above which the exposure lacks what is in the sky
 _LESS = NOISE_LIMIT - 1.0  # surely less, for what is measured in other exposures
+_LESS_HERE = NOISE_LIMIT - 0.5  # the same, for the highest pixel here
 
 
 def carry_labels(
@@ -90,7 +91,7 @@ def carry_labels(
     labels[(sky & (lasting < NOISE_LIMIT)) | (here < NOISE_LIMIT)] = UNLABELLED
     nothing = (np.fmax(lasting, charge) < _LESS) & (here < NOISE_LIMIT)
     nothing &= np.asarray(peaks['most_snr']) < NOISE_LIMIT
-    nothing &= np.asarray(peaks['most_contrast']) / 3 < _LESS
+    nothing &= np.asarray(peaks['most_contrast']) / 3 < _LESS_HERE
     labels[nothing & (charged | (noise >= settings.noise))] = 'background'
     labels[~np.asarray(measured['covered'])] = UNLABELLED
     return labels

@@ -411,6 +411,8 @@ class CombinedImage:
         other = np.where(again, 'extended', UNLABELLED)
         name = np.where(halo > settings.halo, 'spike', other).astype('U12')
         star = (likeness >= settings.psf_like) & (measured['snr'] >= min_snr)
+        # A star with a neighbour is broader than the PSF, and no part of a spike.
+        name[star & broad & (halo > settings.halo)] = UNLABELLED
         name[star & ~broad] = 'star'
         # Charge that runs along a column peaks now here, now there.
         off_core = np.asarray(places['off_core']) / self.fwhm

@@ -412,8 +412,8 @@ def _contested(
     They are like the PSF among what is no star; or they are among stars and unlike
     them, more than a blend is, do not stand out from what is around, or may be the
     charge of a saturated one. Peaks of spikes and halos move with each exposure's noise
-    and phase: of the first, those that most of the exposures find at one place, and
-    the cores of saturated ones, are stars.
+    and phase: of the first, those that most of the exposures find at one place, or
+    half of them if they are bright, and the cores of saturated ones, are stars.
     """
     stars = [number for number, name in named.items() if name == 'star']
     among = np.isin(clusters, stars)
@@ -423,9 +423,12 @@ def _contested(
     unlike |= np.asarray(places['snr'] < settings.peaks.min_snr)
     unlike |= np.asarray(places['broad'] | places['saturated'], dtype=bool)
     unlike &= physics != 'star'
-    # A saturated core peaks now here, now there.
-    certain = np.asarray(places['always'] | places['saturated'], dtype=bool)
-    missed = alike & (physics == 'star') & certain
+    # A saturated core peaks now here, now there; what is bright need not be found so
+    # often, as noise and halos make no such peak.
+    often = np.asarray(2 * places['n_found'] >= np.maximum(places['n_covering'], 4))
+    often &= np.asarray(places['snr'] >= 2 * settings.peaks.min_snr)
+    often |= np.asarray(places['always'] | places['saturated'], dtype=bool)
+    missed = alike & (physics == 'star') & often
     return alike | (among & unlike), missed
 
 
