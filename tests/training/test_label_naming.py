@@ -275,6 +275,23 @@ class TestPSF:
         assert broad[pair].mean() < 0.05
         assert broad[~pair].mean() > 0.95
 
+    def test_broad_by_a_bright_star(self, scene: Scene) -> None:
+        """It may be a star and its neighbour: contested; elsewhere it is extended."""
+        rng = np.random.default_rng(6)
+        data = rng.normal(0, NOISE, (300, 300))
+        xy = np.array([(60.0, 60.0), (60.0, 200.0), (220.0, 100.0), (220.0, 230.0)])
+        for i, (x, y) in enumerate(xy):
+            data += gaussian(data.shape, x, y, 300 * 3 * NOISE, 3.5)
+            if i % 2:
+                data += gaussian(data.shape, x + 25, y, 60_000 * 3 * NOISE)
+        image = CombinedImage(data.astype(np.float32))
+        image.psf = scene.image.psf
+        places = places_at(xy)
+        named = image.name(places, np.ones(4, dtype=bool), SETTINGS, min_snr=5.0)
+        assert named['broad'].all()
+        assert (named['psf_likeness'] >= SETTINGS.psf_like).all()
+        assert named['physics'].tolist() == ['extended', UNLABELLED] * 2
+
     def test_others_are_not(self, scene: Scene) -> None:
         """Neither streaks nor galaxies."""
         for xy in (scene.streaks, scene.blobs):

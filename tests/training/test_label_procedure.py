@@ -763,7 +763,7 @@ class TestContested:
         """Return whether one place is contested, and whether it is a star."""
         values = {
             'psf_likeness': 1.0, 'snr': 50.0, 'saturated': False, 'broad': False,
-            'always': False,
+            'always': False, 'n_found': 1, 'n_covering': 4,
         }  # fmt: skip
         settings = given.pop('settings', LabelSettings())
         values |= {'physics': physics} | given
@@ -783,6 +783,22 @@ class TestContested:
         for physics in ('cosmic_ray', 'spike', 'extended'):
             for given in ({'always': True}, {'saturated': True}, {'broad': True}):
                 assert self.contested(cluster, physics, **given) == (False, False)
+
+    @pytest.mark.parametrize(
+        ('n_found', 'n_covering', 'snr', 'star'),
+        [
+            (2, 4, 10.0, True), (2, 4, 9.9, False), (1, 4, 50.0, False),
+            (2, 5, 50.0, False), (3, 5, 50.0, True), (1, 2, 50.0, False),
+            (2, 2, 50.0, True),
+        ],
+    )  # fmt: skip
+    def test_bright_stars_elsewhere(
+        self, n_found: int, n_covering: int, snr: float, star: bool
+    ) -> None:
+        """They need half of the exposures, and two of them."""
+        given = {'n_found': n_found, 'n_covering': n_covering, 'snr': snr}
+        assert self.contested(2, 'star', **given) == (True, star)
+        assert self.contested(2, 'unlabelled', **given) == (True, False)
 
     def test_among_stars(self) -> None:
         """What is unlike them, faint, broad or saturated is none, but by physics."""
@@ -826,6 +842,8 @@ class TestContested:
                 'saturated': [False] * 5,
                 'broad': [False] * 5,
                 'always': [True, True, True, False, False],
+                'n_found': [4, 4, 4, 1, 1],
+                'n_covering': [4] * 5,
             }
         )
         contested, stars = procedure._contested(
