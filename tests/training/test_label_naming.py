@@ -250,13 +250,13 @@ class TestPSF:
     @pytest.mark.parametrize('snr', SNR)
     def test_stars_are_alike(self, scene: Scene, snr: float) -> None:
         """About 1 at any S/N and phase."""
-        likeness, _ = scene.image.psf_likeness(scene.stars[scene.snr == snr])
+        likeness, _ = scene.image.compare_psf(scene.stars[scene.snr == snr])
         assert np.median(likeness) == pytest.approx(1, abs=0.08)
         assert (likeness > 0.7).mean() >= 0.95
 
     def test_broad(self, scene: Scene) -> None:
         """Round galaxies are, nearly no star is, a star with a neighbour is not."""
-        _, broad = scene.image.psf_likeness(scene.stars)
+        _, broad = scene.image.compare_psf(scene.stars)
         assert not broad[scene.snr >= 150].any()
         assert broad.mean() < 0.05
         rng = np.random.default_rng(5)
@@ -271,7 +271,7 @@ class TestPSF:
                 data += gaussian(data.shape, x + 3.5, y, 75 * 3 * NOISE)
         image = CombinedImage(data.astype(np.float32))
         image.psf = scene.image.psf
-        _, broad = image.psf_likeness(xy)
+        _, broad = image.compare_psf(xy)
         assert broad[pair].mean() < 0.05
         assert broad[~pair].mean() > 0.95
 
@@ -295,10 +295,10 @@ class TestPSF:
     def test_others_are_not(self, scene: Scene) -> None:
         """Neither streaks nor galaxies."""
         for xy in (scene.streaks, scene.blobs):
-            assert (scene.image.psf_likeness(xy)[0] < 0.7).mean() > 0.9
+            assert (scene.image.compare_psf(xy)[0] < 0.7).mean() > 0.9
         # Beside a star, where its own core is off the centre.
         bright = scene.stars[scene.snr == 500]
-        assert (scene.image.psf_likeness(moved(bright, 3.0, 0.0))[0] < 0.6).all()
+        assert (scene.image.compare_psf(moved(bright, 3.0, 0.0))[0] < 0.6).all()
 
     def test_halo(self, scene: Scene) -> None:
         """Falls with the distance from a bright star; its own core does not count."""
@@ -381,7 +381,7 @@ class TestName:
         columns = {'snr', 'psf_likeness', 'broad', 'halo', 'physics'}
         assert set(named.colnames) == columns
         np.testing.assert_array_equal(named['snr'], scene.image.measure(xy)['snr'])
-        likeness, broad = scene.image.psf_likeness(xy)
+        likeness, broad = scene.image.compare_psf(xy)
         np.testing.assert_array_equal(named['psf_likeness'], likeness)
         np.testing.assert_array_equal(named['broad'], broad)
         np.testing.assert_array_equal(named['halo'], scene.image.halo(xy))
@@ -390,7 +390,7 @@ class TestName:
         """What is like the PSF is a star only with enough S/N above its ring."""
         faint = scene.stars[scene.snr == 8]
         snr = np.asarray(scene.image.measure(faint)['snr'])
-        likeness, broad = scene.image.psf_likeness(faint)
+        likeness, broad = scene.image.compare_psf(faint)
         alike = (likeness >= SETTINGS.psf_like) & ~broad
         assert alike.sum() > 25
         for min_snr in (3.0, 7.0, 30.0):

@@ -100,16 +100,28 @@ class NamingSettings:
             raise LabelError(msg)
 
 
-def _profile(cut: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class _Profile:
     """
-    Return the mean of the 3x3 pixels of cutouts, the median of those about them, both
-    above the ring, and the ring's spread.
+    Light of cutouts from the middle outwards, per pixel.
+
+    The ring's level and spread, the mean of the 3x3 pixels and the median of those
+    about them, these two above the ring.
     """
-    ring = np.median(cut[:, _RING], axis=1)
-    spread = mad_std(cut[:, _RING], axis=1) if len(cut) else ring
-    core = cut[:, 4:7, 4:7].mean(axis=(1, 2)) - ring
-    around = np.median(cut[:, _AROUND], axis=1) - ring
-    return core, around, spread
+
+    ring: np.ndarray
+    spread: np.ndarray
+    core: np.ndarray
+    around: np.ndarray
+
+    @classmethod
+    def of(cls, cut: np.ndarray) -> _Profile:
+        """Measure (N, 11, 11) cutouts."""
+        ring = np.median(cut[:, _RING], axis=1)
+        spread = mad_std(cut[:, _RING], axis=1) if len(cut) else ring
+        core = cut[:, 4:7, 4:7].mean(axis=(1, 2)) - ring
+        around = np.median(cut[:, _AROUND], axis=1) - ring
+        return cls(ring, spread, core, around)
 
 
 class CombinedImage:
@@ -171,17 +183,14 @@ class CombinedImage:
             pixels, in pixels).
         """
         cut = self._cutouts(xy)
-        around = cut[:, _RING]
-        ring = np.median(around, axis=1)
-        spread = mad_std(around, axis=1) if len(cut) else ring
-        noise = np.maximum(spread, self.noise)
-        core = cut[:, 4:7, 4:7].sum(axis=(1, 2))
+        profile = _Profile.of(cut)
+        noise = np.maximum(profile.spread, self.noise)
         inner = cut[:, 3:8, 3:8].reshape(len(cut), 25)
         peak = inner.argmax(axis=1)
         return Table(
             {
-                'snr': (core - 9 * ring) / (3 * noise),
-                'ring': ring / self.noise,
+                'snr': 3 * profile.core / noise,  # of nine pixels
+                'ring': profile.ring / self.noise,
                 'offset': np.hypot(peak // 5 - 2, peak % 5 - 2),
             }
         )
@@ -277,9 +286,9 @@ class CombinedImage:
         area = (values > 0.5 * values.max()).sum() * step**2
         return float(2 * np.sqrt(area / np.pi))
 
-    def psf_likeness(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def compare_psf(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """
-        Return how like stars places are.
+        Compare places with the PSF.
 
         Parameters
         ----------
@@ -323,14 +332,11 @@ class CombinedImage:
         correlation = amplitude / np.maximum(size, 1e-30)
         likeness = correlation / np.maximum(expected, 0.2)
 
-        core, around, spread = _profile(cut)
-        psf_core, psf_around, _ = _profile(moved)
-        best = amplitudes.argmax(axis=1)
-        usual = (psf_around / psf_core)[best] * core
-        sigma = np.maximum(spread, self.noise) * _MEDIAN_ERROR
-        excess = around - usual
-        broad = excess > np.maximum(_BROAD_SIGMA * sigma, _BROAD * core)
-        return likeness, broad
+        own, psf = _Profile.of(cut), _Profile.of(moved)
+        usual = (psf.around / psf.core)[amplitudes.argmax(axis=1)] * own.core
+        sigma = np.maximum(own.spread, self.noise) * _MEDIAN_ERROR
+        limit = np.maximum(_BROAD_SIGMA * sigma, _BROAD * own.core)
+        return likeness, own.around - usual > limit
 
     def halo(self, xy: np.ndarray) -> np.ndarray:
         """
@@ -404,7 +410,7 @@ class CombinedImage:
         xy = np.column_stack([places['x'], places['y']])
         saturated = np.asarray(places['saturated'], dtype=bool)
         share = np.asarray(places['share'])
-        likeness, broad = self.psf_likeness(xy)
+        likeness, broad = self.compare_psf(xy)
         halo = self.halo(xy)
         measured = self.measure(xy)
         # What is extended, and no part of a star, is found again.
