@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from astrosieve import registry
+from astrosieve.models import registry
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

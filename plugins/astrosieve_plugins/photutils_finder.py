@@ -19,11 +19,11 @@ from astropy.table import QTable, Table
 from numpy.typing import ArrayLike
 
 from astrosieve import classify_sources, load_model
-from astrosieve.catalogs import UNSCORED, select_classes
-from astrosieve.cutouts import extract_cutouts
-from astrosieve.dq import DQMeaning
 from astrosieve.exceptions import AstrosieveWarning
-from astrosieve.registry import Model
+from astrosieve.images.cutouts import extract_cutouts
+from astrosieve.images.dq import DQMeaning
+from astrosieve.models.registry import Model
+from astrosieve.tables.catalogs import UNSCORED, select_classes
 
 try:
     import photutils
@@ -310,7 +310,7 @@ class ClassifiedStarFinder(StarFinderBase):
     keep : sequence of str or None, optional
         Classes to keep; 'unscored' stands for the rows that cannot be scored.
         None keeps all rows.
-    model : str or `~astrosieve.registry.Model`, optional
+    model : str or `~astrosieve.models.registry.Model`, optional
         Name of a model, path of an ONNX file, or a loaded model.
     operating_point : str, optional
         A named threshold of the model card; by default each row has its class
@@ -331,7 +331,7 @@ class ClassifiedStarFinder(StarFinderBase):
     fwhm : float, optional
         FWHM of the point-spread function, pixels; outside the range that the
         model was trained on there is a warning.
-    dq_bits : `~astrosieve.dq.DQMeaning`, optional
+    dq_bits : `~astrosieve.images.dq.DQMeaning`, optional
         Meaning of the DQ bits; by default that of ACS and WFC3/UVIS.
     cosmic_ray_hint : bool, optional
         Whether cosmic-ray bits of ``dq`` raise the odds of 'cosmic_ray'.
@@ -342,7 +342,7 @@ class ClassifiedStarFinder(StarFinderBase):
         The finder within.
     keep : tuple of str or None
         The classes that are kept.
-    model : `~astrosieve.registry.Model`
+    model : `~astrosieve.models.registry.Model`
         The model, loaded and verified once.
 
     Raises

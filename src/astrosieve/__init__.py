@@ -16,10 +16,10 @@ __all__ = ['classify_sources', 'explain_source', 'list_models', 'load_model']
 __version__ = _version('astrosieve')
 
 _HOMES = {
-    'classify_sources': 'sources',
-    'explain_source': 'sources',
-    'list_models': 'registry',
-    'load_model': 'registry',
+    'classify_sources': 'source.classify',
+    'explain_source': 'source.classify',
+    'list_models': 'models.registry',
+    'load_model': 'models.registry',
 }
 
 

@@ -19,30 +19,26 @@ from astropy.table import Table
 
 from astrosieve import __version__
 from astrosieve.atomic import check_output
-from astrosieve.calibration import complete_prior
-from astrosieve.catalogs import (
-    UNSCORED,
-    read_catalog,
-    select_classes,
-    write_catalog,
-)
 from astrosieve.exceptions import (
     AstrosieveError,
     AstrosieveWarning,
     CatalogError,
     ModelIntegrityError,
 )
-from astrosieve.exposures import Chip, root_name
-from astrosieve.finders import list_finders
-from astrosieve.markers import CLASSES
-from astrosieve.regions import write_regions
-from astrosieve.registry import list_models, load_model
-from astrosieve.source_catalogs import (
-    ClassifyOptions,
-    classify_exposure,
-    explain_row,
+from astrosieve.images.exposures import Chip, root_name
+from astrosieve.images.units import parse_unit
+from astrosieve.models.calibration import complete_prior
+from astrosieve.models.registry import list_models, load_model
+from astrosieve.source.classes import CLASSES
+from astrosieve.source.exposures import ClassifyOptions, classify_exposure, explain_row
+from astrosieve.source.finders import list_finders
+from astrosieve.tables.catalogs import (
+    UNSCORED,
+    read_catalog,
+    select_classes,
+    write_catalog,
 )
-from astrosieve.units import parse_unit
+from astrosieve.tables.regions import write_regions
 
 __all__ = ['main']
 
@@ -466,7 +462,7 @@ def _classify_one(
     write_catalog(kept, outputs.catalog, format=format, overwrite=overwrite)
     written = [outputs.catalog]
     if outputs.plot is not None:
-        from astrosieve.plotting import overlay_figure, save_figure
+        from astrosieve.source.plotting import overlay_figure, save_figure
 
         images, tables, titles = zip(*panels, strict=True)
         figure = overlay_figure(images, tables, titles)
@@ -498,7 +494,7 @@ def _explain(
     overwrite: bool,
 ) -> None:
     """Draw why a row has its class."""
-    from astrosieve.plotting import explanation_figure, save_figure
+    from astrosieve.source.plotting import explanation_figure, save_figure
 
     rows = np.flatnonzero(np.asarray(table['id']) == number)
     if not len(rows):
@@ -560,7 +556,7 @@ def demo(output: Path, overwrite: bool) -> None:
 
     Writes demo_flc_sources.ecsv and demo_flc_sources.png.
     """
-    from astrosieve.demo import compare_with_truth, demo_exposure
+    from astrosieve.source.demo import compare_with_truth, demo_exposure
 
     try:
         options = ClassifyOptions(model=load_model(), finder='peaks')

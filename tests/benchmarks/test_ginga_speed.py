@@ -27,8 +27,8 @@ pytestmark = [
 
 from ginga.AstroImage import AstroImage  # noqa: E402
 
-from astrosieve.catalogs import write_catalog  # noqa: E402
-from astrosieve.markers import CLASSES  # noqa: E402
+from astrosieve.source.classes import CLASSES  # noqa: E402
+from astrosieve.tables.catalogs import write_catalog  # noqa: E402
 
 N = 50_000
 SIDE = 4096
@@ -37,7 +37,7 @@ SIDE = 4096
 @pytest.fixture(scope='module')
 def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The reference viewer of the tests of the plugin."""
-    path = Path(__file__).parents[1] / 'plugins' / 'ginga_viewer.py'
+    path = Path(__file__).parents[1] / 'plugins' / 'ginga' / 'viewer.py'
     spec = importlib.util.spec_from_file_location('ginga_viewer', path)
     assert spec is not None
     assert spec.loader is not None

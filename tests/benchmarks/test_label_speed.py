@@ -10,11 +10,11 @@ import pytest
 pytest.importorskip('umap')
 pytest.importorskip('drizzlepac')
 
-from astrosieve_training.config import ExposurePlan
-from astrosieve_training.label.embedding import EmbeddingSettings, embed
-from astrosieve_training.label.outputs import make_dataset
-from astrosieve_training.label.procedure import LabelSettings
-from astrosieve_training.simulated_files import write_dithered_set
+from astrosieve_training.simulate.files import write_dithered_set
+from astrosieve_training.source.config import ExposurePlan
+from astrosieve_training.source.label.embedding import EmbeddingSettings, embed
+from astrosieve_training.source.label.outputs import make_dataset
+from astrosieve_training.source.label.procedure import LabelSettings
 
 N = 30_000
 

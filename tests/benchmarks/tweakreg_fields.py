@@ -34,10 +34,10 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 from astrosieve import __version__
-from astrosieve.background import measure_background
-from astrosieve.catalogs import positions
-from astrosieve.coordinate_files import read_coordinates
-from astrosieve.metrics import wilson_interval
+from astrosieve.images.background import measure_background
+from astrosieve.models.metrics import wilson_interval
+from astrosieve.tables.catalogs import positions
+from astrosieve.tables.coordinate_files import read_coordinates
 from astrosieve_plugins.tweakreg_catalogs import run_tweakreg
 from astrosieve_plugins.tweakreg_catalogs.catalog_files import (
     ExposureCatalog,
@@ -588,7 +588,7 @@ def _error_cell(rows: Sequence[dict[str, Any]]) -> str:
 
 def draw_field(field: Field, selection: Selection, path: Path) -> None:
     """Draw what is matched in one field, by true class, before and after."""
-    from astrosieve.plotting import save_figure
+    from astrosieve.source.plotting import save_figure
     from astrosieve_plugins.tweakreg_catalogs.figures import match_figure
 
     def look(seen: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from astrosieve import cli
-from astrosieve._flags import CLASS_FLAGS
+from astrosieve.flags import CLASS_FLAGS
 
 ROOT = Path(__file__).parents[2]
 

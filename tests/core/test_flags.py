@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from astrosieve._flags import CLASS_FLAGS, Flag, FlagSet
+from astrosieve.flags import CLASS_FLAGS, Flag, FlagSet
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def test_import_is_light() -> None:
     assert not loaded & {'numpy', 'astropy', 'onnxruntime', 'click', *HEAVY}
 
 
-@pytest.mark.parametrize('name', ['sources', 'source_catalogs', 'cli', 'demo'])
+@pytest.mark.parametrize('name', ['source.classify', 'source.exposures', 'cli', 'source.demo'])
 def test_core_loads_no_host(name: str) -> None:
     """Not the core's modules either bring in a host, torch or scipy."""
     loaded = modules_after(f'import astrosieve.{name}')
@@ -113,7 +113,7 @@ def test_core_has_no_import_loops() -> None:
     for path in folder.rglob('*.py'):
         name = path.relative_to(folder).parts[0].removesuffix('.py')
         modules.setdefault(name, set()).update(imported(path))
-    assert {'preprocessing', 'sources', '__init__'} <= set(modules)
+    assert {'images', 'models', '__init__'} <= set(modules)
     uses = {
         name: {
             part

@@ -16,9 +16,9 @@ import numpy as np
 
 import astrosieve.weights
 from astrosieve import load_model
-from astrosieve.demo import demo_exposure, demo_truth
-from astrosieve.exposures import read_chips
-from astrosieve.sources import classify_sources
+from astrosieve.images.exposures import read_chips
+from astrosieve.source.classify import classify_sources
+from astrosieve.source.demo import demo_exposure, demo_truth
 
 FOLDER = Path(__file__).parent
 

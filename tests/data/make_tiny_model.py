@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 from onnx import NodeProto, TensorProto, checker, helper, numpy_helper
 
-from astrosieve.cards import ModelCard, OperatingPoint
-from astrosieve.registry import sha256_of
+from astrosieve.models.cards import ModelCard, OperatingPoint
+from astrosieve.models.registry import sha256_of
 
 SIZE = 11
 CLASSES = ('star', 'cosmic_ray', 'spike')

@@ -28,7 +28,7 @@ def _qt_fails() -> str:
 
 
 _QT_PROBLEM = _qt_fails()
-collect_ignore = ['test_ginga_plugin.py', 'test_ginga_screen.py'] if _QT_PROBLEM else []
+collect_ignore = ['ginga/test_plugin.py', 'ginga/test_screen.py'] if _QT_PROBLEM else []
 
 
 def pytest_report_header() -> str | None:

@@ -11,7 +11,7 @@ import pytest
 from astropy.table import Table, vstack
 
 if TYPE_CHECKING:
-    from astrosieve.exposures import Chip
+    from astrosieve.images.exposures import Chip
     from astrosieve_training.simulate.truth import Truth
 
 
@@ -45,13 +45,13 @@ class Dithered:
 @pytest.fixture(scope='session')
 def dithered(tmp_path_factory: pytest.TempPathFactory) -> Dithered:
     """Four exposures of a globular cluster, 256 pixels wide."""
-    from astrosieve.catalogs import positions
-    from astrosieve.exposures import read_chips
-    from astrosieve_training.label.peaks import find_peaks
-    from astrosieve_training.label.places import PeakSettings, SkyFrame
+    from astrosieve.images.exposures import read_chips
+    from astrosieve.tables.catalogs import positions
     from astrosieve_training.simulate import load_camera
     from astrosieve_training.simulate.exposure import simulate_dithered_set
     from astrosieve_training.simulate.truth import label_positions
+    from astrosieve_training.source.label.peaks import find_peaks
+    from astrosieve_training.source.label.places import PeakSettings, SkyFrame
 
     folder = tmp_path_factory.mktemp('dithered')
     made = simulate_dithered_set(

@@ -127,7 +127,7 @@ def simulate(
     trained on. The step train makes its own, by the same seeds, in its cache, so
     that these files are for looking at and for other programs.
     """
-    written, kept = _need('simulated_files').write_exposures(
+    written, kept = _need('simulate.files').write_exposures(
         config,
         output,
         camera=camera,
@@ -190,20 +190,24 @@ def train(
     source = click.get_current_context().get_parameter_source('config')
     if start is not None and source == ParameterSource.DEFAULT:
         config = _TUNED
-    loaded = _need('config').load_config(config)
+    loaded = _need('source.config').load_config(config)
     if seed is not None:
         loaded = replace(loaded, seed=seed)
     if name is not None:
         loaded = replace(loaded, name=name)
     folder = output or Path(f'{loaded.name}-run')
     if not datasets:
-        run = _need('train').train(loaded, folder)
+        run = _need('source.train.runs').train(loaded, folder)
     else:
-        began = _need('warm_start').load_start(start) if start is not None else None
-        loaded, data = _need('labelled').prepare_labels(
+        began = (
+            _need('source.train.warm_start').load_start(start)
+            if start is not None
+            else None
+        )
+        loaded, data = _need('source.train.labelled').prepare_labels(
             loaded, datasets, start=began, cache=folder / 'cache'
         )
-        run = _need('train').train(loaded, folder, data=data, start=began)
+        run = _need('source.train.runs').train(loaded, folder, data=data, start=began)
     _show_run(run, folder)
 
 
@@ -302,7 +306,7 @@ def label(exposures: tuple[Path, ...], output: Path, **given: Any) -> None:
     page.html to look at, rename and draw in. An interrupted run goes on where it
     stopped.
     """
-    outputs = _need('label.outputs')
+    outputs = _need('source.label.outputs')
     preprocessings = given['preprocessings'] or outputs.PREPROCESSINGS
     began = time.perf_counter()
 
@@ -328,13 +332,13 @@ def label(exposures: tuple[Path, ...], output: Path, **given: Any) -> None:
             )
             for line in labelled.lines():
                 click.echo(line)
-    for line in _need('label.dataset').summary_lines(card):
+    for line in _need('source.label.dataset').summary_lines(card):
         click.echo(line)
     click.echo(f'written to {output}')
 
 
 def _label_settings(given: dict[str, Any]) -> Any:
-    procedure = _need('label.procedure')
+    procedure = _need('source.label.procedure')
     return procedure.LabelSettings(
         peaks=procedure.PeakSettings(
             separation=given['separation'],
@@ -405,7 +409,7 @@ def export(run: Path, output: Path) -> None:
     RUN is the folder that the step train wrote. Torch and onnxruntime are
     compared on thousands of cutouts; if they differ nothing is written.
     """
-    card, difference = _need('export').export_run(run, output)
+    card, difference = _need('source.export').export_run(run, output)
     click.echo(
         f'{output / f"{card.name}-{card.version}.onnx"}: differs from torch by '
         f'{difference:.2g} at most on {card.metrics["export"]["cutouts"]} cutouts'
@@ -494,13 +498,15 @@ def evaluate(
             click.echo(path)
         return
     if figures:
-        for path in _need('reproduction').draw(figures, model, output, runs=runs):
+        for path in _need('source.evaluate.reproduction').draw(
+            figures, model, output, runs=runs
+        ):
             click.echo(path)
         return
-    loaded = _need('config').load_config(config)
+    loaded = _need('source.config').load_config(config)
     if seed is not None:
         loaded = loaded.judged_from(seed)
-    report = _need('evaluate').evaluate(
+    report = _need('source.evaluate.judge').evaluate(
         model, loaded, output, say=lambda text: click.echo(text, err=True)
     )
     for path in report.write(output):
@@ -537,21 +543,21 @@ def _refuse_others(ctx: click.Context, *, ablation: bool) -> None:
 
 def _check_labels(ctx: click.Context, output: Path, readme: Path | None) -> list[Path]:
     """Judge the step label; return what was written."""
-    checks = _need('label_checks')
+    checks = _need('source.evaluate.labels.run')
     results = checks.check_labels(
         checks.load_label_checks(), output, say=lambda text: click.echo(text, err=True)
     )
     paths = [output / 'labelling.json', output / 'labelling.md']
     if readme is not None:
-        lines = _need('label_tables').table_lines(results)
-        _need('evaluate').replace_between(readme, lines, 'labelling')
+        lines = _need('source.evaluate.labels.tables').table_lines(results)
+        _need('source.evaluate.judge').replace_between(readme, lines, 'labelling')
         paths.append(readme)
     return paths
 
 
 def _ablate(ctx: click.Context, output: Path, readme: Path | None) -> list[Path]:
     """Make the table of what was tried; return what was written."""
-    ablation = _need('ablation')
+    ablation = _need('source.evaluate.ablation')
     files = [ctx.params['config']] if _given(ctx, 'config') else []
     loaded = ablation.load_ablation(*files)
     results = ablation.ablate(
@@ -560,7 +566,7 @@ def _ablate(ctx: click.Context, output: Path, readme: Path | None) -> list[Path]
     paths = [output / 'ablation.json', output / 'ablation.md']
     if readme is not None:
         lines = ablation.table_lines(loaded, results)
-        _need('evaluate').replace_between(readme, lines, 'ablation')
+        _need('source.evaluate.judge').replace_between(readme, lines, 'ablation')
         paths.append(readme)
     return paths
 

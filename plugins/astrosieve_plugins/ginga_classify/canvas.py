@@ -22,8 +22,8 @@ from ginga.canvas.types.layer import CompoundObject
 from ginga.colors import resolve_color
 from ginga.vec.CanvasRenderVec import VectorRenderMixin
 
-from astrosieve.catalogs import UNSCORED, fill_masked
-from astrosieve.markers import CLASSES, Marker, marker_for
+from astrosieve.source.classes import CLASSES, Marker, marker_for
+from astrosieve.tables.catalogs import UNSCORED, fill_masked
 
 __all__ = ['ClassLegend', 'ClassMarkers', 'class_order', 'draw_classes']
 
@@ -142,7 +142,7 @@ class ClassMarkers(CanvasObjectBase):
     classes : sequence of str
         Names of the classes; the last is drawn first.
     convention : {'colour-blind', 'report'}, optional
-        Whose colours; see `astrosieve.markers.CONVENTIONS`.
+        Whose colours; see `astrosieve.source.classes.CONVENTIONS`.
     size : float, optional
         Factor on the size of the markers.
 

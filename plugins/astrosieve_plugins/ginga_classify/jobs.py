@@ -20,19 +20,19 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import Table
 
-from astrosieve.catalogs import positions, read_catalog
 from astrosieve.exceptions import (
     AstrosieveError,
     AstrosieveWarning,
     CatalogError,
     ExposureError,
 )
-from astrosieve.exposures import Chip, read_chips
-from astrosieve.labels import LABEL_FORMAT
-from astrosieve.registry import Model, list_models, load_model
-from astrosieve.source_catalogs import ClassifyOptions, classify_chip
-from astrosieve.sources import Explanation, explain_source
-from astrosieve.units import PixelUnit, parse_unit
+from astrosieve.images.exposures import Chip, read_chips
+from astrosieve.images.units import PixelUnit, parse_unit
+from astrosieve.models.registry import Model, list_models, load_model
+from astrosieve.source.classify import Explanation, explain_source
+from astrosieve.source.exposures import ClassifyOptions, classify_chip
+from astrosieve.source.labels import LABEL_FORMAT
+from astrosieve.tables.catalogs import positions, read_catalog
 
 __all__ = [
     'CancelledError',
@@ -123,7 +123,7 @@ class Target:
     path : `~pathlib.Path` or None
         File, if the pixels are one of its HDUs.
     ext : str or None
-        That HDU, for `~astrosieve.exposures.read_chips`.
+        That HDU, for `~astrosieve.images.exposures.read_chips`.
     """
 
     key: tuple
@@ -145,9 +145,9 @@ class Result:
         Of the `Target`.
     table : `~astropy.table.Table`
         The catalogue.
-    options : `~astrosieve.source_catalogs.ClassifyOptions`
+    options : `~astrosieve.source.exposures.ClassifyOptions`
         With the model loaded.
-    chip : `~astrosieve.exposures.Chip` or None
+    chip : `~astrosieve.images.exposures.Chip` or None
         Pixels, while they are at hand.
     extver : int
         Version of the extension.
@@ -299,7 +299,7 @@ def classify(
     ----------
     target : `Target`
         What is shown.
-    options : `~astrosieve.source_catalogs.ClassifyOptions`
+    options : `~astrosieve.source.exposures.ClassifyOptions`
         How.
     job : `Job`
         Watches.
@@ -365,7 +365,7 @@ def load(path: str | Path, target: Target, options: ClassifyOptions, job: Job) -
         Catalogue of ``astrosieve classify`` or of the plugin, or labels.
     target : `Target`
         What is shown.
-    options : `~astrosieve.source_catalogs.ClassifyOptions`
+    options : `~astrosieve.source.exposures.ClassifyOptions`
         How to explain its rows; the catalogue's own model is preferred.
     job : `Job`
         Watches.
@@ -465,7 +465,7 @@ def explain(
 
     Returns
     -------
-    explanation : `~astrosieve.sources.Explanation`
+    explanation : `~astrosieve.source.classify.Explanation`
 
     Raises
     ------

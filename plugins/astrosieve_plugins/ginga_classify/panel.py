@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from astrosieve.markers import marker_for
-from astrosieve.sources import Explanation
+from astrosieve.source.classes import marker_for
+from astrosieve.source.classify import Explanation
 
 __all__ = ['explanation_picture', 'message_picture']
 
@@ -59,8 +59,8 @@ def explanation_picture(
 
     Parameters
     ----------
-    explanation : `~astrosieve.sources.Explanation`
-        As from `~astrosieve.sources.explain_source`.
+    explanation : `~astrosieve.source.classify.Explanation`
+        As from `~astrosieve.source.classify.explain_source`.
     probabilities : dict of str to float
         By class, as the catalogue has them.
     title : str, optional

@@ -77,18 +77,23 @@ from ginga.GingaPlugin import LocalPlugin
 from ginga.gw import Widgets
 from ginga.misc.Bunch import Bunch
 
-from astrosieve._flags import CLASS_FLAGS
-from astrosieve.catalogs import UNSCORED, write_catalog
-from astrosieve.coordinate_files import write_coordinates
 from astrosieve.exceptions import AstrosieveError, CatalogError, ExposureError
-from astrosieve.exposures import root_name
-from astrosieve.finders import list_finders
-from astrosieve.labels import make_labels, merge_labels, read_labels, write_labels
-from astrosieve.markers import CLASSES, CONVENTIONS, marker_for
-from astrosieve.regions import write_regions
-from astrosieve.registry import list_models
-from astrosieve.source_catalogs import ClassifyOptions
-from astrosieve.sources import Explanation
+from astrosieve.flags import CLASS_FLAGS
+from astrosieve.images.exposures import root_name
+from astrosieve.models.registry import list_models
+from astrosieve.source.classes import CLASSES, CONVENTIONS, marker_for
+from astrosieve.source.classify import Explanation
+from astrosieve.source.exposures import ClassifyOptions
+from astrosieve.source.finders import list_finders
+from astrosieve.source.labels import (
+    make_labels,
+    merge_labels,
+    read_labels,
+    write_labels,
+)
+from astrosieve.tables.catalogs import UNSCORED, write_catalog
+from astrosieve.tables.coordinate_files import write_coordinates
+from astrosieve.tables.regions import write_regions
 from astrosieve_plugins.ginga_classify.canvas import ClassMarkers, glyph
 from astrosieve_plugins.ginga_classify.jobs import (
     CancelledError,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from astropy.table import Column, Table
 
-from astrosieve.catalogs import UNSCORED, fill_masked
 from astrosieve.exceptions import CatalogError
-from astrosieve.labels import make_labels, match_labels
-from astrosieve.markers import CLASSES
+from astrosieve.source.classes import CLASSES
+from astrosieve.source.labels import make_labels, match_labels
+from astrosieve.tables.catalogs import UNSCORED, fill_masked
 from astrosieve_plugins.ginga_classify.canvas import class_order
 
 __all__ = ['ORDERS', 'Review']
@@ -238,7 +238,7 @@ class Review:
         return table[self.shown] if shown_only else table
 
     def labels(self) -> Table:
-        """Return the labels, as `~astrosieve.labels.write_labels` takes them."""
+        """Return the labels, as `~astrosieve.source.labels.write_labels` takes them."""
         rows = np.flatnonzero(self.labelled)
         names = [self.classes[code] for code in self._given[rows]]
         return make_labels(self.exposure, self.extver, self.xy[rows], names)
@@ -250,7 +250,7 @@ class Review:
         Parameters
         ----------
         labels : `~astropy.table.Table`
-            As from `~astrosieve.labels.read_labels`.
+            As from `~astrosieve.source.labels.read_labels`.
 
         Returns
         -------

@@ -13,7 +13,7 @@ import numpy as np
 from astropy.table import Table
 
 from astrosieve.exceptions import AstrosieveError
-from astrosieve.exposures import root_name
+from astrosieve.images.exposures import root_name
 from astrosieve_plugins.tweakreg_catalogs.catalog_files import (
     ExposureCatalog,
     catalog_exposure,

@@ -13,11 +13,11 @@ from astropy.table import Table
 
 from astrosieve import __version__
 from astrosieve.atomic import atomic_path, check_output
-from astrosieve.coordinate_files import write_coordinates
 from astrosieve.exceptions import CatalogError
-from astrosieve.exposures import Chip, root_name
-from astrosieve.registry import Model
-from astrosieve.source_catalogs import classify_exposure
+from astrosieve.images.exposures import Chip, root_name
+from astrosieve.models.registry import Model
+from astrosieve.source.exposures import classify_exposure
+from astrosieve.tables.coordinate_files import write_coordinates
 from astrosieve_plugins.tweakreg_catalogs.selection import (
     MIN_STARS,
     Selection,
@@ -129,7 +129,7 @@ def write_catalogs(
     operating_point : str or None, optional
         Named threshold of the model; None keeps what is likelier a star than
         anything else.
-    model : str or `~astrosieve.registry.Model`, optional
+    model : str or `~astrosieve.models.registry.Model`, optional
         Name, path, or a loaded model.
     min_stars : int, optional
         Where fewer rows of an exposure are kept, the operating point is lowered,
@@ -141,7 +141,7 @@ def write_catalogs(
     on_exposure : callable, optional
         Called with the `ExposureCatalog` of each exposure.
     **options
-        Further fields of `~astrosieve.source_catalogs.ClassifyOptions`: ``fwhm``,
+        Further fields of `~astrosieve.source.exposures.ClassifyOptions`: ``fwhm``,
         ``nsigma``, ``unit``, ``gain``, ``exptime``, ``prior``,
         ``cosmic_ray_hint``.
 

@@ -16,8 +16,8 @@ from astropy.table import Table
 from astrosieve.atomic import atomic_path, check_output
 from astrosieve.cli import report_warnings
 from astrosieve.exceptions import AstrosieveError
-from astrosieve.exposures import read_chips, root_name
-from astrosieve.finders import list_finders
+from astrosieve.images.exposures import read_chips, root_name
+from astrosieve.source.finders import list_finders
 from astrosieve_plugins.tweakreg_catalogs.aligning import (
     AFTER,
     OWN_FINDER,
@@ -346,7 +346,7 @@ def _write_results(
     if not plots:
         click.echo("no pictures: pip install 'astrosieve[tweakreg]'", err=True)
         return written
-    from astrosieve.plotting import save_figure
+    from astrosieve.source.plotting import save_figure
     from astrosieve_plugins.tweakreg_catalogs.figures import (
         match_figure,
         residual_figure,

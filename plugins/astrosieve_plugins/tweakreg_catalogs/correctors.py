@@ -10,11 +10,11 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from astrosieve.catalogs import positions
-from astrosieve.coordinate_files import detection_flux
 from astrosieve.exceptions import ExposureError
-from astrosieve.exposures import root_name
-from astrosieve.registry import Model
+from astrosieve.images.exposures import root_name
+from astrosieve.models.registry import Model
+from astrosieve.tables.catalogs import positions
+from astrosieve.tables.coordinate_files import detection_flux
 from astrosieve_plugins.tweakreg_catalogs.catalog_files import catalog_exposure
 from astrosieve_plugins.tweakreg_catalogs.hosts import host
 from astrosieve_plugins.tweakreg_catalogs.selection import MIN_STARS, make_selection

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.table import Table
 
 from astrosieve.exceptions import AstrosieveError
-from astrosieve.plotting import draw_overlay
+from astrosieve.source.plotting import draw_overlay
 from astrosieve_plugins.tweakreg_catalogs.running import Alignment
 
 if TYPE_CHECKING:

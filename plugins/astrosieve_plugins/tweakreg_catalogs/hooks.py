@@ -16,9 +16,9 @@ from astropy.table import Table
 
 from astrosieve import classify_sources as classify_detections
 from astrosieve.exceptions import AstrosieveError, OutOfDomainWarning
-from astrosieve.exposures import read_chips
-from astrosieve.registry import Model
-from astrosieve.source_catalogs import classify_chip
+from astrosieve.images.exposures import read_chips
+from astrosieve.models.registry import Model
+from astrosieve.source.exposures import classify_chip
 from astrosieve_plugins.tweakreg_catalogs.hosts import host_attribute, moved
 from astrosieve_plugins.tweakreg_catalogs.selection import (
     MIN_STARS,
@@ -123,14 +123,14 @@ def filtered_tweakreg(
         Classes to keep.
     operating_point : str or None, optional
         Named threshold of the model.
-    model : str or `~astrosieve.registry.Model`, optional
+    model : str or `~astrosieve.models.registry.Model`, optional
         Name, path, or a loaded model.
     min_stars : int, optional
         Where fewer rows of an exposure are kept, here its share of each chip, the
         operating point is lowered, then rows of highest ``p_star`` are added, with
         a warning.
     **options
-        Further fields of `~astrosieve.source_catalogs.ClassifyOptions`.
+        Further fields of `~astrosieve.source.exposures.ClassifyOptions`.
 
     Yields
     ------
@@ -240,7 +240,7 @@ def classify_sources(
         Classes to keep; 'unscored' stands for what cannot be scored.
     operating_point : str, optional
         Named threshold of the model.
-    model : str or `~astrosieve.registry.Model`, optional
+    model : str or `~astrosieve.models.registry.Model`, optional
         Name, path, or a loaded model.
     **options
         Further options of `~astrosieve.classify_sources`, above all ``unit``.

@@ -16,7 +16,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from astrosieve.exceptions import CatalogError, ExposureError
-from astrosieve.exposures import read_chips
+from astrosieve.images.exposures import read_chips
 
 __all__ = ['Exposure', 'check_overlap', 'expand_lists', 'lay_out', 'read_exposures']
 

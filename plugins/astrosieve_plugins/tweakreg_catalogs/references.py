@@ -12,8 +12,8 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from astrosieve.atomic import atomic_path
-from astrosieve.catalogs import fill_masked, read_catalog
 from astrosieve.exceptions import AstrosieveError, CatalogError
+from astrosieve.tables.catalogs import fill_masked, read_catalog
 
 __all__ = ['fetch_gaia', 'read_reference', 'sky_positions', 'write_reference']
 

@@ -21,7 +21,7 @@ from astrosieve.exceptions import (
     AstrosieveWarning,
     ExposureError,
 )
-from astrosieve.exposures import root_name
+from astrosieve.images.exposures import root_name
 from astrosieve_plugins.tweakreg_catalogs.hosts import host
 
 __all__ = ['Alignment', 'alignment_table', 'failed_alignment', 'run_tweakreg']

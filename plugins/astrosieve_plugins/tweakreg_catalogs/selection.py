@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from astrosieve.cards import ModelCard
 from astrosieve.exceptions import AstrosieveWarning, ModelError
-from astrosieve.registry import Model, load_model
-from astrosieve.source_catalogs import ClassifyOptions
+from astrosieve.models.cards import ModelCard
+from astrosieve.models.registry import Model, load_model
+from astrosieve.source.exposures import ClassifyOptions
 
 __all__ = ['MIN_STARS', 'Selection', 'make_selection']
 
@@ -34,7 +34,7 @@ class Selection:
 
     Parameters
     ----------
-    options : `~astrosieve.source_catalogs.ClassifyOptions`
+    options : `~astrosieve.source.exposures.ClassifyOptions`
         How exposures are searched and classified; the model is loaded.
     keep : tuple of str
         Classes.
@@ -167,12 +167,12 @@ def make_selection(
         Classes.
     operating_point : str or None, optional
         Named threshold on ``p_star``.
-    model : str or `~astrosieve.registry.Model`, optional
+    model : str or `~astrosieve.models.registry.Model`, optional
         Name, path, or a loaded model.
     min_stars : int, optional
         Fewest rows of an exposure.
     **options
-        Further fields of `~astrosieve.source_catalogs.ClassifyOptions`.
+        Further fields of `~astrosieve.source.exposures.ClassifyOptions`.
 
     Returns
     -------

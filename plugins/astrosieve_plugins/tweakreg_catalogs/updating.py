@@ -14,7 +14,7 @@ from astropy.io import fits
 
 from astrosieve.atomic import atomic_path, check_output
 from astrosieve.exceptions import ExposureError, OutputError
-from astrosieve.exposures import root_name
+from astrosieve.images.exposures import root_name
 from astrosieve_plugins.tweakreg_catalogs.hosts import host
 from astrosieve_plugins.tweakreg_catalogs.inputs import Exposure
 

@@ -1,0 +1,1 @@
+"""Pixels in: exposures, what they say of themselves, and pieces of them."""

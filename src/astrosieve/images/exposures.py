@@ -1,0 +1,402 @@
+"""
+Exposures: FITS files in, chips out.
+
+A chip is one ``(SCI, EXTVER)`` with its ERR and DQ planes, its unit and its
+WCS. FLT, FLC, C0M, RAW, DRZ, DRC and any other FITS image are read, as full
+frames and subarrays, plain, gzipped or tile-compressed.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import re
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
+from astropy.wcs import WCS, FITSFixedWarning
+
+from astrosieve.exceptions import AstrosieveWarning, ExposureError
+from astrosieve.images.dq import DQMeaning, dq_meaning
+from astrosieve.images.units import PixelUnit, parse_unit
+
+__all__ = ['Chip', 'read_chips', 'root_name']
+
+# Gain of WFPC2 in electrons per DN, by the commanded gain (WFPC2 Instrument
+# Handbook; mean of the four chips).
+_WFPC2_GAIN = {7: 7.12, 15: 13.99}
+
+# Science areas of full-frame RAW images, (rows, column ranges), by instrument,
+# detector, shape and EXTVER: what lies outside is overscan (ACS and WFC3
+# Data Handbooks; for HRC also seen in its RAW files: rows 1024 and up are virtual).
+_WFC_COLUMNS = (slice(24, 4120),)
+_UVIS_COLUMNS = (slice(25, 2073), slice(2133, 4181))
+_RAW_AREAS: dict[
+    tuple[str, str, tuple[int, int], int], tuple[slice, tuple[slice, ...]]
+] = {
+    ('ACS', 'HRC', (1044, 1062), 1): (slice(0, 1024), (slice(19, 1043),)),
+    ('ACS', 'WFC', (2068, 4144), 1): (slice(0, 2048), _WFC_COLUMNS),
+    ('ACS', 'WFC', (2068, 4144), 2): (slice(20, 2068), _WFC_COLUMNS),
+    ('WFC3', 'UVIS', (2070, 4206), 1): (slice(0, 2051), _UVIS_COLUMNS),
+    ('WFC3', 'UVIS', (2070, 4206), 2): (slice(19, 2070), _UVIS_COLUMNS),
+}
+
+_COMPRESSIONS: dict[bytes, Callable[..., Any]] = {
+    b'\x1f\x8b': gzip.open,
+    b'BZh': bz2.open,
+    b'\xfd7zXZ\0': lzma.open,
+}
+_SUFFIXES = re.compile(r'(\.(fits?|fts))?(\.(gz|fz|bz2|xz|Z))?$', re.IGNORECASE)
+
+
+@dataclass
+class Chip:
+    """
+    One image of an exposure.
+
+    Parameters
+    ----------
+    sci : 2D float32 `~numpy.ndarray`
+        Pixels, in ``unit``; NaN where the file has none.
+    err : 2D float32 `~numpy.ndarray` or None
+        Errors, in ``unit``.
+    dq : 2D integer `~numpy.ndarray` or None
+        DQ flags.
+    mask : 2D bool `~numpy.ndarray` or None
+        Pixels that hold no image: overscan of a RAW, drizzled pixels of zero
+        weight.
+    unit : `~astrosieve.images.units.PixelUnit` or None
+        Unit of ``sci``; None if the file does not say.
+    gain, exptime : float or None
+        Electrons per DN, and seconds; None if the file does not say.
+    wcs : `~astropy.wcs.WCS` or None
+        Celestial WCS, if there is one.
+    instrument, detector, filter_name : str
+        From the header; empty if the file does not say.
+    path : `~pathlib.Path`
+        The file.
+    extname : str
+        Extension name, or 'PRIMARY'.
+    extver : int
+        Extension version.
+    """
+
+    sci: np.ndarray
+    path: Path
+    extname: str = 'SCI'
+    extver: int = 1
+    err: np.ndarray | None = None
+    dq: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    unit: PixelUnit | None = None
+    gain: float | None = None
+    exptime: float | None = None
+    wcs: WCS | None = None
+    instrument: str = ''
+    detector: str = ''
+    filter_name: str = ''
+    header: fits.Header = field(default_factory=fits.Header, repr=False)
+
+    @property
+    def name(self) -> str:
+        """File and extension, as messages name the chip."""
+        return f'{self.path.name}[{self.extname},{self.extver}]'
+
+    @property
+    def dq_meaning(self) -> DQMeaning:
+        """Meaning of the DQ bits."""
+        return dq_meaning(self.instrument, self.detector)
+
+
+def root_name(path: str | Path) -> str:
+    """Return a file's name without its FITS and compression suffixes."""
+    return _SUFFIXES.sub('', Path(path).name)
+
+
+def read_chips(path: str | Path, ext: str | None = None) -> Iterator[Chip]:
+    """
+    Read the chips of a FITS file one after the other.
+
+    Parameters
+    ----------
+    path : path-like
+        FITS file, also ``.gz`` and ``.fz``.
+    ext : str, optional
+        Extension as 'NAME,VERSION', 'NAME' or number. By default each SCI
+        extension, else the first HDU that holds an image.
+
+    Yields
+    ------
+    chip : `Chip`
+
+    Raises
+    ------
+    ExposureError
+        If the file is missing, truncated, not FITS, or lacks the extension,
+        or if the extension is not a 2D image.
+    """
+    path = Path(path)
+    with _open(path) as hdus:
+        for hdu in _select(hdus, ext, path):
+            yield _read_chip(hdus, hdu, path)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[fits.HDUList]:
+    """Open a FITS file; its astropy errors become ours."""
+    if not path.is_file():
+        msg = f'{path}: no such file'
+        raise ExposureError(msg)
+    try:
+        with _whole(path) as hdus:
+            yield hdus
+    except ExposureError:
+        raise
+    except (AstropyUserWarning, EOFError) as error:
+        msg = f'{path}: the file is truncated ({error}); fetch it again'
+        raise ExposureError(msg) from error
+    except (OSError, ValueError, TypeError, zlib.error, lzma.LZMAError) as error:
+        msg = f'{path}: not a readable FITS file ({error})'
+        raise ExposureError(msg) from error
+
+
+def _whole(path: Path) -> fits.HDUList:
+    """Open a FITS file and walk through its headers; truncated is an error."""
+    source = _decompressed(path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            'error', message='.*truncated', category=AstropyUserWarning
+        )
+        hdus = fits.open(source, memmap=source is path and _can_map(path))
+        try:
+            len(hdus)
+        except BaseException:
+            hdus.close()
+            raise
+    return hdus
+
+
+def _decompressed(path: Path) -> Path | BytesIO:
+    """
+    Return what to open: the file, or its contents where it is compressed whole.
+
+    Left to itself, astropy takes a compressed stream that breaks off for the
+    end of the file, and the extensions that follow for missing.
+    """
+    with path.open('rb') as file:
+        start = file.read(6)
+    for magic, opener in _COMPRESSIONS.items():
+        if start.startswith(magic):
+            with opener(path) as stream:
+                return BytesIO(stream.read())
+    return path
+
+
+def _can_map(path: Path) -> bool:
+    return path.suffix.lower() not in ('.fz', '.z')
+
+
+def _has_image(hdu: fits.hdu.base.ExtensionHDU) -> bool:
+    return bool(getattr(hdu, 'is_image', False)) and hdu.header.get('NAXIS', 0) >= 2
+
+
+def _select(hdus: fits.HDUList, ext: str | None, path: Path) -> list:
+    """Return the HDUs that ``ext`` asks for."""
+    if ext is None:
+        chosen = [hdu for hdu in hdus if hdu.name == 'SCI' and _has_image(hdu)]
+        chosen = chosen or [hdu for hdu in hdus if _has_image(hdu)][:1]
+        if not chosen:
+            msg = f'{path}: no HDU holds an image'
+            raise ExposureError(msg)
+        return chosen
+    name, _, version = (part.strip() for part in ext.partition(','))
+    try:
+        if name.lstrip('-').isdigit() and not version:
+            hdu = hdus[int(name)]
+        else:
+            hdu = hdus[name.upper(), int(version or 1)]
+    except (KeyError, IndexError, ValueError):
+        known = ', '.join(f'{h.name},{h.ver}' for h in hdus)
+        msg = f"{path}: no extension '{ext}'; it has {known}"
+        raise ExposureError(msg) from None
+    if not _has_image(hdu):
+        msg = f"{path}: extension '{ext}' holds no image"
+        raise ExposureError(msg)
+    return [hdu]
+
+
+def _plane(hdu: fits.ImageHDU, path: Path) -> np.ndarray:
+    """Return an HDU's pixels as a native, contiguous 2D array."""
+    try:
+        data = hdu.data
+    except ValueError:
+        # Scaled integers cannot be mapped; read them into memory instead.
+        with fits.open(path, memmap=False) as again:
+            data = again[hdu.name, hdu.ver].data
+    if data is None:
+        msg = f'{path}[{hdu.name},{hdu.ver}]: the image has no pixels'
+        raise ExposureError(msg)
+    while data.ndim > 2 and data.shape[0] == 1:
+        data = data[0]
+    if data.ndim != 2:
+        msg = (
+            f'{path}[{hdu.name},{hdu.ver}]: the image must be 2D; its shape is '
+            f'{data.shape}. Save one plane as a file of its own'
+        )
+        raise ExposureError(msg)
+    if hdu.name != 'DQ':
+        return np.ascontiguousarray(data, dtype=np.float32)
+    if data.dtype.kind not in 'iu':
+        data = data.astype(np.int64)
+    return np.ascontiguousarray(data, dtype=data.dtype.newbyteorder('='))
+
+
+def _companion(
+    hdus: fits.HDUList, name: str, extver: int, shape: tuple[int, int], path: Path
+) -> np.ndarray | None:
+    """Return the ERR, DQ or WHT plane that belongs to a SCI extension."""
+    try:
+        hdu = hdus[name, extver]
+    except KeyError:
+        return None
+    if not _has_image(hdu):
+        # HST files leave out planes of one value (PIXVALUE); zero says nothing.
+        value = hdu.header.get('PIXVALUE', 0)
+        if not value:
+            return None
+        return np.full(shape, value, np.int16 if name == 'DQ' else np.float32)
+    plane = _plane(hdu, path)
+    if plane.shape != shape:
+        msg = f'{path}[{name},{extver}] is {plane.shape}, its image {shape}; not used'
+        warnings.warn(msg, AstrosieveWarning, stacklevel=2)
+        return None
+    return plane
+
+
+def _wfpc2_dq(path: Path, extver: int, shape: tuple[int, int]) -> np.ndarray | None:
+    """Return the DQ plane of a C0M image, which is a file of its own, C1M."""
+    other = path.with_name(path.name.replace('_c0m', '_c1m'))
+    if '_c0m' not in path.name or not other.is_file():
+        return None
+    with _open(other) as hdus:
+        plane = _companion(hdus, 'SCI', extver, shape, other)
+    return None if plane is None else plane.astype(np.int16)
+
+
+def _number(*values: object) -> float | None:
+    """Return the first value that is a positive number."""
+    for value in values:
+        if isinstance(value, (int, float)) and np.isfinite(value) and value > 0:
+            return float(value)
+    return None
+
+
+def _gain(header: fits.Header, instrument: str) -> float | None:
+    amplifiers = [_number(header.get(f'ATODGN{amp}')) for amp in 'ABCD']
+    measured = [value for value in amplifiers if value is not None]
+    if measured:
+        return float(np.mean(measured))
+    if instrument == 'WFPC2':
+        commanded = _number(header.get('ATODGAIN'))
+        return _WFPC2_GAIN.get(int(commanded), commanded) if commanded else None
+    return _number(header.get('CCDGAIN'), header.get('EGAIN'), header.get('GAIN'))
+
+
+def _wcs(header: fits.Header, hdus: fits.HDUList, name: str) -> WCS | None:
+    if 'CTYPE1' not in header:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', FITSFixedWarning)
+        warnings.filterwarnings('ignore', module='astropy.wcs')
+        try:
+            wcs = WCS(header, fobj=hdus, naxis=2)
+        except Exception as error:  # wcslib's own errors have no common base
+            reason = ' '.join(str(error).split())
+            msg = f'{name}: the WCS cannot be used ({reason}); no sky positions'
+            warnings.warn(msg, AstrosieveWarning, stacklevel=2)
+            return None
+    return wcs if wcs.has_celestial else None
+
+
+def _raw_mask(
+    instrument: str, detector: str, shape: tuple[int, int], extver: int
+) -> np.ndarray | None:
+    """Return `True` on the overscan of a full-frame RAW image."""
+    area = _RAW_AREAS.get((instrument, detector, shape, extver))
+    if area is None:
+        return None
+    mask = np.ones(shape, dtype=bool)
+    for columns in area[1]:
+        mask[area[0], columns] = False
+    return mask
+
+
+def _text(header: fits.Header, *keys: str) -> str:
+    for key in keys:
+        value = str(header.get(key, '')).strip()
+        if value and not value.upper().startswith('CLEAR'):
+            return value
+    return ''
+
+
+def _read_chip(hdus: fits.HDUList, hdu: fits.ImageHDU, path: Path) -> Chip:
+    """Read one image HDU with what belongs to it."""
+    header = hdus[0].header.copy(strip=True)
+    header.update(hdu.header)
+    name = f'{path.name}[{hdu.name},{hdu.ver}]'
+    sci = _plane(hdu, path)
+    shape = (sci.shape[0], sci.shape[1])
+    instrument = _text(header, 'INSTRUME').upper()
+    detector = _text(header, 'DETECTOR').upper()
+
+    try:
+        unit = parse_unit(header.get('BUNIT'))
+    except ValueError as error:
+        msg = f'{name}: BUNIT: {error}; ignored'
+        warnings.warn(msg, AstrosieveWarning, stacklevel=2)
+        unit = None
+    if unit is None and instrument == 'WFPC2':
+        unit = PixelUnit('DN')  # calwp2 writes DN and, in old files, no BUNIT
+
+    err = dq = None
+    mask = _raw_mask(instrument, detector, shape, hdu.ver)
+    if hdu.name == 'SCI':
+        err = _companion(hdus, 'ERR', hdu.ver, shape, path)
+        dq = _companion(hdus, 'DQ', hdu.ver, shape, path)
+        weight = _companion(hdus, 'WHT', hdu.ver, shape, path)
+        if weight is not None:
+            empty = ~(weight > 0)
+            mask = empty if mask is None else mask | empty
+    if dq is None and instrument == 'WFPC2':
+        dq = _wfpc2_dq(path, hdu.ver, shape)
+    exptime = _number(header.get('EXPTIME'))
+    if unit is not None and unit.per_second:
+        exptime = _number(header.get('SAMPTIME'), exptime)
+    return Chip(
+        sci=sci,
+        path=path,
+        extname=hdu.name or 'PRIMARY',
+        extver=hdu.ver,
+        err=err,
+        dq=dq,
+        mask=mask,
+        unit=unit,
+        gain=_gain(header, instrument),
+        exptime=exptime,
+        wcs=_wcs(hdu.header, hdus, name),
+        instrument=instrument,
+        detector=detector,
+        # FILTER1 of WFPC2 is the number of a wheel's slot.
+        filter_name=_text(header, 'FILTER', 'FILTNAM1', 'FILTER1', 'FILTER2'),
+        header=header,
+    )

@@ -1,0 +1,1 @@
+"""Networks in: cards, weights, and what they say."""

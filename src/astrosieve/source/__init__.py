@@ -1,0 +1,1 @@
+"""Is a detection a star, a cosmic ray, a diffraction spike ...?"""

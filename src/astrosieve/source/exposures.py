@@ -1,0 +1,423 @@
+"""Classified source catalogues of whole exposures: detect, classify, collect."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.table import QTable, Row, Table, vstack
+
+from astrosieve.exceptions import AstrosieveWarning, CatalogError
+from astrosieve.flags import CLASS_FLAGS
+from astrosieve.images.background import measure_background
+from astrosieve.images.dq import dq_to_mask
+from astrosieve.images.exposures import Chip, read_chips
+from astrosieve.images.pixels import spoilt_pixels
+from astrosieve.images.psf import estimate_fwhm
+from astrosieve.images.units import PixelUnit, electron_scale, parse_unit
+from astrosieve.models.registry import Model, load_model
+from astrosieve.source.classify import Explanation, classify_sources, explain_source
+from astrosieve.source.finders import detect
+from astrosieve.tables.catalogs import UNSCORED, add_classes, fill_masked, positions
+
+__all__ = [
+    'DEFAULT_FWHM',
+    'ClassifyOptions',
+    'chip_fwhm',
+    'classify_chip',
+    'classify_exposure',
+    'explain_row',
+]
+
+# FWHM in pixels about the middle of each camera's filters: what a measurement is
+# held against, not a calibration.
+_NOMINAL_FWHM = {
+    ('WFC3', 'UVIS'): 1.8,
+    ('WFC3', 'IR'): 1.15,
+    ('ACS', 'WFC'): 2.0,
+    ('ACS', 'HRC'): 2.3,
+    ('WFPC2', '1'): 1.6,
+    ('WFPC2', ''): 1.4,
+}
+DEFAULT_FWHM = 2.0
+"""Width that finders take, pixels, where that of the PSF is not known."""
+
+_NO_DETECTIONS = QTable({'id': [0], 'x_centroid': [0.0], 'y_centroid': [0.0]})[:0]
+
+
+@dataclass(frozen=True)
+class ClassifyOptions:
+    """
+    How exposures are searched and classified.
+
+    Parameters
+    ----------
+    finder : str
+        Name in the registry of finders.
+    fwhm : float or None
+        FWHM of the point-spread function, pixels; None estimates it.
+    nsigma : float
+        Detection threshold in units of the sky's noise.
+    unit, gain, exptime
+        What to use in place of the header's.
+    model : str or `~astrosieve.models.registry.Model`
+        Name, path, or a loaded model.
+    operating_point : str or None
+        Named threshold of the model.
+    prior : dict of str to float
+        Expected mix of classes.
+    cosmic_ray_hint : bool
+        Whether the cosmic-ray bits of DQ count.
+    columns : tuple of str or None
+        Position columns of given catalogues.
+    origin : float
+        Coordinate of the first pixel's centre in given catalogues.
+    """
+
+    finder: str = 'dao'
+    fwhm: float | None = None
+    nsigma: float = 5.0
+    unit: str | None = None
+    gain: float | None = None
+    exptime: float | None = None
+    model: str | Model = 'source'
+    operating_point: str | None = None
+    prior: Mapping[str, float] = field(default_factory=dict)
+    cosmic_ray_hint: bool = True
+    columns: tuple[str, str] | None = None
+    origin: float = 0
+
+
+def chip_fwhm(
+    chip: Chip, fwhm: float | None = None, *, spoilt: np.ndarray | None = None
+) -> float | None:
+    """
+    Return the FWHM to use for a chip.
+
+    Parameters
+    ----------
+    chip : `~astrosieve.images.exposures.Chip`
+        The chip.
+    fwhm : float, optional
+        Returned as it is when given.
+    spoilt : 2D `~numpy.ndarray`, optional
+        Pixels to leave out.
+
+    Returns
+    -------
+    fwhm : float or None
+        Pixels: the estimate from the image, unless it is implausible for a
+        camera that is known, whose nominal width is then used. None where the
+        width is neither given, nor measurable, nor known.
+    """
+    if fwhm is not None:
+        return fwhm
+    measured = estimate_fwhm(chip.sci, spoilt=spoilt)
+    nominal = _NOMINAL_FWHM.get((chip.instrument, chip.detector)) or _NOMINAL_FWHM.get(
+        (chip.instrument, '')
+    )
+    if nominal is None:
+        return measured
+    plausible = measured is not None and 0.75 < measured / nominal < 1.5
+    return measured if plausible else nominal
+
+
+def _kernel_width(chip: Chip, fwhm: float | None) -> float:
+    """Return the width that finders are given; a guess is said to be one."""
+    if fwhm is not None:
+        return fwhm
+    msg = (
+        f'{chip.name}: too few stars to estimate the width of the PSF; the finder '
+        f'takes {DEFAULT_FWHM} pixels. Give fwhm= (--fwhm)'
+    )
+    warnings.warn(msg, AstrosieveWarning, stacklevel=3)
+    return DEFAULT_FWHM
+
+
+def _chip_spoilt(chip: Chip) -> np.ndarray | None:
+    no_signal = (
+        None if chip.dq is None else dq_to_mask(chip.dq, chip.dq_meaning.no_signal)
+    )
+    return spoilt_pixels(chip.sci, mask=chip.mask, no_signal=no_signal)
+
+
+def _detect(
+    chip: Chip,
+    options: ClassifyOptions,
+    fwhm: float,
+    unit: PixelUnit | None,
+    spoilt: np.ndarray | None,
+) -> Table:
+    """Return a finder's detections, an empty table where there are none."""
+    background = measure_background(chip.sci, spoilt=spoilt)
+    if not background.noise > 0:
+        what = (
+            'one value only' if background.noise == 0 else 'no finite, unmasked pixel'
+        )
+        msg = f'{chip.name}: the image has {what}: nothing can be detected'
+        warnings.warn(msg, AstrosieveWarning, stacklevel=4)
+        return _NO_DETECTIONS.copy()
+    scale, _ = electron_scale(
+        unit,
+        gain=options.gain or chip.gain,
+        exptime=options.exptime or chip.exptime,
+    )
+    found = detect(
+        chip.sci,
+        options.finder,
+        fwhm=fwhm,
+        nsigma=options.nsigma,
+        scale=scale,
+        spoilt=spoilt,
+        background=background,
+    )
+    return _NO_DETECTIONS.copy() if found is None else QTable(found)
+
+
+def _add_sky(table: Table, chip: Chip, xy: np.ndarray) -> Table:
+    """Return a copy with ``sky_centroid`` where the chip has a WCS."""
+    if chip.wcs is None or 'sky_centroid' in table.colnames:
+        return table
+    table = table.copy()
+    table['sky_centroid'] = chip.wcs.pixel_to_world(xy[:, 0], xy[:, 1])
+    return table
+
+
+def classify_chip(
+    chip: Chip, options: ClassifyOptions, catalog: Table | None = None
+) -> Table:
+    """
+    Detect and classify the sources of one chip.
+
+    Parameters
+    ----------
+    chip : `~astrosieve.images.exposures.Chip`
+        The chip.
+    options : `ClassifyOptions`
+        How.
+    catalog : `~astropy.table.Table`, optional
+        Detections to classify in place of the finder's.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        As from `~astrosieve.source.classify.classify_sources`, with ``sky_centroid``
+        where there is a WCS, and ``extver``.
+    """
+    unit = parse_unit(options.unit) if options.unit else chip.unit
+    spoilt = _chip_spoilt(chip)
+    fwhm = chip_fwhm(chip, options.fwhm, spoilt=spoilt)
+    if catalog is None:
+        catalog = _detect(chip, options, _kernel_width(chip, fwhm), unit, spoilt)
+        columns, origin = None, 0.0
+        found_by: dict[str, Any] = {'finder': options.finder, 'nsigma': options.nsigma}
+    else:
+        columns, origin = options.columns, options.origin
+        found_by = {'finder': 'catalog'}
+    xy = positions(catalog, columns=columns, origin=origin)
+    table = classify_sources(
+        chip.sci,
+        _add_sky(catalog, chip, xy),
+        mask=chip.mask,
+        dq=chip.dq,
+        fwhm=fwhm,
+        columns=columns,
+        origin=origin,
+        extver=chip.extver,
+        **_chip_options(chip, options),
+    )
+    options_used = json.loads(table.meta['options'])
+    table.meta['options'] = json.dumps({**found_by, **options_used})
+    return table
+
+
+def classify_exposure(
+    path: str | Path,
+    options: ClassifyOptions | None = None,
+    *,
+    ext: str | None = None,
+    catalog: Table | None = None,
+    on_chip: Callable[[Chip, Table], None] | None = None,
+) -> Table:
+    """
+    Detect and classify the sources of an exposure, chip by chip.
+
+    Parameters
+    ----------
+    path : path-like
+        FITS file.
+    options : `ClassifyOptions`, optional
+        How.
+    ext : str, optional
+        Extension as 'SCI,1'; by default each SCI extension.
+    catalog : `~astropy.table.Table`, optional
+        Detections to classify in place of the finder's. A column ``extver``
+        says which chip a row is of; without it there must be one chip only.
+    on_chip : callable, optional
+        Called with each chip and its table, while the chip is in memory.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        Detections of all chips; those of ``catalog`` in its order, those of a
+        finder in its order, chip after chip, with ``id`` from 1.
+
+    Raises
+    ------
+    ExposureError
+        If the file cannot be read.
+    CatalogError
+        If the catalogue does not fit the exposure.
+    """
+    options = options or ClassifyOptions()
+    if not isinstance(options.model, Model):
+        options = replace(options, model=load_model(options.model))
+    tables, rows = [], []
+    left = None if catalog is None else np.ones(len(catalog), dtype=bool)
+    for chip, mine in _chips_with_rows(path, ext, catalog):
+        part = None if catalog is None or mine is None else catalog[mine]
+        table = classify_chip(chip, options, part)
+        if on_chip is not None:
+            on_chip(chip, table)
+        tables.append(table)
+        if left is not None and mine is not None:
+            left[mine] = False
+            rows.append(mine)
+    if catalog is None or left is None:
+        table = _stack(tables)
+        table['id'] = np.arange(1, len(table) + 1)
+        return table
+    if left.any():
+        rest = np.flatnonzero(left)
+        tables.append(_not_done(catalog[rest], options, tables[0]))
+        rows.append(rest)
+    table = _stack(tables)[np.argsort(np.concatenate(rows))]
+    if 'id' not in catalog.colnames:
+        table['id'] = np.arange(1, len(table) + 1)
+    return table
+
+
+def explain_row(
+    path: str | Path, row: Row, options: ClassifyOptions, *, ext: str | None = None
+) -> Explanation:
+    """
+    Explain the class of one row of `classify_exposure`'s table.
+
+    Parameters
+    ----------
+    path : path-like
+        FITS file.
+    row : `~astropy.table.Row`
+        With ``x_centroid``, ``y_centroid``, ``extver``.
+    options : `ClassifyOptions`
+        Those of the classification.
+    ext : str, optional
+        That of the classification.
+
+    Returns
+    -------
+    explanation : `~astrosieve.source.classify.Explanation`
+
+    Raises
+    ------
+    CatalogError
+        If the row could not be scored.
+    """
+    for chip in read_chips(path, ext):
+        if chip.extver == row['extver']:
+            fwhm = chip_fwhm(chip, options.fwhm, spoilt=_chip_spoilt(chip))
+            return explain_source(
+                chip.sci,
+                (float(row['x_centroid']), float(row['y_centroid'])),
+                mask=chip.mask,
+                dq=chip.dq,
+                fwhm=fwhm,
+                **_chip_options(chip, options),
+            )
+    msg = f'{path}: row {row["id"]} is of chip {row["extver"]}, which was not done'
+    raise CatalogError(msg)
+
+
+def _chip_options(chip: Chip, options: ClassifyOptions) -> dict[str, Any]:
+    """Return what `~astrosieve.source.classify.classify_sources` is told of a chip."""
+    return {
+        'unit': parse_unit(options.unit) if options.unit else chip.unit,
+        'gain': options.gain or chip.gain,
+        'exptime': options.exptime or chip.exptime,
+        'model': options.model,
+        'operating_point': options.operating_point,
+        'prior': options.prior,
+        'dq_bits': chip.dq_meaning,
+        'cosmic_ray_hint': options.cosmic_ray_hint,
+    }
+
+
+def _chips_with_rows(
+    path: str | Path, ext: str | None, catalog: Table | None
+) -> Iterator[tuple[Chip, np.ndarray | None]]:
+    """Yield chips, each with the rows of the catalogue that are its own."""
+    if catalog is None:
+        for chip in read_chips(path, ext):
+            yield chip, None
+        return
+    if 'extver' not in catalog.colnames:
+        chips = iter(read_chips(path, ext))
+        chip = next(chips)
+        if next(chips, None) is not None:
+            msg = (
+                f'{path}: has several chips and the catalog no column extver; '
+                'say which chip with ext= (--ext SCI,1)'
+            )
+            raise CatalogError(msg)
+        yield chip, np.arange(len(catalog))
+        return
+    extver = fill_masked(catalog['extver'])
+    seen = np.zeros(len(catalog), dtype=bool)
+    for chip in read_chips(path, ext):
+        mine = extver == chip.extver
+        seen |= mine
+        yield chip, np.flatnonzero(mine)
+    if ext is None and not seen.all():
+        strange = sorted({f'{value:g}' for value in extver[~seen]})
+        msg = f'{path}: no chip for extver {", ".join(strange)} of the catalog'
+        raise CatalogError(msg)
+
+
+def _not_done(catalog: Table, options: ClassifyOptions, like: Table) -> Table:
+    """Return the rows of chips that were not asked for, unscored."""
+    classes = [n[2:] for n in like.colnames if n.startswith('p_')]
+    flags = CLASS_FLAGS.value('unscored', 'other_chip')
+    xy = positions(catalog, columns=options.columns, origin=options.origin)
+    table = add_classes(
+        catalog,
+        xy=xy,
+        class_names=np.full(len(catalog), UNSCORED),
+        probabilities=np.full((len(catalog), len(classes)), np.nan, dtype=np.float32),
+        classes=classes,
+        flags=np.full(len(catalog), flags, dtype=np.int32),
+        extver=None,
+    )
+    if 'sky_centroid' in like.colnames and 'sky_centroid' not in table.colnames:
+        nowhere = np.full(len(table), np.nan)
+        table['sky_centroid'] = SkyCoord(nowhere, nowhere, unit='deg')
+    return table
+
+
+def _stack(tables: Sequence[Table]) -> Table:
+    """Stack the tables of chips; their warnings and widths are kept."""
+    meta = dict(tables[0].meta)
+    texts = [text for t in tables if (text := t.meta.get('warnings'))]
+    meta['warnings'] = '; '.join(dict.fromkeys(texts))
+    widths = [t.meta['fwhm'] for t in tables if 'fwhm' in t.meta]
+    if widths:
+        meta['fwhm'] = round(float(np.mean(widths)), 4)
+    stacked = vstack(list(tables), metadata_conflicts='silent')
+    stacked.meta.clear()
+    stacked.meta.update(meta)
+    return stacked

@@ -1,0 +1,54 @@
+"""
+From an image and positions to the inputs of a network.
+
+Training and inference share what is here, so that a network never sees
+pixels prepared in another way than those it was trained on. A preprocessing
+has a versioned name, which the model card states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from astrosieve.exceptions import ModelError
+from astrosieve.source.preprocessing._base import (
+    Batch,
+    FittedPreprocessing,
+    Preprocessing,
+)
+from astrosieve.source.preprocessing.local_noise import LocalNoise, width_hypotheses
+from astrosieve.source.preprocessing.zscale_log import ZScaleLog
+
+__all__ = [
+    'Batch',
+    'FittedPreprocessing',
+    'LocalNoise',
+    'Preprocessing',
+    'ZScaleLog',
+    'get_preprocessing',
+    'width_hypotheses',
+]
+
+_PREPROCESSINGS: dict[str, Callable[[], Preprocessing]] = {
+    ZScaleLog.name: ZScaleLog,
+    LocalNoise.name: LocalNoise,
+}
+
+
+def get_preprocessing(name: str) -> Preprocessing:
+    """
+    Return a preprocessing by the name that model cards state.
+
+    Raises
+    ------
+    ModelError
+        If this version of the package does not have it.
+    """
+    if name not in _PREPROCESSINGS:
+        known = ', '.join(_PREPROCESSINGS)
+        msg = (
+            f'preprocessing {name!r} is not known here (known: {known}); '
+            'the model may need a newer astrosieve'
+        )
+        raise ModelError(msg)
+    return _PREPROCESSINGS[name]()

@@ -1,0 +1,1 @@
+"""Rows out: catalogues, coordinate files, regions."""

@@ -1,0 +1,159 @@
+"""Width of the point-spread function."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from astrosieve.images.psf import estimate_fwhm
+
+
+def gaussian(radius2: np.ndarray, fwhm: float) -> np.ndarray:
+    return np.exp(-4 * np.log(2) * radius2 / fwhm**2)
+
+
+def moffat(radius2: np.ndarray, fwhm: float, beta: float = 3.0) -> np.ndarray:
+    alpha2 = (fwhm / 2) ** 2 / (2 ** (1 / beta) - 1)
+    return (1 + radius2 / alpha2) ** -beta
+
+
+def width_on_pixels(profile, fwhm: float) -> float:
+    """Return the FWHM of a profile that pixels have widened."""
+    fine = (np.arange(25) - 12) / 25
+
+    def value(offset: float) -> float:
+        return profile(np.add.outer(fine**2, (fine + offset) ** 2), fwhm).mean()
+
+    offsets = np.linspace(0, 5, 2001)
+    values = np.array([value(offset) for offset in offsets])
+    return 2 * float(offsets[values > values[0] / 2].max())
+
+
+def field(profile, fwhm: float, *, n_stars: int = 150, seed: int = 0) -> np.ndarray:
+    """Return 400x400 pixels of stars at random places, integrated over pixels."""
+    rng = np.random.default_rng(seed)
+    image = rng.normal(50, 4, (400, 400))
+    steps = np.arange(-12, 13)
+    fine = (np.arange(5) - 2) / 5
+    grid = (steps[:, None] + fine).ravel()
+    for flux in 10 ** rng.uniform(3, 5.3, n_stars):
+        x, y = rng.uniform(14, 386, 2)
+        ix, iy = round(x), round(y)
+        radius2 = np.add.outer((grid + iy - y) ** 2, (grid + ix - x) ** 2)
+        star = profile(radius2, fwhm).reshape(25, 5, 25, 5).mean(axis=(1, 3))
+        image[iy - 12 : iy + 13, ix - 12 : ix + 13] += flux * star / star.sum()
+    return image.astype(np.float32)
+
+
+def add_hits(image: np.ndarray, n_hits: int, seed: int = 1) -> None:
+    """Add cosmic-ray-like tracks of one to eight pixels."""
+    rng = np.random.default_rng(seed)
+    for _ in range(n_hits):
+        x, y = rng.uniform(10, 390, 2)
+        angle, length = rng.uniform(0, 2 * np.pi), rng.exponential(3)
+        for step in np.arange(0, length, 0.5):
+            row = round(y + step * np.sin(angle)) % 400
+            column = round(x + step * np.cos(angle)) % 400
+            image[row, column] += rng.gamma(2, 400)
+
+
+@pytest.mark.parametrize('profile', [gaussian, moffat])
+@pytest.mark.parametrize('fwhm', [1.5, 2.0, 2.5, 3.0, 4.0])
+def test_width_in_spite_of_hits(profile, fwhm: float) -> None:
+    """Within 10 % on fields with as many hits and hot pixels as stars."""
+    image = field(profile, fwhm)
+    add_hits(image, 150)
+    rng = np.random.default_rng(2)
+    image[rng.integers(0, 400, 80), rng.integers(0, 400, 80)] += 3000
+    assert estimate_fwhm(image) == pytest.approx(
+        width_on_pixels(profile, fwhm), rel=0.1
+    )
+
+
+def test_sky_and_scale_change_nothing() -> None:
+    """The width is that of the shape, in any unit, on any sky."""
+    image = field(gaussian, 2.2)
+    expected = estimate_fwhm(image)
+    assert estimate_fwhm(image * 0.001) == pytest.approx(expected, rel=1e-3)
+    assert estimate_fwhm(image - 1000) == pytest.approx(expected, rel=1e-3)
+
+
+def test_saturated_stars_do_not_count() -> None:
+    """Flat tops leave the answer alone."""
+    image = field(gaussian, 2.2)
+    expected = estimate_fwhm(image)
+    assert estimate_fwhm(image.clip(max=5000)) == pytest.approx(expected, rel=0.05)
+
+
+def test_spoilt_pixels_do_not_count() -> None:
+    """Nor do masked pixels, and NaN costs no more than its surroundings."""
+    image = field(gaussian, 2.2)
+    expected = estimate_fwhm(image)
+    spoilt = np.zeros(image.shape, dtype=np.uint8)
+    spoilt[:, ::40] = 4
+    image[:, ::40] = 1e6
+    assert estimate_fwhm(image, spoilt=spoilt) == pytest.approx(expected, rel=0.05)
+    image[:, ::40] = np.nan
+    assert estimate_fwhm(image) == pytest.approx(expected, rel=0.05)
+
+
+def test_hits_alone_have_no_width() -> None:
+    """Where there are no stars there is no estimate."""
+    image = field(gaussian, 2.0, n_stars=0)
+    assert estimate_fwhm(image) is None
+    rng = np.random.default_rng(3)
+    image[rng.integers(0, 400, 200), rng.integers(0, 400, 200)] += 3000
+    assert estimate_fwhm(image) is None
+
+
+def test_few_stars() -> None:
+    """An estimate rests on four stars that agree, and on no fewer."""
+    found = {n: estimate_fwhm(field(gaussian, 2.0, n_stars=n)) for n in (2, 15)}
+    assert found[2] is None
+    assert found[15] == pytest.approx(2.0, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    'image',
+    [
+        np.zeros((0, 0)),
+        np.zeros((1, 1)),
+        np.ones((6, 50)),
+        np.full((50, 50), 3.0),
+        np.full((50, 50), np.nan),
+        np.arange(49.0).reshape(7, 7),
+    ],
+)
+def test_images_without_stars(image: np.ndarray) -> None:
+    """Empty, tiny and flat images have no width and give no error."""
+    assert estimate_fwhm(image) is None
+
+
+def test_galaxies_do_not_widen_the_estimate() -> None:
+    """Many extended sources of all sizes; few stars, of one width."""
+    rng = np.random.default_rng(3)
+    image = rng.normal(0, 1, (400, 400))
+    y, x = np.mgrid[:400, :400]
+    for _ in range(80):
+        x0, y0 = rng.uniform(10, 390, 2)
+        scale = rng.uniform(1.2, 3)
+        radius = np.hypot(np.hypot(x - x0, (y - y0) / rng.uniform(0.3, 1)), 0.4)
+        image += 300 * np.exp(-radius / scale)
+    for _ in range(12):
+        x0, y0 = rng.uniform(10, 390, 2)
+        image += 400 * np.exp(-((x - x0) ** 2 + (y - y0) ** 2) / (2 * 0.9**2))
+    expected = 0.9 * 2.3548
+    assert estimate_fwhm(image.astype(np.float32)) == pytest.approx(expected, rel=0.1)
+
+
+def test_hits_do_not_narrow_the_estimate() -> None:
+    """Many hits narrower than any star; few stars."""
+    rng = np.random.default_rng(4)
+    image = rng.normal(0, 1, (400, 400))
+    y, x = np.mgrid[:400, :400]
+    for n, sigma, peak in ((300, 0.5, 200), (12, 1.3, 200)):
+        for _ in range(n):
+            x0, y0 = rng.uniform(10, 390, 2)
+            image += peak * np.exp(-((x - x0) ** 2 + (y - y0) ** 2) / (2 * sigma**2))
+    expected = 1.3 * 2.3548
+    assert estimate_fwhm(image.astype(np.float32)) == pytest.approx(expected, rel=0.1)

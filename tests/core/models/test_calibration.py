@@ -1,0 +1,105 @@
+"""Probabilities and priors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from astrosieve.models.calibration import complete_prior, reweight, softmax
+
+CARD_PRIOR = {'star': 0.5, 'cosmic_ray': 0.3, 'spike': 0.2}
+CLASSES = list(CARD_PRIOR)
+
+
+def test_softmax() -> None:
+    """Rows sum to one, ratios are exponentials, and huge logits do not overflow."""
+    logits = np.array([[0, np.log(3), 0], [1e4, 1e4, -1e4]], dtype=np.float32)
+    probabilities = softmax(logits)
+    assert probabilities.dtype == np.float32
+    assert np.allclose(probabilities, [[0.2, 0.6, 0.2], [0.5, 0.5, 0]])
+
+
+def test_softmax_of_nothing() -> None:
+    """No rows in, none out."""
+    assert softmax(np.empty((0, 3), dtype=np.float32)).shape == (0, 3)
+
+
+def test_temperature_flattens() -> None:
+    """A temperature of two takes the root of the ratios."""
+    logits = np.log([[1.0, 9.0]])
+    assert np.allclose(softmax(logits, 2.0), [[0.25, 0.75]])
+
+
+@pytest.mark.parametrize(
+    ('prior', 'expected'),
+    [
+        ({}, CARD_PRIOR),
+        ({'star': 0.2}, {'star': 0.2, 'cosmic_ray': 0.48, 'spike': 0.32}),
+        (
+            {'star': 0.1, 'cosmic_ray': 0.8},
+            {'star': 0.1, 'cosmic_ray': 0.8, 'spike': 0.1},
+        ),
+        (
+            {'spike': 0.3, 'star': 0.3, 'cosmic_ray': 0.4},
+            {'star': 0.3, 'cosmic_ray': 0.4, 'spike': 0.3},
+        ),
+    ],
+)
+def test_the_rest_is_shared_as_in_the_card(prior: dict, expected: dict) -> None:
+    """Classes left out share what is left, in the card's order and proportions."""
+    complete = complete_prior(prior, CARD_PRIOR)
+    assert list(complete) == CLASSES
+    assert complete == pytest.approx(expected)
+    assert sum(complete.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ('prior', 'message'),
+    [
+        ({'galaxy': 0.5}, 'prior names galaxy; classes are star, cosmic_ray, spike'),
+        ({'star': 0}, 'prior of star must be a share between 0 and 1; got 0'),
+        ({'star': 1}, 'prior of star must be a share'),
+        ({'star': -0.1}, 'prior of star must be a share'),
+        ({'star': float('nan')}, 'prior of star must be a share'),
+        ({'star': 0.6, 'cosmic_ray': 0.4}, 'sum to 1; .* fewer must leave a rest'),
+        (
+            {'star': 0.6, 'cosmic_ray': 0.3, 'spike': 0.3},
+            r'sum to 1\.2; all classes together must give 1',
+        ),
+        ({'star': 0.1, 'cosmic_ray': 0.1, 'spike': 0.1}, r'sum to 0\.3'),
+    ],
+)
+def test_impossible_priors(prior: dict, message: str) -> None:
+    """Each message names the class or the sum."""
+    with pytest.raises(ValueError, match=message):
+        complete_prior(prior, CARD_PRIOR)
+
+
+def test_reweight_is_bayes() -> None:
+    """Odds are multiplied by the factors; classes without one keep theirs."""
+    probabilities = np.array([[0.5, 0.3, 0.2]], dtype=np.float32)
+    again = reweight(probabilities, CLASSES, factors={'cosmic_ray': 4.0})
+    assert np.allclose(again, np.array([[0.5, 1.2, 0.2]]) / 1.9)
+    assert again.dtype == np.float32
+
+
+def test_reweight_chosen_rows() -> None:
+    """Other rows stay as they are, to the bit; NaN stays NaN."""
+    rng = np.random.default_rng(3)
+    probabilities = rng.dirichlet([1, 1, 1], 5).astype(np.float32)
+    probabilities[4] = np.nan
+    rows = np.array([True, False, True, False, True])
+    again = reweight(probabilities, CLASSES, factors={'star': 0.1}, rows=rows)
+    assert np.array_equal(again[[1, 3]], probabilities[[1, 3]])
+    assert (again[[0, 2], 0] < probabilities[[0, 2], 0]).all()
+    assert np.isnan(again[4]).all()
+
+
+def test_prior_and_back() -> None:
+    """Going to another mix of classes and back changes nothing."""
+    probabilities = np.random.default_rng(4).dirichlet([1, 1, 1], 50)
+    there = {'star': 0.2, 'cosmic_ray': 3.0, 'spike': 1.5}
+    back = {name: 1 / factor for name, factor in there.items()}
+    once = reweight(probabilities, CLASSES, factors=there)
+    again = reweight(once, CLASSES, factors=back)
+    assert np.allclose(again, probabilities, atol=1e-5)

@@ -1,0 +1,82 @@
+"""Measures of a classifier."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from astrosieve.models.metrics import (
+    confusion_matrix,
+    expected_calibration_error,
+    threshold_at_completeness,
+    wilson_interval,
+)
+
+
+@pytest.mark.parametrize('confidence', [0.95, 0.68])
+@pytest.mark.parametrize(('k', 'n'), [(0, 10), (10, 10), (1, 1), (94, 100), (3, 7000)])
+def test_wilson_agrees_with_scipy(k: int, n: int, confidence: float) -> None:
+    """The interval is that of scipy's binomial test."""
+    expected = binomtest(k, n).proportion_ci(confidence, method='wilson')
+    low, high = wilson_interval(k, n, confidence=confidence)
+    assert low == pytest.approx(expected.low, abs=1e-12)
+    assert high == pytest.approx(expected.high, abs=1e-12)
+
+
+def test_wilson_of_nothing() -> None:
+    """Without a trial nothing is known; arrays work row by row."""
+    low, high = wilson_interval([0, 5], [0, 10])
+    assert (low[0], high[0]) == (0, 1)
+    assert low[1] == pytest.approx(1 - high[1])
+
+
+def test_confusion_matrix() -> None:
+    """Rows are labels, columns predictions, all classes have theirs."""
+    matrix = confusion_matrix(np.array([0, 0, 1, 1, 1]), np.array([0, 2, 1, 1, 0]), 3)
+    assert matrix.tolist() == [[1, 0, 1], [1, 2, 0], [0, 0, 0]]
+
+
+def test_confusion_matrix_of_nothing() -> None:
+    """No rows, no counts."""
+    none = np.empty(0, dtype=int)
+    assert confusion_matrix(none, none, 2).tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize('completeness', [0.01, 0.5, 0.9, 0.94, 0.99, 1.0])
+@pytest.mark.parametrize('n', [1, 2, 7, 100, 1000])
+def test_threshold_is_the_largest_that_is_complete(n: int, completeness: float) -> None:
+    """It keeps the share; the next larger score does not."""
+    scores = np.random.default_rng(n).uniform(size=n)
+    threshold = threshold_at_completeness(scores, completeness)
+    assert (scores >= threshold).mean() >= completeness - 1e-9
+    assert (scores > threshold).mean() < completeness
+
+
+def test_threshold_of_nothing() -> None:
+    """Without scores there is no threshold."""
+    assert np.isnan(threshold_at_completeness(np.empty(0), 0.9))
+
+
+def test_calibration_error_of_perfect_and_overconfident() -> None:
+    """Right at the stated rate is 0; wrong at full confidence is the gap."""
+    probabilities = np.tile([0.75, 0.25], (8, 1))
+    labels = np.array([0, 0, 0, 1] * 2)
+    assert expected_calibration_error(probabilities, labels) == pytest.approx(0)
+    sure = np.tile([1.0, 0.0], (8, 1))
+    assert expected_calibration_error(sure, labels) == pytest.approx(0.25)
+
+
+def test_calibration_error_is_weighted_by_counts() -> None:
+    """Bins count by their rows, and gaps of different bins do not cancel."""
+    probabilities = np.array([[1.0, 0.0]] * 3 + [[0.6, 0.4]])
+    labels = np.array([0, 0, 1, 0])
+    assert expected_calibration_error(probabilities, labels) == pytest.approx(
+        (1 + 0.4) / 4
+    )
+
+
+def test_calibration_error_of_nothing() -> None:
+    """No rows, no error."""
+    none = np.empty((0, 2)), np.empty(0, dtype=int)
+    assert expected_calibration_error(*none) == 0

@@ -1,0 +1,157 @@
+"""Catalogues of whole exposures."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import QTable, Table
+from photutils.utils.exceptions import NoDetectionsWarning
+
+from astrosieve.exceptions import CatalogError
+from astrosieve.flags import CLASS_FLAGS
+from astrosieve.images.exposures import Chip, read_chips
+from astrosieve.source.exposures import ClassifyOptions, chip_fwhm, classify_exposure
+
+
+@pytest.fixture
+def options(tiny_model: Path) -> ClassifyOptions:
+    return ClassifyOptions(model=str(tiny_model), fwhm=2.4)
+
+
+def test_every_chip_is_done_with_unique_ids(
+    flc: Path, options: ClassifyOptions
+) -> None:
+    """Rows of both chips follow each other; ids count on; extver says which."""
+    table = classify_exposure(flc, options)
+    assert sorted(set(table['extver'])) == [1, 2]
+    assert list(table['id']) == list(range(1, len(table) + 1))
+    assert np.all(np.diff(table['extver']) >= 0)
+    assert json.loads(table.meta['options'])['finder'] == 'dao'
+    assert table.meta['unit'] == 'electron'
+
+
+def test_the_columns_are_those_of_the_contract(
+    flc: Path, options: ClassifyOptions
+) -> None:
+    """Positions, the finder's columns, sky, classes, flags, chip: in this order."""
+    names = classify_exposure(flc, options).colnames
+    assert names[:3] == ['id', 'x_centroid', 'y_centroid']
+    assert names[-6:] == [
+        'class_name',
+        'p_star',
+        'p_cosmic_ray',
+        'p_spike',
+        'class_flags',
+        'extver',
+    ]
+    assert names[-7] == 'sky_centroid'
+    assert {'sharpness', 'roundness1', 'flux'} <= set(names[3:-7])
+
+
+def test_stars_and_hits_of_a_chip_are_told_apart(
+    flc: Path, options: ClassifyOptions, star_field
+) -> None:
+    """Each detected star of the synthetic field is a star, each hit is not."""
+    options = replace(options, finder='peaks')  # dao drops most hits by itself
+    table = classify_exposure(flc, options, ext='SCI,1')
+    xy = np.column_stack([table['x_centroid'], table['y_centroid']])
+    names = np.asarray(table['class_name'], dtype=str)
+    for truth, expected in ((star_field.stars, True), (star_field.hits, False)):
+        distance = np.hypot(*(xy[:, None] - truth[None]).transpose(2, 0, 1))
+        found = distance.min(axis=1) < 1
+        assert found.sum() == len(truth)
+        assert np.all((names[found] == 'star') == expected)
+
+
+def test_sky_positions_are_those_of_the_chip(
+    flc: Path, options: ClassifyOptions
+) -> None:
+    """The sky position of a row is what the WCS of its own chip gives."""
+    table = classify_exposure(flc, options)
+    for chip in read_chips(flc):
+        row = table[table['extver'] == chip.extver][0]
+        sky = chip.wcs.pixel_to_world(row['x_centroid'], row['y_centroid'])
+        assert sky.separation(row['sky_centroid']).arcsec < 1e-6
+
+
+def test_rows_of_a_catalog_keep_order_and_columns(
+    flc: Path, options: ClassifyOptions
+) -> None:
+    """Rows of two chips in mixed order come back in that order, columns kept."""
+    found = classify_exposure(flc, options)
+    shuffled = found['x_centroid', 'y_centroid', 'extver'].copy()
+    order = np.random.default_rng(3).permutation(len(found))
+    shuffled = QTable(shuffled[order])
+    shuffled['mine'] = order
+    table = classify_exposure(flc, options, catalog=shuffled)
+    assert np.array_equal(table['mine'], order)
+    assert np.array_equal(table['class_name'], found['class_name'][order])
+    assert np.array_equal(table['p_star'], found['p_star'][order])
+
+
+def test_a_catalog_of_one_based_positions(flc: Path, options: ClassifyOptions) -> None:
+    """With origin 1 the same source is classified as with origin 0."""
+    found = classify_exposure(flc, options, ext='SCI,2')
+    named = Table({'X': found['x_centroid'] + 1, 'Y': found['y_centroid'] + 1})
+    options = ClassifyOptions(model=options.model, origin=1, columns=('X', 'Y'))
+    table = classify_exposure(flc, options, ext='SCI,2', catalog=named)
+    assert np.allclose(table['x_centroid'], found['x_centroid'])
+    assert np.array_equal(table['X'], named['X'])
+    assert np.array_equal(table['class_name'], found['class_name'])
+
+
+def test_several_chips_need_extver(flc: Path, options: ClassifyOptions) -> None:
+    """Without extver and ext nobody knows which chip is meant."""
+    catalog = Table({'x': [1.0], 'y': [2.0]})
+    with pytest.raises(CatalogError, match=r'no column extver.*--ext'):
+        classify_exposure(flc, options, catalog=catalog)
+
+
+def test_a_chip_that_is_not_there_is_named(flc: Path, options: ClassifyOptions) -> None:
+    """A wrong extver in a catalogue is an error that names it."""
+    catalog = Table({'x': [50.0], 'y': [50.0], 'extver': [4]})
+    with pytest.raises(CatalogError, match='no chip for extver 4'):
+        classify_exposure(flc, options, catalog=catalog)
+
+
+def test_rows_of_other_chips_keep_their_place(
+    flc: Path, options: ClassifyOptions
+) -> None:
+    """Where one chip is asked for, rows of the other stay, unscored and flagged."""
+    catalog = Table({'x': [50.0, 60.0], 'y': [50.0, 60.0], 'extver': [2, 1]})
+    table = classify_exposure(flc, options, ext='SCI,1', catalog=catalog)
+    assert list(table['extver']) == [2, 1]
+    assert table['class_name'][0] == 'unscored'
+    assert table['class_flags'][0] == CLASS_FLAGS.value('unscored', 'other_chip')
+    assert table['class_name'][1] != 'unscored'
+
+
+def test_an_empty_sky_gives_an_empty_table(
+    tmp_path: Path, options: ClassifyOptions
+) -> None:
+    """No detection: no row, all class columns."""
+    noise = np.random.default_rng(1).normal(10, 1, (64, 64)).astype(np.float32)
+    path = tmp_path / 'empty.fits'
+    fits.PrimaryHDU(noise, fits.Header({'BUNIT': 'electron'})).writeto(path)
+    options = replace(options, nsigma=50)
+    with pytest.warns(NoDetectionsWarning, match='No sources were found'):
+        table = classify_exposure(path, options)
+    assert len(table) == 0
+    assert {'class_name', 'p_star', 'class_flags', 'extver'} <= set(table.colnames)
+
+
+def test_the_width_of_the_psf_is_measured_or_nominal(star_field) -> None:
+    """It is measured; for known cameras it stays near the nominal width."""
+    data = np.tile(star_field.data, (2, 2))
+    unknown = Chip(data, Path('a.fits'))
+    assert chip_fwhm(unknown) == pytest.approx(2.4, rel=0.1)
+    assert chip_fwhm(unknown, 3.3) == 3.3
+    known = Chip(data, Path('a.fits'), instrument='WFC3', detector='IR')
+    assert chip_fwhm(known) == 1.15
+    empty = Chip(np.ones((40, 40), dtype=np.float32), Path('a.fits'))
+    assert chip_fwhm(empty) is None

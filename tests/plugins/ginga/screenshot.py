@@ -1,0 +1,59 @@
+"""
+Take the picture of the plugin at work on the bundled exposure.
+
+Run it on a screen, or without one:
+``xvfb-run -a -s "-screen 0 1600x1000x24" python tests/plugins/ginga/screenshot.py PNG``
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from astrosieve.source.demo import demo_exposure
+
+
+def main(picture: Path) -> None:
+    """Classify the exposure, select a star, label some detections, take the picture."""
+    os.environ.setdefault('QT_QPA_PLATFORM', 'xcb')
+    spec = importlib.util.spec_from_file_location(
+        'ginga_viewer', Path(__file__).with_name('viewer.py')
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules['ginga_viewer'] = module
+    spec.loader.exec_module(module)
+    with tempfile.TemporaryDirectory() as folder:
+        viewer = module.Viewer(Path(folder))
+        viewer.open(f'{demo_exposure()}[SCI,1]')
+        plugin = viewer.start()
+        plugin.classify()
+        review = plugin.it.review
+        viewer.rest(1.5)
+        plugin.view.zoom_fit()
+        plugin.view.cut_levels(-15, 120)
+        plugin.choose(plugin.w.order, 'doubtful first')
+        plugin.w.slider['cosmic_ray'].get_widget().setValue(60)
+        stars = np.flatnonzero(review.codes == review.classes.index('star'))
+        middle = np.hypot(*(review.xy[stars] - 200).T)
+        plugin.it.select(stars[[middle.argmin()]])
+        plugin.press(plugin.w.assign['star'])
+        plugin.done('explain')
+        viewer.rest(1.0)
+        viewer.root.grab().save(str(picture))
+        with Image.open(picture) as image:
+            small = image.convert('RGB').quantize(256, dither=Image.Dither.NONE)
+        small.save(picture, optimize=True)
+        assert viewer.errors.texts == []
+        viewer.quit()
+
+
+if __name__ == '__main__':
+    main(Path(sys.argv[1]))

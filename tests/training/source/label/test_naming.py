@@ -1,0 +1,551 @@
+"""What places are by the physics of the combined image, and the names of clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+pytest.importorskip('scipy')
+
+from astrosieve_training.source.label.naming import (
+    CombinedImage,
+    NamingSettings,
+    name_clusters,
+    split_mixed,
+)
+from astrosieve_training.source.label.peaks import box_sums, brightest_box
+from astrosieve_training.source.label.places import LabelError
+from astrosieve_training.source.label.regions import UNLABELLED
+
+FWHM = 2.2
+NOISE = 2.0
+SNR = (500.0, 150.0, 50.0, 15.0, 8.0)
+SETTINGS = NamingSettings()
+
+
+def gaussian(
+    shape: tuple[int, int], x: float, y: float, flux: float, fwhm: float = FWHM
+) -> np.ndarray:
+    sigma = fwhm / 2.3548
+    yy, xx = np.indices(shape)
+    radius2 = (xx - x) ** 2 + (yy - y) ** 2
+    image: np.ndarray = np.exp(-radius2 / (2 * sigma**2))
+    return flux * image / (2 * np.pi * sigma**2)
+
+
+def moved(xy: np.ndarray, x: float, y: float) -> np.ndarray:
+    there: np.ndarray = xy + np.array([x, y])
+    return there
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A combined image of known contents; positions are (N, 2), pixels."""
+
+    image: CombinedImage
+    stars: np.ndarray
+    snr: np.ndarray
+    streaks: np.ndarray
+    blobs: np.ndarray
+    empty: np.ndarray
+
+
+@pytest.fixture(scope='module')
+def scene() -> Scene:
+    """Stars of five brightnesses at all phases, streaks, galaxies, and empty sky."""
+    rng = np.random.default_rng(4)
+    shape = (640, 640)
+    data = rng.normal(100, NOISE, shape)
+    grid = np.array([(x, y) for y in range(20, 620, 25) for x in range(20, 620, 25)])
+    grid = rng.permutation(grid).astype(float)
+    stars = grid[:250] + rng.uniform(-0.5, 0.5, (250, 2))
+    snr = np.resize(SNR, len(stars))
+    for (x, y), each in zip(stars, snr, strict=True):
+        # S/N in 3x3 pixels, which hold 0.8 of the light.
+        data += gaussian(shape, x, y, each * 3 * NOISE / 0.8)
+    streaks, blobs, empty = grid[250:310], grid[310:370], grid[370:450]
+    for x, y in streaks.astype(int):
+        for step in range(-5, 6):
+            data[y + step, x + step] += 40 * NOISE
+    for x, y in blobs:  # galaxies seen from the side
+        for step in np.linspace(-6, 6, 13):
+            data += gaussian(shape, x + step, y - step / 3, 300 * NOISE, fwhm=4.0)
+    image = CombinedImage(data.astype(np.float32))
+    assert image.learn_psf(grid[:450], np.ones(450, dtype=bool)) >= 20
+    return Scene(image, stars, snr, streaks, blobs, empty)
+
+
+@pytest.mark.parametrize(
+    'given',
+    [
+        {'absent': 0.0},
+        {'present': 1.0},
+        {'psf_like': float('nan')},
+        {'blended': 1.2},
+        {'core': 0.0},
+        {'halo': -0.1},
+        {'hit': 0.0},
+        {'noise': 1.0},
+    ],
+)
+def test_settings_have_limits(given: dict[str, float]) -> None:
+    """All are shares."""
+    (name,) = given
+    with pytest.raises(LabelError, match=f'{name} must lie between 0 and 1'):
+        NamingSettings(**given)
+
+
+def test_settings_in_order() -> None:
+    """What is absent is not present, a hit not noise."""
+    with pytest.raises(LabelError, match=r'absent must not exceed .* 0.7, 0.6'):
+        NamingSettings(absent=0.7)
+    with pytest.raises(LabelError, match=r'hit must not exceed noise; got 0.9, 0.8'):
+        NamingSettings(hit=0.9)
+    assert NamingSettings(hit=0.3, noise=0.3).noise == 0.3
+
+
+class TestImage:
+    """The combined image itself."""
+
+    def test_scale_and_level_do_not_matter(self, scene: Scene) -> None:
+        """S/N of stars as given, in any unit and above any sky."""
+        rng = np.random.default_rng(0)
+        data = rng.normal(0, 1, (200, 200)) + gaussian((200, 200), 80, 90, 500.0)
+        xy = np.array([[80.0, 90.0], [30.0, 30.0]])
+        first = CombinedImage(data.astype(np.float32)).measure(xy)
+        other = CombinedImage((1e-3 * data + 7).astype(np.float32)).measure(xy)
+        assert first['snr'][0] == pytest.approx(0.82 * 500 / 3, rel=0.1)
+        assert abs(first['snr'][1]) < 3
+        for name in first.colnames:
+            np.testing.assert_allclose(first[name], other[name], atol=0.02, rtol=1e-2)
+        measured = scene.image.measure(scene.stars)
+        ratio = np.asarray(measured['snr'])[scene.snr > 40] / scene.snr[scene.snr > 40]
+        assert np.median(ratio) == pytest.approx(1, abs=0.1)
+
+    def test_nan(self, scene: Scene) -> None:
+        """What was not combined is empty, and spoils nothing else."""
+        data = scene.image.image + 100
+        data[:, 400:] = np.nan
+        image = CombinedImage(data)
+        assert np.isfinite(image.image).all()
+        assert image.noise == pytest.approx(scene.image.noise, rel=0.05)
+        left = scene.stars[:, 0] < 380
+        np.testing.assert_allclose(
+            image.measure(scene.stars[left])['snr'],
+            scene.image.measure(scene.stars[left])['snr'],
+            rtol=0.1,
+            atol=1,
+        )
+        assert (image.measure(scene.stars[scene.stars[:, 0] > 410])['snr'] == 0).all()
+
+    @pytest.mark.parametrize('value', [0.0, 17.0, np.nan])
+    def test_empty(self, value: float) -> None:
+        """An image of one value is none."""
+        with pytest.raises(LabelError, match=r'no noise: it is empty.*--combined'):
+            CombinedImage(np.full((50, 50), value, dtype=np.float32))
+
+    def test_light(self, scene: Scene) -> None:
+        """S/N above the sky: of stars what they have, of empty sky unit noise."""
+        stars = np.asarray(scene.snr > 40)
+        ratio = scene.image.light(scene.stars)[stars] / scene.snr[stars]
+        assert np.median(ratio) == pytest.approx(1, abs=0.1)
+        empty = scene.image.light(scene.empty)
+        assert empty.mean() == pytest.approx(0, abs=0.4)
+        assert empty.std() == pytest.approx(1, abs=0.2)
+        assert np.isnan(scene.image.light(np.array([[-1.0, 5.0], [5.0, 640.0]]))).all()
+
+    def test_sums(self, scene: Scene) -> None:
+        """Both boxes are those of the image above its sky."""
+        xy = np.concatenate([scene.stars, scene.empty])
+        image = scene.image.image
+        assert abs(np.median(image)) < 0.1
+        np.testing.assert_array_equal(scene.image.box_sums(xy), box_sums(image, xy))
+        np.testing.assert_array_equal(
+            scene.image.brightest_box(xy), brightest_box(image, xy)
+        )
+        np.testing.assert_allclose(
+            scene.image.light(xy), box_sums(image, xy) / (3 * scene.image.noise)
+        )
+
+    def test_noise_is_the_rings(self) -> None:
+        """Where what is around varies more than the sky, a source stands out less."""
+        rng = np.random.default_rng(3)
+        data = rng.normal(0, 1, (400, 400))
+        data[300:, 300:] += rng.normal(0, 5, (100, 100))
+        xy = np.array([(x, y) for y in range(10, 400, 15) for x in range(10, 400, 15)])
+        for x, y in xy:
+            data[y - 1 : y + 2, x - 1 : x + 2] += 20
+        image = CombinedImage(data.astype(np.float32))
+        snr = np.asarray(image.measure(xy.astype(float))['snr'])
+        light = image.light(xy.astype(float))
+        rough = (xy > 306).all(axis=1)
+        quiet = (xy < 290).any(axis=1)
+        # Of like spreads the larger is taken.
+        assert np.median(snr[quiet]) == pytest.approx(60, rel=0.12)
+        assert np.median(snr[rough]) == pytest.approx(60 / np.hypot(1, 5), rel=0.12)
+        for each in (quiet, rough):
+            assert np.median(light[each]) == pytest.approx(60, rel=0.1)
+
+    def test_offset(self, scene: Scene) -> None:
+        """How far the brightest of the central pixels is."""
+        stars = np.round(scene.stars[scene.snr > 100])
+        for shift in ((0, 0), (1, 0), (-2, 1)):
+            found = scene.image.measure(stars - shift)['offset']
+            assert np.median(found) == pytest.approx(np.hypot(*shift))
+
+
+class TestElectrons:
+    """The factor between an exposure and the combined image."""
+
+    def test_factor(self, scene: Scene) -> None:
+        """From sources alone, whatever part of the peaks are rays."""
+        rng = np.random.default_rng(1)
+        xy = np.concatenate([scene.stars, scene.empty])
+        true = 3.7 * brightest_box(scene.image.image, xy)
+        true[: len(scene.stars)] *= rng.normal(1, 0.05, len(scene.stars))
+        true[len(scene.stars) :] = 5000
+        saturated = np.zeros(len(xy), dtype=bool)
+        saturated[:40] = True
+        true[:40] *= 0.1
+        factor = scene.image.electrons_per_unit(xy, true, saturated)
+        assert factor == pytest.approx(3.7, rel=0.02)
+
+    def test_too_few(self, scene: Scene) -> None:
+        """Their number is said, with the causes."""
+        no = np.zeros(len(scene.empty), dtype=bool)
+        with pytest.raises(LabelError, match=r'only 0 peaks .* at least 10 .* aligned'):
+            scene.image.electrons_per_unit(scene.empty, np.ones(len(no)), no)
+        # Stars of another pointing.
+        there = moved(scene.stars, 11.0, 9.0)
+        no = np.zeros(len(there), dtype=bool)
+        with pytest.raises(LabelError, match='another field'):
+            scene.image.electrons_per_unit(there, np.ones(len(no)), no)
+
+
+class TestPSF:
+    """The PSF that the image shows, and what is like it."""
+
+    def test_learnt(self, scene: Scene) -> None:
+        """Its width is the stars', to a tenth, as are its pixels."""
+        assert scene.image.psf is not None
+        assert scene.image.fwhm == pytest.approx(FWHM, rel=0.1)
+        model = gaussian((11, 11), 5, 5, 1.0, fwhm=np.hypot(FWHM, 0.9))
+        model /= model[4:7, 4:7].sum()
+        assert np.abs(scene.image.psf - model).max() < 0.03
+
+    def test_too_few_stars(self, scene: Scene) -> None:
+        """Their number, and what to do."""
+        image = CombinedImage(scene.image.image)
+        with pytest.raises(LabelError, match=r'only 0 isolated stars .* richer field'):
+            image.learn_psf(scene.empty, np.ones(len(scene.empty), dtype=bool))
+        few = scene.stars[:4]
+        with pytest.raises(LabelError, match='isolated stars show the PSF'):
+            image.learn_psf(few, np.ones(4, dtype=bool))
+        with pytest.raises(LabelError, match='only 0 isolated'):
+            image.learn_psf(scene.stars, np.zeros(len(scene.stars), dtype=bool))
+
+    @pytest.mark.parametrize('snr', SNR)
+    def test_stars_are_alike(self, scene: Scene, snr: float) -> None:
+        """About 1 at any S/N and phase."""
+        likeness, _ = scene.image.compare_psf(scene.stars[scene.snr == snr])
+        assert np.median(likeness) == pytest.approx(1, abs=0.08)
+        assert (likeness > 0.7).mean() >= 0.95
+
+    def test_broad(self, scene: Scene) -> None:
+        """Round galaxies are, nearly no star is, a star with a neighbour is not."""
+        _, broad = scene.image.compare_psf(scene.stars)
+        assert not broad[scene.snr >= 150].any()
+        assert broad.mean() < 0.05
+        rng = np.random.default_rng(5)
+        data = rng.normal(0, NOISE, (500, 500))
+        xy = np.array([(x, y) for y in range(20, 490, 25) for x in range(20, 490, 25)])
+        xy = xy + rng.uniform(-0.5, 0.5, xy.shape)
+        pair = np.arange(len(xy)) % 2 == 0
+        for (x, y), star in zip(xy, pair, strict=True):
+            fwhm = FWHM if star else 3.5
+            data += gaussian(data.shape, x, y, 150 * 3 * NOISE, fwhm)
+            if star:
+                data += gaussian(data.shape, x + 3.5, y, 75 * 3 * NOISE)
+        image = CombinedImage(data.astype(np.float32))
+        image.psf = scene.image.psf
+        _, broad = image.compare_psf(xy)
+        assert broad[pair].mean() < 0.05
+        assert broad[~pair].mean() > 0.95
+
+    def test_broad_by_a_bright_star(self, scene: Scene) -> None:
+        """It may be a star and its neighbour: contested; elsewhere it is extended."""
+        rng = np.random.default_rng(6)
+        data = rng.normal(0, NOISE, (300, 300))
+        xy = np.array([(60.0, 60.0), (60.0, 200.0), (220.0, 100.0), (220.0, 230.0)])
+        for i, (x, y) in enumerate(xy):
+            data += gaussian(data.shape, x, y, 300 * 3 * NOISE, 3.5)
+            if i % 2:
+                data += gaussian(data.shape, x + 25, y, 60_000 * 3 * NOISE)
+        image = CombinedImage(data.astype(np.float32))
+        image.psf = scene.image.psf
+        places = places_at(xy)
+        named = image.name(places, np.ones(4, dtype=bool), SETTINGS, min_snr=5.0)
+        assert named['broad'].all()
+        assert (named['psf_likeness'] >= SETTINGS.psf_like).all()
+        assert named['physics'].tolist() == ['extended', UNLABELLED] * 2
+
+    def test_others_are_not(self, scene: Scene) -> None:
+        """Neither streaks nor galaxies."""
+        for xy in (scene.streaks, scene.blobs):
+            assert (scene.image.compare_psf(xy)[0] < 0.7).mean() > 0.9
+        # Beside a star, where its own core is off the centre.
+        bright = scene.stars[scene.snr == 500]
+        assert (scene.image.compare_psf(moved(bright, 3.0, 0.0))[0] < 0.6).all()
+
+    def test_halo(self, scene: Scene) -> None:
+        """Falls with the distance from a bright star; its own core does not count."""
+        bright = scene.stars[scene.snr == 500]
+        near = [
+            float(np.median(scene.image.halo(moved(bright, step, 0.0))))
+            for step in (4, 6, 8)
+        ]
+        assert near[0] > near[1] > near[2] > SETTINGS.halo
+        assert np.median(scene.image.halo(bright)) < 0.01
+
+    def test_halo_without_bright_stars(self, scene: Scene) -> None:
+        """There is none."""
+        rng = np.random.default_rng(0)
+        image = CombinedImage(rng.normal(0, 1, (60, 60)).astype(np.float32))
+        image.psf = scene.image.psf
+        assert (image.halo(np.array([[30.0, 30.0], [3.0, 3.0]])) == 0).all()
+
+
+def places_at(
+    xy: np.ndarray,
+    share: float = 1.0,
+    *,
+    saturated: bool = False,
+    off_core: float = np.nan,
+    bled: int = 0,
+) -> Table:
+    n = len(xy)
+    return Table(
+        {
+            'x': xy[:, 0],
+            'y': xy[:, 1],
+            'share': np.full(n, share),
+            'saturated': np.full(n, saturated),
+            'off_core': np.full(n, off_core),
+            'bled': np.full(n, bled, dtype=np.int32),
+        }
+    )
+
+
+def physics(
+    scene: Scene,
+    places: Table,
+    *,
+    again: bool = True,
+    settings: NamingSettings = SETTINGS,
+    min_snr: float = 5.0,
+) -> np.ndarray:
+    found = np.full(len(places), again)
+    named = scene.image.name(places, found, settings, min_snr=min_snr)
+    return np.asarray(named['physics'], dtype=str)
+
+
+class TestName:
+    """Names of places."""
+
+    def test_names(self, scene: Scene) -> None:
+        """By share, likeness and halo, in this order."""
+        bright = scene.stars[scene.snr == 500]
+        stars = scene.stars[scene.snr >= 50]
+        for xy, share, again, expected in (
+            (stars, 1.0, True, 'star'),
+            (stars, 1.0, False, 'star'),
+            (stars, 0.5, True, UNLABELLED),
+            (stars, 0.1, True, 'cosmic_ray'),
+            (scene.empty, 0.01, False, 'cosmic_ray'),
+            (scene.blobs, 1.0, True, 'extended'),
+            (scene.blobs, 1.0, False, UNLABELLED),
+            (moved(bright, 4.0, 0.0), 1.0, False, 'spike'),
+            (moved(bright, 4.0, 0.0), 1.0, True, 'spike'),
+        ):
+            names = physics(scene, places_at(xy, share), again=again)
+            assert (names == expected).mean() > 0.9, expected
+
+    def test_columns(self, scene: Scene) -> None:
+        """What decided is returned."""
+        xy = np.concatenate([scene.stars, scene.blobs])
+        again = np.ones(len(xy), dtype=bool)
+        named = scene.image.name(places_at(xy), again, SETTINGS, min_snr=5.0)
+        columns = {'snr', 'psf_likeness', 'broad', 'halo', 'physics'}
+        assert set(named.colnames) == columns
+        np.testing.assert_array_equal(named['snr'], scene.image.measure(xy)['snr'])
+        likeness, broad = scene.image.compare_psf(xy)
+        np.testing.assert_array_equal(named['psf_likeness'], likeness)
+        np.testing.assert_array_equal(named['broad'], broad)
+        np.testing.assert_array_equal(named['halo'], scene.image.halo(xy))
+
+    def test_stars_stand_out(self, scene: Scene) -> None:
+        """What is like the PSF is a star only with enough S/N above its ring."""
+        faint = scene.stars[scene.snr == 8]
+        snr = np.asarray(scene.image.measure(faint)['snr'])
+        likeness, broad = scene.image.compare_psf(faint)
+        alike = (likeness >= SETTINGS.psf_like) & ~broad
+        assert alike.sum() > 25
+        for min_snr in (3.0, 7.0, 30.0):
+            star = physics(scene, places_at(faint), min_snr=min_snr) == 'star'
+            np.testing.assert_array_equal(star, alike & (snr >= min_snr))
+        spike = scene.image.halo(faint) > SETTINGS.halo
+        for again, other in ((True, 'extended'), (False, UNLABELLED)):
+            names = physics(scene, places_at(faint), again=again, min_snr=30.0)
+            np.testing.assert_array_equal(names, np.where(spike, 'spike', other))
+
+    @pytest.mark.parametrize(
+        ('widths', 'pixels', 'expected'),
+        [
+            (0.0, 0.0, 'star'),
+            (0.74, 0.0, 'star'),
+            (0.0, 6.9, 'star'),
+            (0.74, 6.9, 'star'),
+            # Too much has run: the middle of the charge need not be the star's.
+            (0.0, 7.1, UNLABELLED),
+            (0.76, 0.0, UNLABELLED),
+            (1.49, 0.0, UNLABELLED),
+            (1.49, 99.0, UNLABELLED),
+            (1.51, 0.0, 'spike'),
+            (30.0, 0.0, 'spike'),
+            (1.51, 99.0, 'spike'),
+        ],
+    )
+    def test_saturated(
+        self, scene: Scene, widths: float, pixels: float, expected: str
+    ) -> None:
+        """By the place in the charge, in widths of the PSF, whatever it looks like."""
+        fwhm = scene.image.fwhm
+        off_core, bled = widths * fwhm, round(pixels * fwhm**2)
+        bright = scene.stars[scene.snr == 500]
+        for xy in (bright, scene.blobs, scene.empty, moved(bright, 4.0, 0.0)):
+            for again in (True, False):
+                places = places_at(xy, saturated=True, off_core=off_core, bled=bled)
+                names = physics(scene, places, again=again, min_snr=1e6)
+                assert set(names) == {expected}
+
+    def test_saturated_once(self, scene: Scene) -> None:
+        """A ray that saturates is one, and what is contested stays so."""
+        for off_core in (0.0, 2.5, 9.0):
+            for share, expected in ((0.1, 'cosmic_ray'), (0.5, UNLABELLED)):
+                places = places_at(
+                    scene.stars, share, saturated=True, off_core=off_core, bled=9
+                )
+                assert set(physics(scene, places)) == {expected}
+
+    def test_core_is_the_settings(self, scene: Scene) -> None:
+        """Another limit moves both."""
+        settings = NamingSettings(core=0.5)
+        for widths, expected in ((0.49, 'star'), (0.7, UNLABELLED), (1.01, 'spike')):
+            places = places_at(
+                scene.stars, saturated=True, off_core=widths * scene.image.fwhm
+            )
+            assert set(physics(scene, places, settings=settings)) == {expected}
+
+    def test_none(self, scene: Scene) -> None:
+        """No place, no row."""
+        assert len(physics(scene, places_at(np.empty((0, 2))))) == 0
+
+
+def blobs(*counts: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return points of blobs far from each other, and their numbers."""
+    rng = np.random.default_rng(6)
+    points = [rng.normal((20 * i, 0), 1.0, (n, 2)) for i, n in enumerate(counts)]
+    return np.concatenate(points), np.repeat(np.arange(len(counts)), counts)
+
+
+class TestSplit:
+    """Clusters of several kinds."""
+
+    def test_divides(self) -> None:
+        """Halves of one cluster become two, the largest first."""
+        points, _ = blobs(600)
+        names = np.where(points[:, 0] > 0.4, 'star', 'cosmic_ray')
+        found = split_mixed(
+            points, np.zeros(600, dtype=int), names, n_neighbors=15, min_size=30
+        )
+        assert set(found) == {0, 1}
+        assert (found == 0).sum() >= (found == 1).sum()
+        assert ((found == 1) == (names == 'star')).mean() > 0.93
+
+    def test_pure_clusters_stay(self) -> None:
+        """But are numbered by size."""
+        points, numbers = blobs(100, 300, 200)
+        names = np.array(['star', 'cosmic_ray', 'star'])[numbers]
+        found = split_mixed(points, numbers, names, n_neighbors=15, min_size=30)
+        np.testing.assert_array_equal(found, np.array([2, 0, 1])[numbers])
+
+    def test_scattered_members_join(self) -> None:
+        """A tenth that lies everywhere makes no part."""
+        points, numbers = blobs(500)
+        names = np.full(500, 'star', dtype='U12')
+        names[::10] = 'spike'
+        found = split_mixed(points, numbers, names, n_neighbors=15, min_size=30)
+        assert (found == 0).all()
+
+    def test_small_parts_join(self) -> None:
+        """What is less than the smallest part stays with its cluster."""
+        points, numbers = blobs(400)
+        names = np.full(400, 'star', dtype='U12')
+        corner = np.argsort(points[:, 0])[-25:]
+        names[corner] = 'spike'
+        for min_size, parts in ((30, 1), (10, 2)):
+            found = split_mixed(
+                points, numbers, names, n_neighbors=7, min_size=min_size
+            )
+            assert len(set(found)) == parts
+
+    def test_small_clusters_stay(self) -> None:
+        """A cluster smaller than the smallest part is none the less one."""
+        points, numbers = blobs(100, 12)
+        names = np.array(['star', 'spike'])[numbers]
+        found = split_mixed(points, numbers, names, n_neighbors=15, min_size=30)
+        np.testing.assert_array_equal(found, numbers)
+        names[-5:] = 'star'
+        found = split_mixed(points, numbers, names, n_neighbors=3, min_size=30)
+        np.testing.assert_array_equal(found, numbers)
+
+    def test_unlabelled_do_not_vote(self) -> None:
+        """They go with what is around them."""
+        points, numbers = blobs(400)
+        names = np.full(400, 'star', dtype='U12')
+        names[np.random.default_rng(0).permutation(400)[:200]] = UNLABELLED
+        found = split_mixed(points, numbers, names, n_neighbors=15, min_size=30)
+        assert (found == 0).all()
+        found = split_mixed(
+            points, numbers, np.full(400, UNLABELLED), n_neighbors=15, min_size=30
+        )
+        assert (found == 0).all()
+
+    def test_no_cluster(self) -> None:
+        """-1 stays -1."""
+        points, numbers = blobs(100, 50)
+        numbers = np.where(numbers == 1, -1, 0)
+        names = np.full(150, 'star')
+        found = split_mixed(points, numbers, names, n_neighbors=15, min_size=30)
+        np.testing.assert_array_equal(found, numbers)
+        none = np.full(150, -1)
+        found = split_mixed(points, none, names, n_neighbors=15, min_size=30)
+        np.testing.assert_array_equal(found, none)
+
+
+def test_name_clusters() -> None:
+    """By most members that have a name; by none, unlabelled; -1 is no cluster."""
+    clusters = np.array([0, 0, 0, 0, 0, 1, 1, 2, 2, 2, -1])
+    names = np.array(
+        [UNLABELLED] * 3 + ['spike', 'spike'] + [UNLABELLED] * 2
+        + ['star', 'cosmic_ray', 'cosmic_ray', 'star']
+    )  # fmt: skip
+    assert name_clusters(clusters, names) == {
+        0: 'spike',
+        1: UNLABELLED,
+        2: 'cosmic_ray',
+    }
+    assert name_clusters(np.full(3, -1), names[:3]) == {}

@@ -1,0 +1,552 @@
+"""Training: deterministic, resumable; the export is the trained network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip('torch')
+pytest.importorskip('onnxscript')
+pytest.importorskip('scipy')
+
+from astropy.table import Table
+
+from astrosieve.exceptions import OutputError
+from astrosieve.models.cards import ModelCard
+from astrosieve.models.registry import load_model
+from astrosieve.source.preprocessing import get_preprocessing
+from astrosieve_training.source.config import SourceConfig, config_from_dict
+from astrosieve_training.source.datasets.detections import DetectionSet, balance
+from astrosieve_training.source.export import (
+    ExportError,
+    check_parity,
+    export_run,
+    parity_inputs,
+    write_model,
+)
+from astrosieve_training.source.train import runs as train_module
+from astrosieve_training.source.train.operating_points import (
+    Calibration,
+    calibrate,
+    fit_scaling,
+)
+from astrosieve_training.source.train.runs import (
+    Examples,
+    TrainingData,
+    _Loss,
+    _rate,
+    _spoil,
+    _told_widths,
+    _turned,
+    load_run,
+    predict_logits,
+    split_examples,
+    train,
+    train_run,
+)
+
+CLASSES = ('star', 'cosmic_ray', 'spike')
+
+
+def make_config(**train_values: Any) -> SourceConfig:
+    sets = {
+        name: {'n': 1, 'seed': seed, 'cameras': ['demo'], 'name': name}
+        for seed, name in enumerate(('training', 'validation', 'calibrating'))
+    }
+    values = {'epochs': 3, 'batch_size': 32, 'runs': 1, 'threads': 1, **train_values}
+    return config_from_dict({'name': 'tiny', 'seed': 5, 'train': values, **sets})
+
+
+def make_examples(n: int, seed: int = 0) -> Examples:
+    """Three kinds that are easily told apart: a blob, a dot, a diagonal."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(3, size=n)
+    y, x = np.mgrid[-5:6, -5:6]
+    kinds = np.array(
+        [np.exp(-(x**2 + y**2) / 4), (x == 0) & (y == 0), np.abs(x - y) < 1],
+        dtype=float,
+    )
+    cutouts = 0.6 * kinds[labels] + rng.normal(0.1, 0.03, (n, 11, 11))
+    return Examples(
+        {'cutouts': cutouts[:, None].astype(np.float32).clip(0, 1)},
+        labels.astype(np.int64),
+        np.full(n, 0.1, dtype=np.float32),
+        np.full(n, 2.0, dtype=np.float32),
+    )
+
+
+def make_detections(n: int, seed: int) -> DetectionSet:
+    examples = make_examples(n, seed)
+    rows = Table(
+        {
+            'label': np.array(CLASSES)[examples.labels],
+            'contested': np.zeros(n, dtype=bool),
+            'valid': np.ones(n, dtype=bool),
+            'exposure': np.full(n, f'e{seed}'),
+        }
+    )
+    return DetectionSet(examples.inputs, rows)
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished training on ready-made data in place of exposures."""
+    folder = tmp_path_factory.mktemp('train') / 'run'
+    data = TrainingData(
+        make_examples(300, 1), make_examples(100, 2), make_detections(200, 3),
+        make_detections(200, 4), {'training': {'star': 100}}, (1.7, 2.1),
+        {'noise_ratio': (0.9, 1.1), 'unusable': (0.0, 0.25)},
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_module, 'prepare', lambda *args, **kwargs: data)
+        train(make_config(), folder, progress=False)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def exported(
+    finished: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, ModelCard, float]:
+    """Folder of weights with the training exported, its card, the difference."""
+    folder = tmp_path_factory.mktemp('export') / 'weights'
+    return folder, *export_run(finished, folder)
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(bool((one[key] == other[key]).all()) for key in one)
+
+
+def test_training_is_deterministic(tmp_path: Path) -> None:
+    """The same seed gives the same parameters, another seed others."""
+    from dataclasses import replace
+
+    training, validation = make_examples(200, 1), make_examples(60, 2)
+    config = make_config(epochs=2, spoil=0.3)
+    one = train_run(training, validation, config, 0, tmp_path / 'a.pt')
+    two = train_run(training, validation, config, 0, tmp_path / 'b.pt')
+    assert same(one['best'], two['best'])
+    assert one['history'] == two['history']
+    other = replace(config, seed=6)
+    three = train_run(training, validation, other, 0, tmp_path / 'c.pt')
+    assert not same(one['best'], three['best'])
+
+
+def test_training_learns_and_leaves_torchs_generator_alone(tmp_path: Path) -> None:
+    """An easy set is learnt; the global generator is where it was."""
+    import torch
+
+    before = torch.random.get_rng_state()
+    state = train_run(
+        make_examples(400, 1), make_examples(100, 2), make_config(epochs=6), 0,
+        tmp_path / 'a.pt',
+    )  # fmt: skip
+    assert state['history'][-1]['validation_accuracy'] > 0.95
+    assert bool((torch.random.get_rng_state() == before).all())
+
+
+def test_resumed_training_equals_an_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that stops in its second epoch goes on and gives the same."""
+    training, validation = make_examples(200, 1), make_examples(60, 2)
+    config = make_config(epochs=4)
+    whole = train_run(training, validation, config, 0, tmp_path / 'whole.pt')
+
+    save = train_module._save
+    calls = []
+
+    def stop(state: dict[str, Any], path: Path) -> None:
+        calls.append(path)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        save(state, path)
+
+    monkeypatch.setattr(train_module, '_save', stop)
+    with pytest.raises(KeyboardInterrupt):
+        train_run(training, validation, config, 0, tmp_path / 'part.pt')
+    monkeypatch.setattr(train_module, '_save', save)
+    part = train_run(training, validation, config, 0, tmp_path / 'part.pt')
+    assert part['history'] == whole['history']
+    assert same(part['best'], whole['best'])
+
+
+def test_damaged_checkpoint_is_not_trusted(tmp_path: Path) -> None:
+    """A checkpoint cut short is made again; one of other settings is not used."""
+    training, validation = make_examples(100, 1), make_examples(40, 2)
+    config = make_config(epochs=1)
+    whole = train_run(training, validation, config, 0, tmp_path / 'a.pt')
+    content = (tmp_path / 'a.pt').read_bytes()
+    (tmp_path / 'a.pt').write_bytes(content[: len(content) // 2])
+    again = train_run(training, validation, config, 0, tmp_path / 'a.pt')
+    assert same(whole['best'], again['best'])
+    other = train_run(training, validation, make_config(epochs=2), 0, tmp_path / 'a.pt')
+    assert len(other['history']) == 2
+
+
+def test_one_cycle_rises_and_falls() -> None:
+    """From 4 % up to the whole after 15 % of the steps, then down to nothing."""
+    assert _rate('one-cycle', 0.0) == pytest.approx(0.04)
+    assert _rate('one-cycle', 0.15) == pytest.approx(1.0)
+    assert _rate('one-cycle', 1.0) == pytest.approx(0.0, abs=1e-12)
+    rates = [_rate('one-cycle', done) for done in np.linspace(0, 1, 201)]
+    top = int(np.argmax(rates))
+    assert top == 30
+    assert (np.diff(rates[: top + 1]) > 0).all()
+    assert (np.diff(rates[top:]) < 0).all()
+    assert {_rate('constant', done) for done in (0.0, 0.5, 1.0)} == {1.0}
+
+
+def test_schedule_and_decay_change_the_training(tmp_path: Path) -> None:
+    """Each setting reaches the optimiser."""
+    training, validation = make_examples(100, 1), make_examples(40, 2)
+    found = [
+        train_run(training, validation, make_config(**each), 0, tmp_path / f'{i}.pt')
+        for i, each in enumerate(
+            ({}, {'schedule': 'one-cycle'}, {'weight_decay': 0.5}, {'focal': 2.0})
+        )
+    ]
+    losses = {state['history'][-1]['loss'] for state in found}
+    assert len(losses) == 4
+
+
+class TestLoss:
+    """Cross-entropy, weighted by class, focal if wanted."""
+
+    def make(self) -> tuple[Any, Any]:
+        import torch
+
+        rng = np.random.default_rng(0)
+        logits = torch.from_numpy(rng.normal(0, 3, (50, 3)).astype(np.float32))
+        return logits, torch.from_numpy(rng.integers(0, 3, 50))
+
+    def test_is_cross_entropy(self) -> None:
+        """Without focus; with weights it is torch's weighted mean."""
+        import torch
+
+        logits, labels = self.make()
+        for weights in (torch.ones(3), torch.tensor([1.0, 5.0, 0.2])):
+            expected = torch.nn.functional.cross_entropy(logits, labels, weight=weights)
+            assert _Loss(weights, 0.0)(logits, labels).item() == pytest.approx(
+                expected.item(), rel=1e-6
+            )
+
+    def test_focus_is_on_what_is_wrong(self) -> None:
+        """Each cutout counts by one minus its probability, to the power."""
+        import torch
+
+        logits, labels = self.make()
+        p = torch.softmax(logits, 1).numpy()[np.arange(50), labels.numpy()]
+        expected = np.mean((1 - p) ** 2 * -np.log(p))
+        assert _Loss(torch.ones(3), 2.0)(logits, labels).item() == pytest.approx(
+            expected, rel=1e-4
+        )
+
+    @pytest.mark.parametrize(
+        'focal',
+        [1.0, 2.0],
+    )
+    def test_what_is_certain_has_a_gradient(self, focal: float) -> None:
+        """A cutout whose loss is 0 in float32 does not spoil the parameters."""
+        import torch
+
+        logits = torch.tensor([[40.0, -40.0, -40.0]], requires_grad=True)
+        _Loss(torch.ones(3), focal)(logits, torch.tensor([0])).backward()
+        assert torch.isfinite(logits.grad).all()
+
+    def test_rare_classes_count_more(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By the most frequent over them, to the given power."""
+        given = []
+
+        class Spy(_Loss):
+            def __init__(self, weights: Any, focal: float) -> None:
+                given.append(weights.tolist())
+                super().__init__(weights, focal)
+
+        monkeypatch.setattr(train_module, '_Loss', Spy)
+        examples = make_examples(200, 1)
+        rare = examples[np.flatnonzero((examples.labels > 0) | (np.arange(200) < 20))]
+        counts = np.bincount(rare.labels)
+        config = make_config(epochs=1, class_weight=0.5)
+        train_run(rare, make_examples(40, 2), config, 0, tmp_path / 'a.pt')
+        assert given[0] == pytest.approx(np.sqrt(counts.max() / counts), rel=1e-6)
+        assert max(given[0]) > 1.5
+
+
+class TestAugmentation:
+    """What an epoch changes in the inputs."""
+
+    def scales(self, n: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(3)
+        cutouts = rng.random((n, 1, 5, 5)).astype(np.float32)
+        width = np.arange(n, dtype=np.float32)[:, None]
+        return {'cutouts': cutouts, 'wide': 2 * cutouts, 'fwhm': width}
+
+    def test_images_are_turned_alike(self) -> None:
+        """All scales of a row in one of eight orientations; numbers stay."""
+        inputs = self.scales(200)
+        before = inputs['cutouts'].copy()
+        turned = _turned(inputs, np.random.default_rng(0))
+        assert np.array_equal(turned['wide'], 2 * turned['cutouts'])
+        assert np.array_equal(turned['fwhm'], inputs['fwhm'])
+        assert np.array_equal(inputs['cutouts'], before)
+        kinds = set()
+        for old, new in zip(before[:, 0], turned['cutouts'][:, 0], strict=True):
+            ways = [np.rot90(each, k) for each in (old, old[:, ::-1]) for k in range(4)]
+            same = [i for i, way in enumerate(ways) if np.array_equal(way, new)]
+            assert len(same) == 1
+            kinds.add(same[0])
+        assert kinds == set(range(8))
+
+    def widths(self, jitter: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return told over measured (2) and true (3) widths; a tenth is not known."""
+        n = 4000
+        true = np.full(n, 3.0, dtype=np.float32)
+        true[: n // 10] = np.nan
+        examples = Examples(
+            {'fwhm': np.full((n, 1), 2.0, dtype=np.float32)},
+            np.zeros(n, dtype=np.int64),
+            np.zeros(n, dtype=np.float32),
+            true,
+        )
+        told = _told_widths(examples, jitter, np.random.default_rng(0))
+        assert told.shape == (n, 1)
+        assert told.dtype == np.float32
+        return told[: n // 10, 0], told[n // 10 :, 0]
+
+    def test_half_is_told_the_true_width(self) -> None:
+        """Without jitter exactly; where it is not known, the measured one."""
+        unknown, known = self.widths(1e-9)
+        assert (unknown == 2).all()
+        assert set(known.tolist()) == {2.0, 3.0}
+        assert (known == 3).mean() == pytest.approx(0.5, abs=0.03)
+
+    def test_without_jitter_the_measured_width_is_told(self) -> None:
+        """All of them, wherever there is one."""
+        unknown, known = self.widths(0.0)
+        assert (unknown == 2).all()
+        assert (known == 2).all()
+
+    def test_what_is_not_measured_is_told_as_it_is(self) -> None:
+        """The true width stands in for one that could not be measured."""
+        examples = Examples(
+            {'fwhm': np.array([[np.nan], [2.0]], dtype=np.float32)},
+            np.zeros(2, dtype=np.int64),
+            np.zeros(2, dtype=np.float32),
+            np.full(2, 3.0, dtype=np.float32),
+        )
+        told = _told_widths(examples, 0.0, np.random.default_rng(0))
+        assert told.tolist() == [[3.0], [2.0]]
+
+    def test_told_widths_scatter(self) -> None:
+        """By a log-normal factor of the given width about the true one."""
+        _, known = self.widths(0.1)
+        logs = np.log(known[known != 2] / 3)
+        assert len(logs) == pytest.approx(1800, abs=110)
+        assert logs.mean() == pytest.approx(0, abs=0.01)
+        assert logs.std() == pytest.approx(0.1, rel=0.07)
+
+    def test_spoilt_cutouts_take_their_fill(self) -> None:
+        """The wanted share; never the centre, never more than is scored."""
+        examples = make_examples(1000, 1)
+        fill = np.arange(1000, dtype=np.float32) + 10
+        examples = Examples(examples.inputs, examples.labels, fill, examples.fwhm)
+        before = examples.inputs['cutouts'].copy()
+        spoilt = _spoil(examples, 0.3, np.random.default_rng(0))
+        assert np.array_equal(examples.inputs['cutouts'], before)
+        changed = spoilt != before
+        filled = spoilt == fill[:, None, None, None]
+        assert np.array_equal(changed, filled)
+        assert filled.any(axis=(1, 2, 3)).mean() == pytest.approx(0.3, abs=0.05)
+        assert not filled[:, 0, 5, 5].any()
+        assert filled.mean(axis=(1, 2, 3)).max() <= 0.3
+
+
+def test_balance_cuts_to_a_multiple_of_the_smallest() -> None:
+    """No class keeps more than the ratio; what is cut is told."""
+    labels = np.repeat([0, 1, 2], [100, 40, 10])
+    kept, excess = balance(labels, np.random.default_rng(0), ratio=1.5)
+    assert np.bincount(labels[kept]).tolist() == [15, 15, 10]
+    assert len(kept) + len(excess) == 150
+    assert not set(kept) & set(excess)
+    everything, _ = balance(labels, np.random.default_rng(0), ratio=0)
+    assert len(everything) == 150
+
+
+def test_published_split_moves_the_excess_to_validation() -> None:
+    """Nothing is lost, and the training part is balanced."""
+    examples = make_examples(500, 1)
+    few = np.flatnonzero((examples.labels != 2) | (np.arange(500) < 60))
+    examples = examples[few]
+    config = make_config(split='cutout')
+    training, validation = split_examples(examples, config, np.random.default_rng(0))
+    assert len(training) + len(validation) == len(examples)
+    counts = np.bincount(training.labels)
+    assert counts.max() <= 1.5 * counts.min()
+
+
+def test_scaling_recovers_temperature_and_shares() -> None:
+    """Overconfident logits of another mix are set right."""
+    rng = np.random.default_rng(0)
+    true = rng.normal(0, 2, (20_000, 3))
+    p = np.exp(true) / np.exp(true).sum(axis=1, keepdims=True)
+    labels = (p.cumsum(axis=1) < rng.random((len(p), 1))).sum(axis=1)
+    shift = np.array([1.0, 0.0, -1.0])
+    temperature, offsets = fit_scaling(
+        2 * (true + shift), labels, np.bincount(labels) / len(labels)
+    )
+    assert temperature == pytest.approx(2, abs=0.1)
+    assert offsets == pytest.approx(-2 * shift, abs=0.15)
+
+
+def test_operating_points_keep_their_promise() -> None:
+    """Thresholds are ordered, and measured with counts and intervals."""
+    rng = np.random.default_rng(1)
+    sets = [make_detections(3000, seed) for seed in (1, 2)]
+    logits = []
+    for each in sets:
+        star = np.asarray(each.rows['label']) == 'star'
+        logits.append(
+            np.column_stack([np.where(star, 2, -2) + rng.normal(0, 2, 3000), *[
+                rng.normal(0, 1, 3000) for _ in range(2)
+            ]]).astype(np.float32)
+        )  # fmt: skip
+    settings = make_config().calibration
+    found = calibrate(
+        logits[0], sets[0], logits[1], sets[1], classes=CLASSES, settings=settings
+    )
+    points = found.operating_points
+    assert set(points) == {'balanced', 'pure', 'complete'}
+    assert points['complete'].threshold < points['balanced'].threshold
+    assert points['balanced'].threshold < points['pure'].threshold
+    assert points['complete'].completeness == pytest.approx(0.99, abs=0.02)
+    assert points['pure'].purity == pytest.approx(0.99, abs=0.02)
+    low, high = points['pure'].purity_interval
+    assert low < points['pure'].purity < high
+    assert found.class_prior == dict.fromkeys(CLASSES, 1 / 3)
+    from dataclasses import asdict
+
+    assert Calibration.from_dict(json.loads(json.dumps(asdict(found)))) == found
+
+
+def test_export_gives_a_model_that_loads(
+    finished: Path, exported: tuple[Path, ModelCard, float]
+) -> None:
+    """Card, weights and manifest agree; the model predicts what torch does."""
+    weights, card, difference = exported
+    assert difference < 1e-5
+    model = load_model(weights / 'tiny-1.0.onnx')
+    assert model.card == card
+    manifest = json.loads((weights / 'manifest.json').read_text())
+    assert manifest['aliases'] == {'source': 'tiny'}
+    assert manifest['models']['tiny']['sha256'] == card.sha256
+    assert (weights / 'tiny-1.0.onnx').stat().st_size < 500_000
+    assert card.metrics['export']['cutouts'] >= 2000
+    assert card.domain == {'noise_ratio': (0.9, 1.1), 'unusable': (0.0, 0.25)}
+    assert set(card.operating_points) == {'balanced', 'pure', 'complete'}
+    run = load_run(finished)
+    inputs = parity_inputs({'cutouts': (1, 11, 11)}, 64)
+    logits = predict_logits(run.network, inputs) + np.array(run.calibration.offsets)
+    scaled = np.exp(logits / card.temperature)
+    expected = scaled / scaled.sum(axis=1, keepdims=True)
+    actual = model.predict(inputs)
+    assert actual == pytest.approx(expected, abs=1e-5)
+
+
+def test_export_fails_when_the_runtimes_differ(finished: Path, tmp_path: Path) -> None:
+    """A difference of 1e-4 writes nothing at all."""
+
+    def wrong(network: Any, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        return predict_logits(network, inputs) * 1.0001 + 1e-3
+
+    with pytest.raises(ExportError, match=r'differ by up to .*; nothing was exported'):
+        export_run(finished, tmp_path / 'weights', predict=wrong)
+    assert not (tmp_path / 'weights').exists()
+
+
+def test_parity_sees_shape_and_nan() -> None:
+    """Missing rows and NaN are differences."""
+    with pytest.raises(ExportError, match='logits'):
+        check_parity(np.zeros((2, 3)), np.zeros((1, 3)))
+    with pytest.raises(ExportError, match='differ'):
+        check_parity(np.zeros((2, 3)), np.full((2, 3), np.nan))
+    assert check_parity(np.zeros((2, 3)), np.full((2, 3), 1e-6)) == pytest.approx(1e-6)
+
+
+def test_parity_inputs_are_of_different_kinds() -> None:
+    """They are repeatable, in [0, 1] where there is one image, and not alike."""
+    shapes = {'cutouts': (1, 11, 11)}
+    cutouts = parity_inputs(shapes, 600)['cutouts']
+    assert cutouts.dtype == np.float32
+    assert np.array_equal(cutouts, parity_inputs(shapes, 600)['cutouts'])
+    assert cutouts.min() >= 0
+    assert cutouts.max() <= 1
+    assert len(np.unique(cutouts[:, 0, 5, 5])) > 400
+
+
+def test_parity_inputs_of_several_scales() -> None:
+    """Images in units of the noise reach ten thousand; a width is a width."""
+    shapes = get_preprocessing('local-noise-1').shapes
+    inputs = parity_inputs(shapes, 600)
+    assert {name: value.shape[1:] for name, value in inputs.items()} == shapes
+    assert not np.array_equal(inputs['wide'], inputs['far'])
+    peaks = inputs['cutouts'].max(axis=(1, 2, 3))
+    assert np.quantile(peaks, 0.05) < 10
+    assert 3000 < peaks.max() <= 10_000
+    assert inputs['fwhm'].min() > 1
+    assert inputs['fwhm'].max() < 6
+    assert np.ptp(inputs['fwhm']) > 3
+
+
+def test_new_version_takes_the_place_of_the_old(
+    exported: tuple[Path, ModelCard, float], tmp_path: Path
+) -> None:
+    """The old files go when the manifest no longer names them."""
+    from dataclasses import replace
+
+    weights = tmp_path / 'weights'
+    shutil.copytree(exported[0], weights)
+    card = exported[1]
+    content = (weights / 'tiny-1.0.onnx').read_bytes()
+    write_model(weights, replace(card, version='1.1'), content)
+    assert {path.name for path in weights.iterdir()} == {
+        'manifest.json', 'tiny-1.1.onnx', 'tiny-1.1.json',
+    }  # fmt: skip
+    with pytest.raises(ExportError, match='another SHA-256'):
+        write_model(weights, card, b'other')
+
+
+def test_the_default_is_what_the_task_means(
+    exported: tuple[Path, ModelCard, float], tmp_path: Path
+) -> None:
+    """The first model of a task, until another is made the default."""
+    from dataclasses import replace
+
+    weights = tmp_path / 'weights'
+    shutil.copytree(exported[0], weights)
+    card = replace(exported[1], name='second')
+    content = (weights / 'tiny-1.0.onnx').read_bytes()
+
+    def meant() -> str:
+        manifest = json.loads((weights / 'manifest.json').read_text())
+        assert set(manifest['models']) == {'tiny', 'second'}
+        return manifest['aliases']['source']
+
+    write_model(weights, card, content)
+    assert meant() == 'tiny'
+    write_model(weights, card, content, default=True)
+    assert meant() == 'second'
+    write_model(weights, exported[1], content)
+    assert meant() == 'second'
+
+
+def test_unfinished_training_cannot_be_exported(tmp_path: Path) -> None:
+    """The message says which step to run."""
+    with pytest.raises(OutputError, match='no finished training there'):
+        export_run(tmp_path, tmp_path / 'weights')

@@ -1,0 +1,287 @@
+"""Simulated exposures as files, with their truth beside them, and back."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.utils.exceptions import AstropyUserWarning
+
+from astrosieve.atomic import atomic_path
+from astrosieve.exceptions import OutputError
+from astrosieve.images.exposures import Chip, read_chips
+from astrosieve_training.simulate import (
+    PRESETS,
+    Camera,
+    Exposure,
+    Truth,
+    load_camera,
+    random_camera,
+    read_truth,
+    simulate_dithered_set,
+    vary_scene,
+)
+from astrosieve_training.source.config import (
+    ConfigError,
+    ExposurePlan,
+    ExposureSet,
+    digest,
+    load_config,
+)
+
+__all__ = [
+    'load_exposure',
+    'simulate_plan',
+    'simulator_version',
+    'write_dithered_set',
+    'write_exposures',
+]
+
+_SUFFIXES = {'flc': 'flc', 'c0m': 'c0m', 'ground': 'img'}
+# Streams of chance beside those of the exposure itself.
+_CAMERA, _SCENE = 77, 78
+
+
+@cache
+def simulator_version() -> str:
+    """Return a hash of the code and the camera files that decide an exposure."""
+    here = Path(__file__).parent
+    paths = [*here.glob('*.py'), *here.parent.glob('cameras/*.toml')]
+    return digest(*[path.read_text(encoding='utf-8') for path in sorted(paths)])
+
+
+def _camera(plan: ExposurePlan) -> Camera:
+    if plan.camera == 'random':
+        return random_camera(np.random.default_rng([plan.seed, _CAMERA]))
+    return load_camera(plan.camera)
+
+
+def simulate_plan(plan: ExposurePlan, n: int = 1) -> list[Exposure]:
+    """
+    Simulate what a plan says.
+
+    Parameters
+    ----------
+    plan : `~astrosieve_training.source.config.ExposurePlan`
+        The plan.
+    n : int, optional
+        Dithered exposures of its field.
+
+    Returns
+    -------
+    exposures : list of `~astrosieve_training.simulate.Exposure`
+    """
+    camera = _camera(plan)
+    exptime = plan.exptime or camera.exptime
+    scene = PRESETS[plan.scene]
+    if plan.vary:
+        rng = np.random.default_rng([plan.seed, _SCENE])
+        scene = vary_scene(scene, rng)
+        exptime *= float(10 ** rng.uniform(-0.7, 0.3))
+    return simulate_dithered_set(
+        camera,
+        n,
+        seed=plan.seed,
+        shape=plan.shape if plan.shape != (0, 0) else None,
+        scene=scene,
+        exptime=exptime,
+    )
+
+
+def load_exposure(plan: ExposurePlan, folder: Path) -> tuple[Chip, Truth]:
+    """
+    Return the first chip of an exposure as its file gives it, and its truth.
+
+    Parameters
+    ----------
+    plan : `~astrosieve_training.source.config.ExposurePlan`
+        The plan.
+    folder : `~pathlib.Path`
+        Where its files are, or where they are written.
+
+    Returns
+    -------
+    chip : `~astrosieve.images.exposures.Chip`
+    truth : `~astrosieve_training.simulate.Truth`
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(plan, folder)
+    ((image, truth),) = _paths(plan, folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', AstropyUserWarning)
+        chip = next(iter(read_chips(image)))
+    return chip, read_truth(truth)[0]
+
+
+def write_dithered_set(
+    plan: ExposurePlan, n: int, folder: Path
+) -> list[tuple[Path, Path]]:
+    """
+    Write dithered exposures of one field, with their truth.
+
+    Parameters
+    ----------
+    plan : `~astrosieve_training.source.config.ExposurePlan`
+        Camera, scene, time, seed and shape of all.
+    n : int
+        How many.
+    folder : `~pathlib.Path`
+        Where to; what is there with the same settings is kept.
+
+    Returns
+    -------
+    paths : list of (`~pathlib.Path`, `~pathlib.Path`)
+        Exposure and truth.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written, or one of other settings is in the way.
+    """
+    _make_folder(folder)
+    _write(plan, folder, n)
+    return _paths(plan, folder, n)
+
+
+def _paths(plan: ExposurePlan, folder: Path, n: int = 1) -> list[tuple[Path, Path]]:
+    """Return the files of a plan: of one exposure, or of n dithered ones."""
+    suffix = _SUFFIXES[_camera(plan).layout]
+    names = [plan.label] if n == 1 else [f'{plan.label}-{i}' for i in range(n)]
+    return [
+        (folder / f'{name}_{suffix}.fits', folder / f'{name}_truth.fits')
+        for name in names
+    ]
+
+
+def _is_there(path: Path, settings: dict[str, Any]) -> bool:
+    """Return whether an exposure with these settings was written whole."""
+    try:
+        found = json.loads(path.read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        msg = f'{path}: cannot be read ({error}); take it away or choose another -o'
+        raise OutputError(msg) from error
+    if found != settings:
+        msg = (
+            f'{path}: tells of an exposure made with other settings; take its files '
+            'away or choose another folder with -o'
+        )
+        raise OutputError(msg)
+    return all((path.parent / name).is_file() for name in settings['files'])
+
+
+def _write(plan: ExposurePlan, folder: Path, n: int = 1) -> bool:
+    """Write n exposures of a plan; return `False` if they were there already."""
+    paths = _paths(plan, folder, n)
+    settings = {
+        'plan': asdict(plan),
+        'camera': asdict(_camera(plan)),
+        'files': [path.name for pair in paths for path in pair],
+    }
+    settings = json.loads(json.dumps(settings))  # as it will be read
+    # The settings are written last: what they tell of is complete.
+    record = folder / f'{plan.label}.json'
+    if _is_there(record, settings):
+        return False
+    for exposure, (image, truth) in zip(simulate_plan(plan, n), paths, strict=True):
+        exposure.write_truth(truth, overwrite=True)
+        exposure.write(image, overwrite=True)
+    with atomic_path(record, overwrite=True) as temporary:
+        temporary.write_text(json.dumps(settings, indent=2) + '\n', encoding='utf-8')
+    return True
+
+
+def write_exposures(
+    config: str,
+    folder: Path,
+    *,
+    camera: str | None = None,
+    number: int | None = None,
+    seed: int | None = None,
+    scene: str | None = None,
+    exptime: float | None = None,
+    shape: tuple[int, int] | None = None,
+    dithers: int = 1,
+    progress: bool = True,
+) -> tuple[int, int]:
+    """
+    Write simulated exposures.
+
+    Parameters
+    ----------
+    config : str
+        Name or file of the configuration whose training exposures are written
+        where no camera is given.
+    folder : `~pathlib.Path`
+        Where to.
+    camera : str, optional
+        Name or file of a camera.
+    number : int, optional
+        How many; 1 with a camera, else all.
+    seed : int, optional
+        Seed of the first; the others follow.
+    scene, exptime, shape
+        With a camera: scene preset, seconds, ``(ny, nx)``.
+    dithers : int, optional
+        With a camera: dithered exposures of each field.
+    progress : bool, optional
+        Whether to show a progress bar on a terminal.
+
+    Returns
+    -------
+    written, kept : int
+        Exposures written, and exposures that were there already.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is impossible.
+    OutputError
+        If a file cannot be written, or one of other settings is in the way.
+    """
+    from tqdm import tqdm
+
+    if scene is not None and scene not in PRESETS:
+        msg = f'no scene {scene!r}; known are {", ".join(PRESETS)}'
+        raise ConfigError(msg)
+    if camera is not None:
+        if camera != 'random':
+            load_camera(camera)  # a bad one is refused before anything is done
+        chosen = ExposureSet(
+            name='simulate',
+            n=number or 1,
+            seed=seed or 0,
+            cameras=(camera,),
+            scenes=(scene or 'field',),
+            exptimes=(exptime,) if exptime else (),
+            shape=shape or (0, 0),
+        )
+        plans = chosen.plans()
+    else:
+        if scene or exptime or shape is not None or dithers > 1:
+            msg = (
+                'scene, exptime, shape and dithers go with --camera; else the file says'
+            )
+            raise ConfigError(msg)
+        training = load_config(config).training
+        plans = training.plans()[:number]
+        if seed is not None:
+            plans = [replace(p, seed=seed + i) for i, p in enumerate(plans)]
+    _make_folder(folder)
+    bar = tqdm(plans, desc='exposures', disable=None if progress else True)
+    written = sum(_write(plan, folder, dithers) for plan in bar)
+    return dithers * written, dithers * (len(plans) - written)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f'{folder}: cannot be made ({error.strerror})'
+        raise OutputError(msg) from error

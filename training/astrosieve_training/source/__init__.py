@@ -1,0 +1,1 @@
+"""The task source: networks that classify detections."""

@@ -1,0 +1,775 @@
+"""
+Configurations of networks: one TOML file per network, read into frozen dataclasses.
+
+A key that is not known is named with the nearest one that is; a value that
+cannot be is refused with the rule that it breaks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import re
+import tomllib
+import types
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from astrosieve.exceptions import AstrosieveError
+from astrosieve.source.classes import CLASSES
+
+__all__ = [
+    'CalibrationConfig',
+    'ConfigError',
+    'ExposurePlan',
+    'ExposureSet',
+    'FinderConfig',
+    'JudgeConfig',
+    'NetworkConfig',
+    'RealConfig',
+    'RivalConfig',
+    'SourceConfig',
+    'TrainConfig',
+    'TuneConfig',
+    'build_dataclass',
+    'config_from_dict',
+    'digest',
+    'list_configs',
+    'load_config',
+    'load_dataclass',
+]
+
+_CHECKS = ('phases', 'scan', 'unusual')
+_IMAGES = {'noise', 'peak', 'residual'}
+_CONTEXT = {'wide', 'far', 'fwhm'}
+_FOLDER = Path(__file__).parents[1] / 'configs' / 'source'
+_MODEL_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
+
+
+class ConfigError(AstrosieveError, ValueError):
+    """A configuration file with an unknown key or an impossible value."""
+
+
+def _require(ok: bool, name: str, value: object, rule: str) -> None:
+    if not ok:
+        msg = f'{name} must be {rule}; got {value!r}'
+        raise ConfigError(msg)
+
+
+@dataclass(frozen=True)
+class ExposurePlan:
+    """
+    One exposure to simulate: with the code's version, all that decides its pixels.
+
+    Parameters
+    ----------
+    camera, scene : str
+        Camera (name or file, or 'random' for one drawn by the seed) and scene preset.
+    exptime : float
+        Seconds; 0 for the camera's usual one.
+    seed : int
+        Seed of everything random in it.
+    shape : tuple of int
+        ``(ny, nx)`` of the chip; ``(0, 0)`` for the camera's own.
+    vary : bool
+        Whether the scene's densities and the exposure time are drawn about the given
+        ones.
+    """
+
+    camera: str
+    scene: str
+    exptime: float
+    seed: int
+    shape: tuple[int, int]
+    vary: bool = False
+
+    @property
+    def label(self) -> str:
+        """Short name, for files and tables."""
+        return f'{Path(self.camera).stem}-{self.scene}-{self.seed}'
+
+
+@dataclass(frozen=True)
+class ExposureSet:
+    """
+    A set of exposures, spread evenly over cameras, scenes and exposure times.
+
+    Parameters
+    ----------
+    name : str
+        What tables call the set.
+    n : int
+        Number of exposures.
+    seed : int
+        Exposure i has the seed ``seed + i``; sets must not share seeds.
+    cameras, scenes : tuple of str
+        Cameras (names or files, or 'random') and scene presets.
+    exptimes : tuple of float
+        Exposure times, seconds; empty for the cameras' usual ones.
+    shape : tuple of int
+        ``(ny, nx)``; ``(0, 0)`` for the cameras' own.
+    use_dq : tuple of bool
+        Whether pixels that DQ calls without signal are filled; taken in turn.
+    vary : bool
+        Whether each scene's densities and exposure time are drawn about the given
+        ones.
+    thin : int
+        Largest number of detections of a class that an exposure gives, drawn at
+        random from one detection per pixel; 0 for all.
+    """
+
+    n: int
+    seed: int
+    cameras: tuple[str, ...]
+    name: str = 'set'
+    scenes: tuple[str, ...] = ('globular',)
+    exptimes: tuple[float, ...] = ()
+    shape: tuple[int, int] = (1024, 1024)
+    use_dq: tuple[bool, ...] = (True,)
+    vary: bool = False
+    thin: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.n >= 0, f'{self.name}.n', self.n, '0 or more')
+        _require(self.seed >= 0, f'{self.name}.seed', self.seed, '0 or more')
+        _require(self.thin >= 0, f'{self.name}.thin', self.thin, '0 or more')
+        for key in ('cameras', 'scenes', 'use_dq'):
+            value = getattr(self, key)
+            _require(len(value) > 0, f'{self.name}.{key}', value, 'a list, not empty')
+        good = all(0 < t < np.inf for t in self.exptimes)
+        _require(good, f'{self.name}.exptimes', self.exptimes, 'positive numbers')
+        good = len(self.shape) == 2 and (self.shape == (0, 0) or min(self.shape) >= 64)
+        _require(good, f'{self.name}.shape', self.shape, 'two integers, 64 or more')
+
+    @property
+    def seeds(self) -> range:
+        """Seeds of the exposures."""
+        return range(self.seed, self.seed + self.n)
+
+    def plans(self) -> list[ExposurePlan]:
+        """
+        Return the exposures of the set.
+
+        Returns
+        -------
+        plans : list of `ExposurePlan`
+            Each camera in turn; scenes and times are dealt out so that each camera
+            meets each of them as evenly as ``n`` allows.
+        """
+        rng = np.random.default_rng(self.seed)
+        decks: dict[str, list[tuple[str, float]]] = {}
+        times = self.exptimes or (0.0,)
+        plans = []
+        for i in range(self.n):
+            camera = self.cameras[i % len(self.cameras)]
+            deck = decks.setdefault(camera, [])
+            if not deck:
+                pairs = [(scene, time) for scene in self.scenes for time in times]
+                deck.extend(pairs[j] for j in rng.permutation(len(pairs)))
+            scene, exptime = deck.pop()
+            plans.append(
+                ExposurePlan(
+                    camera, scene, exptime, self.seed + i, self.shape, self.vary
+                )
+            )
+        return plans
+
+
+@dataclass(frozen=True)
+class FinderConfig:
+    """
+    A finder of the registry ``astrosieve.finders`` and its threshold.
+
+    Parameters
+    ----------
+    name : str
+        Name of the finder.
+    nsigma : float
+        Threshold in units of the sky's noise.
+    """
+
+    name: str
+    nsigma: float = 5.0
+
+    def __post_init__(self) -> None:
+        _require(self.nsigma > 0, 'finders.nsigma', self.nsigma, 'positive')
+
+    @property
+    def label(self) -> str:
+        """Name and threshold, for tables."""
+        return f'{self.name}-{self.nsigma:g}'
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """
+    Form of the network.
+
+    Parameters
+    ----------
+    kind : str
+        Name of the architecture, see `astrosieve_training.source.networks`.
+    preprocessing : str
+        Name of the preprocessing, see `astrosieve.source.preprocessing`.
+    classes : tuple of str
+        Classes in the order of the outputs.
+    filters : tuple of int
+        Filters of the two convolutions ('isr2024'), or of the two stages of the
+        innermost cutout ('multiscale').
+    dense : tuple of int
+        Sizes of the dense layers before the last.
+    pooling : bool
+        Whether each convolution is followed by 2x2 max pooling ('isr2024').
+    images : tuple of str
+        What 'multiscale' makes of the innermost cutout: of 'noise', 'peak',
+        'residual'.
+    context : tuple of str
+        What else 'multiscale' looks at: of 'wide', 'far', 'fwhm'.
+    """
+
+    kind: str = 'isr2024'
+    preprocessing: str = 'zscale-log-1'
+    classes: tuple[str, ...] = ('star', 'cosmic_ray', 'spike')
+    filters: tuple[int, ...] = (32, 32)
+    dense: tuple[int, ...] = (16, 16)
+    pooling: bool = False
+    images: tuple[str, ...] = ('noise', 'peak', 'residual')
+    context: tuple[str, ...] = ('wide', 'far', 'fwhm')
+
+    def __post_init__(self) -> None:
+        good = len(self.classes) > 1 and set(self.classes) <= set(CLASSES)
+        _require(good, 'network.classes', self.classes, f'of {", ".join(CLASSES)}')
+        for key in ('filters', 'dense'):
+            value = getattr(self, key)
+            _require(
+                all(n > 0 for n in value), f'network.{key}', value, 'positive integers'
+            )
+        good = len(self.filters) == 2
+        _require(good, 'network.filters', self.filters, 'two numbers')
+        good = len(self.images) > 0 and set(self.images) <= _IMAGES
+        _require(good, 'network.images', self.images, f'of {sorted(_IMAGES)}')
+        good = set(self.context) <= _CONTEXT
+        _require(good, 'network.context', self.context, f'of {sorted(_CONTEXT)}')
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """
+    The training.
+
+    Parameters
+    ----------
+    epochs, batch_size : int
+        Passes through the training set, and cutouts per step.
+    learning_rate : float
+        Of AdamW; the highest, where there is a schedule.
+    weight_decay : float
+        Of AdamW; with 0 it is Adam.
+    schedule : {'constant', 'one-cycle'}
+        Of the learning rate (Smith & Topin 2019, SPIE 11006, 1100612).
+    class_weight : float
+        A class counts in the loss as the most frequent over it, to this power.
+    focal : float
+        Power of one minus the probability of the truth, by which each cutout counts in
+        the loss (Lin et al. 2017, ICCV, 2980); 0 for cross-entropy.
+    fwhm_jitter : float
+        Half of the cutouts are told, in place of the measured width of the PSF, the
+        true one times a log-normal factor of this width. For networks that are told.
+    runs : int
+        Independent runs; the one of lowest validation loss is taken.
+    balance : float
+        Classes are cut to this many times the smallest; 0 leaves them.
+    max_per_class : int
+        Largest number of cutouts of a class.
+    augment : bool
+        Whether each cutout is turned or mirrored at random in each epoch.
+    spoil : float
+        Share of the cutouts in which pixels are filled with sky, as the
+        preprocessing fills those that are not usable.
+    min_share : float
+        Detections whose largest component holds less are left out, besides the
+        contested ones.
+    split : {'exposure', 'cutout'}
+        Whether whole exposures are kept for validation, or each cutout is dealt
+        to either side, as published (80/20).
+    validation_share : float
+        Share of the cutouts for validation where the split is by cutout.
+    threads : int
+        Threads of torch; two wait for each other where the cores are shared.
+    """
+
+    epochs: int = 10
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: str = 'constant'
+    class_weight: float = 0.0
+    focal: float = 0.0
+    fwhm_jitter: float = 0.08
+    runs: int = 3
+    balance: float = 1.5
+    max_per_class: int = 40_000
+    augment: bool = True
+    spoil: float = 0.05
+    min_share: float = 0.6
+    split: str = 'exposure'
+    validation_share: float = 0.2
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for key in ('epochs', 'batch_size', 'runs', 'max_per_class', 'threads'):
+            value = getattr(self, key)
+            _require(value >= 1, f'train.{key}', value, '1 or more')
+        for key in ('spoil', 'min_share', 'validation_share'):
+            value = getattr(self, key)
+            _require(0 <= value < 1, f'train.{key}', value, 'a share, 0 or more')
+        _require(
+            self.learning_rate > 0, 'train.learning_rate', self.learning_rate,
+            'positive',
+        )  # fmt: skip
+        for key in ('weight_decay', 'class_weight', 'focal', 'fwhm_jitter'):
+            value = getattr(self, key)
+            _require(value >= 0, f'train.{key}', value, '0 or more')
+        good = self.focal == 0 or self.focal >= 1
+        _require(good, 'train.focal', self.focal, '0, or 1 or more')
+        good = self.schedule in ('constant', 'one-cycle')
+        _require(good, 'train.schedule', self.schedule, "'constant' or 'one-cycle'")
+        good = self.balance == 0 or self.balance >= 1
+        _require(good, 'train.balance', self.balance, '0, or 1 or more')
+        good = self.split in ('exposure', 'cutout')
+        _require(good, 'train.split', self.split, "'exposure' or 'cutout'")
+
+
+@dataclass(frozen=True)
+class RealConfig:
+    """
+    Real frames in training.
+
+    Parameters
+    ----------
+    ngc1261 : bool
+        Whether the left half of NGC 1261 F336W is in the training set.
+    repeat : int
+        How often each of its cutouts is counted.
+    """
+
+    ngc1261: bool = True
+    repeat: int = 1
+
+    def __post_init__(self) -> None:
+        _require(self.repeat >= 1, 'real.repeat', self.repeat, '1 or more')
+
+
+@dataclass(frozen=True)
+class CalibrationConfig:
+    """
+    What turns logits into probabilities, and where the operating points lie.
+
+    Parameters
+    ----------
+    shares : tuple of float
+        Mix of classes for which the probabilities hold, in the network's order, up
+        to a factor; empty for equal shares. Fewer stars make the class of highest
+        probability more careful with that name.
+    pure : float
+        Purity that the operating point 'pure' aims at.
+    complete : float
+        Completeness that the operating point 'complete' aims at.
+    """
+
+    shares: tuple[float, ...] = ()
+    pure: float = 0.99
+    complete: float = 0.99
+
+    def __post_init__(self) -> None:
+        for key in ('pure', 'complete'):
+            value = getattr(self, key)
+            _require(0 < value < 1, f'calibration.{key}', value, 'a share')
+        good = all(0 < value < np.inf for value in self.shares)
+        _require(good, 'calibration.shares', self.shares, 'positive numbers')
+
+
+def _no_exposures() -> ExposureSet:
+    return ExposureSet(n=0, seed=0, cameras=('random',), name='none')
+
+
+@dataclass(frozen=True)
+class TuneConfig:
+    """
+    Training on from the weights of a model, by labels of other exposures.
+
+    Parameters
+    ----------
+    rehearsal : `ExposureSet`
+        Simulated exposures. Their detections of classes that have no labels are seen
+        again, so that these are not forgotten (Robins 1995, Connection Science 7,
+        123): the network is to say of them what it said before (Li & Hoiem 2016,
+        ECCV, 614).
+    rehearsal_batch : int
+        So many of them in each step.
+    rehearsal_weight : float
+        Weight of the cross-entropy between the old and the new probabilities, that
+        of the labels being 1.
+    stay : float
+        Weight of the squared distance from the old parameters (Li et al. 2018, ICML,
+        2825).
+    """
+
+    rehearsal: ExposureSet = field(default_factory=_no_exposures)
+    rehearsal_batch: int = 32
+    rehearsal_weight: float = 0.5
+    stay: float = 0.0
+
+    def __post_init__(self) -> None:
+        good = self.rehearsal_batch >= 1
+        _require(good, 'tune.rehearsal_batch', self.rehearsal_batch, '1 or more')
+        for key in ('rehearsal_weight', 'stay'):
+            value = getattr(self, key)
+            _require(0 <= value < np.inf, f'tune.{key}', value, '0 or more')
+
+
+@dataclass(frozen=True)
+class RivalConfig:
+    """
+    Another network that learns from the same exposures.
+
+    Parameters
+    ----------
+    name : str
+        What tables call it.
+    network, train
+        As for the network itself.
+    """
+
+    name: str
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+@dataclass(frozen=True)
+class JudgeConfig:
+    """
+    What the network is judged on.
+
+    Parameters
+    ----------
+    sets : tuple of `ExposureSet`
+        Simulated exposures, none of them used before.
+    finders : tuple of `FinderConfig`
+        Finders whose detections are judged.
+    real : bool
+        Whether the real frames are judged as well, where they are found.
+    held_back : tuple of str
+        Sets of cameras that were kept from the training: they may leak twice as
+        much, and their calibration may be off three times as far.
+    rival : `RivalConfig` or None
+        Another network, which is trained on the same exposures and judged beside
+        this one.
+    phases : `ExposureSet` or None
+        Exposures on which the sub-pixel phases of kept stars are compared with the
+        true ones.
+    scan : `ExposureSet` or None
+        Exposures of which each pixel is asked for its class.
+    unusual : `ExposureSet` or None
+        Exposures that are smoothed, resampled, cut and so on, to see which of them
+        are recognised as unlike the training's.
+    """
+
+    sets: tuple[ExposureSet, ...] = ()
+    finders: tuple[FinderConfig, ...] = (FinderConfig('dao'), FinderConfig('peaks'))
+    real: bool = True
+    held_back: tuple[str, ...] = ()
+    rival: RivalConfig | None = None
+    phases: ExposureSet | None = None
+    scan: ExposureSet | None = None
+    unusual: ExposureSet | None = None
+
+    def __post_init__(self) -> None:
+        names = {each.name for each in self.sets}
+        good = set(self.held_back) <= names
+        _require(good, 'judge.held_back', self.held_back, f'of {sorted(names)}')
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """
+    One network for the task 'source', from simulation to judgement.
+
+    Parameters
+    ----------
+    name, version : str
+        Of the model.
+    description : str
+        One paragraph, for the card.
+    licence : str
+        For the card.
+    default : bool
+        Whether the name 'source' means this network once it is exported.
+    seed : int
+        Seed of the training.
+    limits, references : tuple of str
+        For the card.
+    network, train, tune, real, calibration, judge
+        Sections, see their classes.
+    training, validation, calibrating : `ExposureSet`
+        Exposures to train on, to choose the best parameters by, and to calibrate
+        on; none for a network that is trained on datasets of labels.
+    finders : tuple of `FinderConfig`
+        Finders whose detections are learnt.
+    """
+
+    name: str
+    training: ExposureSet = field(default_factory=_no_exposures)
+    validation: ExposureSet = field(default_factory=_no_exposures)
+    calibrating: ExposureSet = field(default_factory=_no_exposures)
+    version: str = '1.0'
+    description: str = ''
+    licence: str = 'BSD-3-Clause'
+    default: bool = False
+    seed: int = 0
+    limits: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    tune: TuneConfig = field(default_factory=TuneConfig)
+    real: RealConfig = field(default_factory=RealConfig)
+    calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
+    finders: tuple[FinderConfig, ...] = (FinderConfig('dao'), FinderConfig('peaks'))
+
+    def __post_init__(self) -> None:
+        good = bool(_MODEL_NAME.fullmatch(self.name))
+        rule = 'of letters, digits, dots, dashes and underscores'
+        _require(good, 'name', self.name, rule)
+        shares, classes = self.calibration.shares, self.network.classes
+        good = len(shares) in (0, len(classes))
+        _require(good, 'calibration.shares', shares, f'one for each of {classes}')
+        judge = self.judge
+        sets = [self.training, self.validation, self.calibrating, *judge.sets]
+        sets += filter(None, (getattr(judge, name) for name in _CHECKS))
+        sets.append(self.tune.rehearsal)
+        for i, one in enumerate(sets):
+            for other in sets[i + 1 :]:
+                if set(one.seeds) & set(other.seeds):
+                    msg = (
+                        f'the sets {one.name!r} and {other.name!r} share seeds; an '
+                        'exposure must not serve twice. Move the seed of one'
+                    )
+                    raise ConfigError(msg)
+
+    def rival(self) -> SourceConfig | None:
+        """Return the configuration of the rival, trained on the same exposures."""
+        rival = self.judge.rival
+        if rival is None:
+            return None
+        return replace(
+            self,
+            name=rival.name,
+            network=rival.network,
+            train=rival.train,
+            calibration=CalibrationConfig(),
+        )
+
+    def judged_from(self, seed: int) -> SourceConfig:
+        """Return the configuration with other exposures to judge on."""
+        judge = self.judge
+
+        def moved(exposures: ExposureSet | None) -> ExposureSet | None:
+            nonlocal seed
+            if exposures is None:
+                return None
+            first, seed = seed, seed + exposures.n
+            return replace(exposures, seed=first)
+
+        sets = tuple(filter(None, map(moved, judge.sets)))
+        others: dict[str, Any] = {n: moved(getattr(judge, n)) for n in _CHECKS}
+        return replace(self, judge=replace(judge, sets=sets, **others))
+
+
+def digest(*parts: Any) -> str:
+    """
+    Return a short hash of settings, by which cached work is recognised.
+
+    Parameters
+    ----------
+    *parts : object
+        Dataclasses, and what JSON can hold.
+
+    Returns
+    -------
+    digest : str
+        12 hexadecimal digits.
+    """
+
+    def plain(value: Any) -> Any:
+        if is_dataclass(value) and not isinstance(value, type):
+            return dataclasses.asdict(value)
+        return str(value)
+
+    text = json.dumps(parts, default=plain, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _build(kind: Any, value: Any, where: str) -> Any:
+    """Turn a TOML value into an annotated type."""
+    origin = get_origin(kind)
+    if is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, dict):
+            msg = f'{where} must be a table; got {value!r}'
+            raise ConfigError(msg)
+        return build_dataclass(kind, value, where)
+    if origin is tuple:
+        if not isinstance(value, list):
+            msg = f'{where} must be a list; got {value!r}'
+            raise ConfigError(msg)
+        inner = get_args(kind)
+        kinds = [inner[0]] * len(value) if Ellipsis in inner else list(inner)
+        if len(kinds) != len(value):
+            msg = f'{where} must have {len(kinds)} values; got {value!r}'
+            raise ConfigError(msg)
+        pairs = zip(kinds, value, strict=True)
+        return tuple(_build(k, v, f'{where}[{i}]') for i, (k, v) in enumerate(pairs))
+    if origin in (Union, types.UnionType):
+        if value is None:  # as JSON keeps it; TOML cannot say it
+            return None
+        kind = next(k for k in get_args(kind) if k is not type(None))
+        return _build(kind, value, where)
+    accepted = (int, float) if kind is float else kind
+    if isinstance(value, bool) != (kind is bool) or not isinstance(value, accepted):
+        names = {float: 'a number', int: 'an integer', str: 'a string'}
+        msg = f'{where} must be {names.get(kind, kind.__name__)}; got {value!r}'
+        raise ConfigError(msg)
+    return float(value) if kind is float else value
+
+
+def build_dataclass(kind: type, values: dict[str, Any], where: str) -> Any:
+    """
+    Build a section of a configuration.
+
+    Parameters
+    ----------
+    kind : type
+        A dataclass, whose annotations say what is allowed.
+    values : dict
+        As TOML gives it.
+    where : str
+        Name of the section for messages; empty for the whole file.
+
+    Returns
+    -------
+    section : object
+        Of ``kind``.
+
+    Raises
+    ------
+    ConfigError
+        If a key is not known, or a value cannot be.
+    """
+    hints = get_type_hints(kind)
+    known = {f.name: f for f in fields(kind)}
+    prefix = f'{where}.' if where else ''
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+            hint = f'; did you mean {near[0]!r}?' if near else ''
+            msg = f"unknown key '{prefix}{key}'{hint} Known: {', '.join(known)}"
+            raise ConfigError(msg)
+    missing = [
+        name
+        for name, f in known.items()
+        if name not in values and f.default is MISSING and f.default_factory is MISSING
+    ]
+    if missing:
+        msg = f"'{prefix}{missing[0]}' is missing"
+        raise ConfigError(msg)
+    built = {k: _build(hints[k], v, f'{prefix}{k}') for k, v in values.items()}
+    return kind(**built)
+
+
+def config_from_dict(values: dict[str, Any]) -> SourceConfig:
+    """
+    Build a configuration from plain values, as TOML and JSON give them.
+
+    Raises
+    ------
+    ConfigError
+        If a key is not known or a value cannot be.
+    """
+    config: SourceConfig = build_dataclass(SourceConfig, values, '')
+    return config
+
+
+def list_configs() -> list[str]:
+    """Return the names of the configurations that come with the package."""
+    return sorted(path.stem for path in _FOLDER.glob('*.toml'))
+
+
+def load_config(name: str | Path) -> SourceConfig:
+    """
+    Read a configuration.
+
+    Parameters
+    ----------
+    name : str or path-like
+        One of `list_configs`, or the path of a TOML file.
+
+    Returns
+    -------
+    config : `SourceConfig`
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file, it is not TOML, a key is not known or a value
+        cannot be.
+    """
+    path = Path(name)
+    if path.suffix != '.toml':
+        path = _FOLDER / f'{name}.toml'
+        if not path.is_file():
+            known = ', '.join(list_configs())
+            msg = f'no configuration {str(name)!r}; known are {known}, or give a file'
+            raise ConfigError(msg)
+    config: SourceConfig = load_dataclass(SourceConfig, path)
+    return config
+
+
+def load_dataclass(kind: type, path: Path) -> Any:
+    """
+    Read a TOML file into a dataclass.
+
+    Parameters
+    ----------
+    kind : type
+        The dataclass.
+    path : `~pathlib.Path`
+        The file, which errors name.
+
+    Returns
+    -------
+    config : object
+        Of ``kind``.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not TOML, a key is not known or a value
+        cannot be.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding='utf-8'))
+        return build_dataclass(kind, values, '')
+    except OSError as error:
+        msg = f'{path}: cannot be read ({error.strerror})'
+        raise ConfigError(msg) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f'{path}: not valid TOML ({error})'
+        raise ConfigError(msg) from error
+    except ConfigError as error:
+        msg = f'{path}: {error}'
+        raise ConfigError(msg) from error

@@ -1,0 +1,1 @@
+"""Labelled detections, simulated and real."""

@@ -1,0 +1,556 @@
+"""
+Sets of labelled detections, for training, calibration and judgement.
+
+A set holds what the networks see (the inputs that the core's preprocessing
+makes) and, row by row, the truth and what baselines need. The files of simulated
+exposures, their labelled detections, the inputs of each preprocessing and the
+columns of the baselines are cached apart, so that several networks learn from the
+same exposures, and an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import Table, vstack
+from astropy.utils.exceptions import AstropyUserWarning
+
+from astrosieve.atomic import atomic_path
+from astrosieve.flags import CLASS_FLAGS
+from astrosieve.images import psf
+from astrosieve.images.background import measure_background
+from astrosieve.images.dq import dq_to_mask
+from astrosieve.images.exposures import Chip
+from astrosieve.images.pixels import spoilt_pixels
+from astrosieve.images.units import electron_scale
+from astrosieve.models.domain import measure_traits
+from astrosieve.source.exposures import DEFAULT_FWHM, chip_fwhm
+from astrosieve.source.finders import detect
+from astrosieve.source.preprocessing import get_preprocessing
+from astrosieve.tables.catalogs import positions
+from astrosieve_training.simulate import Truth, label_positions
+from astrosieve_training.simulate.files import load_exposure, simulator_version
+from astrosieve_training.source.config import (
+    ExposurePlan,
+    ExposureSet,
+    FinderConfig,
+    digest,
+)
+
+__all__ = [
+    'ChipImage',
+    'DetectionSet',
+    'balance',
+    'data_version',
+    'detection_set',
+    'join',
+    'label_numbers',
+    'set_from_arrays',
+    'simulated_exposures',
+    'simulated_set',
+]
+
+_CACHE_VERSION = 2
+_THINNING = 79  # stream of chance
+
+Measure = Callable[[np.ndarray, np.ndarray, float, Any], Table]
+
+
+@dataclass(frozen=True)
+class DetectionSet:
+    """
+    Labelled detections with the inputs of a network.
+
+    Parameters
+    ----------
+    inputs : dict of str to `~numpy.ndarray`
+        Arrays of N rows, by the name of the network's input.
+    rows : `~astropy.table.Table`
+        N rows: ``x``, ``y``, ``finder``, ``exposure``, ``camera``, ``scene``,
+        ``fwhm`` (as measured, else NaN), ``psf_fwhm`` (true, NaN for real frames),
+        ``noise_ratio`` (see `~astrosieve.models.domain.ImageTraits`), ``label``, ``share``,
+        ``contested``, ``snr``, ``valid``, ``fill`` (value of a pixel filled with
+        sky), and more for judgement.
+    """
+
+    inputs: dict[str, np.ndarray]
+    rows: Table
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: np.ndarray) -> DetectionSet:
+        inputs = {key: value[index] for key, value in self.inputs.items()}
+        return DetectionSet(inputs, self.rows[index])
+
+    @property
+    def usable(self) -> np.ndarray:
+        """Rows that can be scored and whose label is not contested."""
+        return np.asarray(self.rows['valid'] & ~self.rows['contested'])
+
+
+def join(sets: Iterable[DetectionSet]) -> DetectionSet:
+    """Return several sets as one, with the columns that all of them have."""
+    sets = [each for each in sets if len(each)]
+    if not sets:
+        msg = 'there are no detections; the exposures are empty or too shallow'
+        raise ValueError(msg)
+    inputs = {
+        key: np.concatenate([each.inputs[key] for each in sets])
+        for key in sets[0].inputs
+    }
+    rows = vstack([each.rows for each in sets], join_type='inner')
+    return DetectionSet(inputs, rows)
+
+
+def label_numbers(rows: Table, classes: Sequence[str]) -> np.ndarray:
+    """
+    Return labels as numbers of classes.
+
+    Parameters
+    ----------
+    rows : `~astropy.table.Table`
+        With the column ``label``.
+    classes : sequence of str
+        Classes of the network.
+
+    Returns
+    -------
+    numbers : (N,) int `~numpy.ndarray`
+        -1 for labels that the network does not have.
+    """
+    labels = np.asarray(rows['label'], dtype=str)
+    numbers = np.full(len(labels), -1)
+    for number, name in enumerate(classes):
+        numbers[labels == name] = number
+    return numbers
+
+
+def balance(
+    labels: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    ratio: float = 1.5,
+    largest: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Thin out classes that are too frequent.
+
+    Parameters
+    ----------
+    labels : (N,) int `~numpy.ndarray`
+        Class numbers.
+    rng : `~numpy.random.Generator`
+        Decides which rows stay.
+    ratio : float, optional
+        A class keeps at most this many times the rows of the smallest; 0 for all.
+    largest : int, optional
+        A class keeps at most so many.
+
+    Returns
+    -------
+    kept, excess : `~numpy.ndarray`
+        Row numbers, both in ascending order.
+    """
+    counts = np.bincount(labels)
+    counts = counts[counts > 0]
+    limit = len(labels) if largest is None else largest
+    if ratio and len(counts):
+        limit = min(limit, int(ratio * counts.min()))
+    kept = [
+        rng.permutation(np.flatnonzero(labels == number))[:limit]
+        for number in np.unique(labels)
+    ]
+    keep = np.sort(np.concatenate([*kept, np.empty(0, dtype=int)]).astype(int))
+    return keep, np.setdiff1d(np.arange(len(labels)), keep)
+
+
+@dataclass(frozen=True)
+class ChipImage:
+    """
+    A chip with what is measured on it once.
+
+    Parameters
+    ----------
+    chip : `~astrosieve.images.exposures.Chip`
+        The chip.
+    spoilt : 2D uint8 `~numpy.ndarray` or None
+        As from `~astrosieve.images.pixels.spoilt_pixels`.
+    fwhm : float or None
+        FWHM of the PSF, pixels; None where it is not known.
+    """
+
+    chip: Chip
+    spoilt: np.ndarray | None
+    fwhm: float | None
+
+    @classmethod
+    def of(
+        cls, chip: Chip, *, use_dq: bool = True, fwhm: float | None = None
+    ) -> ChipImage:
+        """
+        Measure a chip.
+
+        Parameters
+        ----------
+        chip : `~astrosieve.images.exposures.Chip`
+            The chip.
+        use_dq : bool, optional
+            Whether pixels that DQ calls without signal are filled.
+        fwhm : float, optional
+            FWHM of the PSF; estimated where it is not given.
+        """
+        lost = None
+        if use_dq and chip.dq is not None:
+            lost = dq_to_mask(chip.dq, chip.dq_meaning.no_signal)
+        spoilt = spoilt_pixels(chip.sci, mask=chip.mask, no_signal=lost)
+        return cls(chip, spoilt, chip_fwhm(chip, fwhm, spoilt=spoilt))
+
+    @property
+    def kernel_width(self) -> float:
+        """Width that finders are given."""
+        return DEFAULT_FWHM if self.fwhm is None else self.fwhm
+
+    def find(self, finders: Sequence[FinderConfig]) -> Table:
+        """Return ``x``, ``y``, ``finder`` of all that the finders find."""
+        chip = self.chip
+        background = measure_background(chip.sci, spoilt=self.spoilt)
+        scale, _ = electron_scale(chip.unit, gain=chip.gain, exptime=chip.exptime)
+        found = [np.empty((0, 2))]
+        names: list[str] = []
+        for finder in finders:
+            with warnings.catch_warnings():
+                warnings.simplefilter('ignore', AstropyUserWarning)
+                table = detect(
+                    chip.sci,
+                    finder.name,
+                    fwhm=self.kernel_width,
+                    nsigma=finder.nsigma,
+                    scale=scale,
+                    spoilt=self.spoilt,
+                    background=background,
+                )
+            if table is not None and len(table):
+                found.append(positions(table))
+                names += [finder.label] * len(table)
+        xy = np.concatenate(found)
+        return Table({'x': xy[:, 0], 'y': xy[:, 1], 'finder': np.array(names, 'U16')})
+
+    def inputs(self, xy: np.ndarray, preprocessing: str) -> dict[str, np.ndarray]:
+        """
+        Return what a network sees, and rows about it.
+
+        Keys that begin with 'input_' are inputs, with 'row_' columns.
+        """
+        fitted = get_preprocessing(preprocessing).fit(
+            self.chip.sci, spoilt=self.spoilt, fwhm=self.fwhm
+        )
+        batch = fitted(xy)
+        arrays = {f'input_{key}': value for key, value in batch.inputs.items()}
+        arrays['row_valid'] = batch.valid
+        arrays['row_edge'] = CLASS_FLAGS.any_set(batch.flags, 'edge')
+        arrays['row_fill'] = np.full(len(xy), fitted.fill['cutouts'], dtype=np.float32)
+        return arrays
+
+    def measured(self, xy: np.ndarray, measure: Measure) -> dict[str, np.ndarray]:
+        """Return the columns that baselines need."""
+        level = measure_background(self.chip.sci, spoilt=self.spoilt).level
+        data = self.chip.sci - np.float32(level)
+        if self.spoilt is not None:
+            data[self.spoilt != 0] = 0
+        columns = measure(data, xy, self.kernel_width, self.chip)
+        return {f'row_{name}': np.asarray(columns[name]) for name in columns.colnames}
+
+
+def _labelled(
+    image: ChipImage,
+    label: Callable[[np.ndarray], Table],
+    *,
+    finders: Sequence[FinderConfig],
+    exposure: str,
+    camera: str,
+    scene: str,
+    psf_fwhm: float = float('nan'),
+) -> dict[str, np.ndarray]:
+    """Return the columns that do not depend on the network."""
+    rows = image.find(finders)
+    if len(rows):
+        labels = label(np.column_stack([rows['x'], rows['y']]))
+        for name in labels.colnames:
+            rows[name] = labels[name]
+    traits = measure_traits(image.chip.sci, spoilt=image.spoilt)
+    ratio = traits.noise_ratio
+    rows['exposure'], rows['camera'], rows['scene'] = exposure, camera, scene
+    rows['fwhm'] = float('nan') if image.fwhm is None else image.fwhm
+    rows['psf_fwhm'] = psf_fwhm
+    rows['noise_ratio'] = float('nan') if ratio is None else ratio
+    return {f'row_{name}': np.asarray(rows[name]) for name in rows.colnames}
+
+
+def set_from_arrays(arrays: dict[str, np.ndarray]) -> DetectionSet:
+    """
+    Return the set that is kept as arrays in an NPZ file.
+
+    Parameters
+    ----------
+    arrays : dict of str to `~numpy.ndarray`
+        Inputs under 'input_' and their name, columns under 'row_' and theirs.
+
+    Returns
+    -------
+    detections : `DetectionSet`
+    """
+    return DetectionSet(
+        {k[6:]: v for k, v in arrays.items() if k.startswith('input_')},
+        Table({k[4:]: v for k, v in arrays.items() if k.startswith('row_')}),
+    )
+
+
+def detection_set(
+    chip: Chip,
+    label: Callable[[np.ndarray], Table],
+    *,
+    finders: Sequence[FinderConfig],
+    preprocessing: str,
+    exposure: str,
+    camera: str,
+    scene: str,
+    use_dq: bool = True,
+    fwhm: float | None = None,
+    measure: Measure | None = None,
+) -> DetectionSet:
+    """
+    Run finders on a chip and label what they find.
+
+    Parameters
+    ----------
+    chip : `~astrosieve.images.exposures.Chip`
+        The image.
+    label : callable
+        Returns, for (N, 2) positions, a table with the columns ``label``,
+        ``share``, ``contested``, ``snr``, ``distance_to_bright``, ``crowding``,
+        ``saturated``.
+    finders : sequence of `~astrosieve_training.source.config.FinderConfig`
+        The finders; what two of them find is there twice.
+    preprocessing : str
+        Name of the preprocessing.
+    exposure, camera, scene : str
+        For the columns of that name.
+    use_dq : bool, optional
+        Whether pixels that DQ calls without signal are filled.
+    fwhm : float, optional
+        FWHM of the PSF; estimated where it is not given.
+    measure : callable, optional
+        Called with the sky-subtracted image, the positions, the FWHM and the chip;
+        returns further columns.
+
+    Returns
+    -------
+    detections : `DetectionSet`
+    """
+    image = ChipImage.of(chip, use_dq=use_dq, fwhm=fwhm)
+    arrays = _labelled(
+        image, label, finders=finders, exposure=exposure, camera=camera, scene=scene
+    )
+    xy = np.column_stack([arrays['row_x'], arrays['row_y']])
+    if not len(xy):
+        return DetectionSet({}, Table())
+    arrays.update(image.inputs(xy, preprocessing))
+    if measure is not None:
+        arrays.update(image.measured(xy, measure))
+    return set_from_arrays(arrays)
+
+
+def _cached(
+    path: Path, make: Callable[[], dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Return arrays from a file, made and written where it is not there or broken."""
+    try:
+        with path.open('rb') as file, np.load(file) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        path.unlink()
+    arrays = make()
+    with atomic_path(path, overwrite=True) as temporary, temporary.open('wb') as out:
+        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+    return arrays
+
+
+def _thinned(arrays: dict[str, np.ndarray], most: int, seed: int) -> np.ndarray:
+    """Return rows: one per pixel, and at most so many of a class."""
+    pixels = np.floor(np.column_stack([arrays['row_x'], arrays['row_y']]) + 0.5)
+    rng = np.random.default_rng([seed, _THINNING])
+    order = rng.permutation(len(pixels))
+    _, first = np.unique(pixels[order], axis=0, return_index=True)
+    left = order[np.sort(first)]
+    labels = arrays['row_label'][left]
+    kept = [left[labels == name][:most] for name in np.unique(labels)]
+    return np.sort(np.concatenate([*kept, np.empty(0, dtype=int)]).astype(int))
+
+
+def _one(
+    plan: ExposurePlan,
+    *,
+    finders: Sequence[FinderConfig],
+    preprocessing: str,
+    use_dq: bool,
+    thin: int,
+    measure: Measure | None,
+    folder: Path,
+) -> DetectionSet:
+    """Return the labelled detections of one simulated exposure."""
+
+    @cache
+    def opened() -> tuple[ChipImage, Truth]:
+        chip, truth = load_exposure(plan, _exposure_folder(folder))
+        return ChipImage.of(chip, use_dq=use_dq, fwhm=None), truth
+
+    def labelled() -> dict[str, np.ndarray]:
+        image, truth = opened()
+        arrays = _labelled(
+            image,
+            lambda xy: label_positions(truth, xy),
+            finders=finders,
+            exposure=plan.label,
+            camera=Path(plan.camera).stem,
+            scene=plan.scene,
+            psf_fwhm=truth.fwhm,
+        )
+        if thin and len(arrays['row_x']):
+            rows = _thinned(arrays, thin, plan.seed)
+            arrays = {key: value[rows] for key, value in arrays.items()}
+        return arrays
+
+    settings = (plan, *finders, use_dq, thin, simulator_version(), _CACHE_VERSION)
+
+    def path(kind: str, *parts: object) -> Path:
+        return folder / f'{plan.label}-{kind}-{digest(*settings, *parts)}.npz'
+
+    arrays = _cached(path('labels', _core_version(*_FINDING)), labelled)
+    xy = np.column_stack([arrays['row_x'], arrays['row_y']])
+    if not len(xy):
+        return DetectionSet({}, Table())
+    version = data_version()
+    arrays |= _cached(
+        path('inputs', preprocessing, version),
+        lambda: opened()[0].inputs(xy, preprocessing),
+    )
+    if measure is not None:
+        version = _core_version(*_FINDING)
+        arrays |= _cached(
+            path('columns', measure.__qualname__, version),
+            lambda: opened()[0].measured(xy, measure),
+        )
+    return set_from_arrays(arrays)
+
+
+def simulated_exposures(
+    exposures: ExposureSet, folder: Path
+) -> Iterator[tuple[ExposurePlan, Chip, Truth]]:
+    """
+    Yield the exposures of a set, from the cache where they are there.
+
+    Parameters
+    ----------
+    exposures : `~astrosieve_training.source.config.ExposureSet`
+        The set.
+    folder : `~pathlib.Path`
+        Folder of the cache.
+
+    Yields
+    ------
+    plan : `~astrosieve_training.source.config.ExposurePlan`
+    chip : `~astrosieve.images.exposures.Chip`
+    truth : `~astrosieve_training.simulate.Truth`
+    """
+    for plan in exposures.plans():
+        yield plan, *load_exposure(plan, _exposure_folder(folder))
+
+
+def _exposure_folder(folder: Path) -> Path:
+    return folder / f'exposures-{simulator_version()}'
+
+
+def simulated_set(
+    exposures: ExposureSet,
+    *,
+    finders: Sequence[FinderConfig],
+    preprocessing: str,
+    folder: Path,
+    measure: Measure | None = None,
+    progress: bool = True,
+) -> DetectionSet:
+    """
+    Return the labelled detections of a set of simulated exposures.
+
+    Parameters
+    ----------
+    exposures : `~astrosieve_training.source.config.ExposureSet`
+        The set.
+    finders : sequence of `~astrosieve_training.source.config.FinderConfig`
+        The finders.
+    preprocessing : str
+        Name of the preprocessing.
+    folder : `~pathlib.Path`
+        Folder of the cache; what is there already is not made again.
+    measure : callable, optional
+        See `detection_set`.
+    progress : bool, optional
+        Whether to show a progress bar on a terminal.
+
+    Returns
+    -------
+    detections : `DetectionSet`
+    """
+    from tqdm import tqdm
+
+    folder.mkdir(parents=True, exist_ok=True)
+    bar = tqdm(
+        exposures.plans(), desc=exposures.name, disable=None if progress else True
+    )
+    return join(
+        [
+            _one(
+                plan,
+                finders=finders,
+                preprocessing=preprocessing,
+                use_dq=exposures.use_dq[i % len(exposures.use_dq)],
+                thin=exposures.thin,
+                measure=measure,
+                folder=folder,
+            )
+            for i, plan in enumerate(bar)
+        ]
+    )
+
+
+@cache
+def _core_version(*names: str) -> str:
+    """Return a hash of modules of the core."""
+    core = Path(psf.__file__).parents[1]
+    return digest(*[(core / name).read_text(encoding='utf-8') for name in names])
+
+
+def data_version() -> str:
+    """Return a hash of the core's code that decides what networks see."""
+    return _core_version(*_FINDING, *_CUTTING)
+
+
+# Modules of the core that decide what is found, and what a network sees of it.
+_FINDING = (
+    'images/background.py', 'source/finders.py', 'images/pixels.py', 'images/psf.py',
+    'source/exposures.py',
+)  # fmt: skip
+_CUTTING = (
+    'images/cutouts.py', 'source/preprocessing/_base.py',
+    'source/preprocessing/local_noise.py', 'source/preprocessing/zscale_log.py',
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Real frames and what is known of their detections."""

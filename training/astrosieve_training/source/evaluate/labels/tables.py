@@ -1,0 +1,227 @@
+"""Tables of how right labels are, and of what networks learn from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from astrosieve_training.source.evaluate.limits import cell, share
+
+__all__ = ['COMPLETENESS', 'REPORT_CLASSES', 'summed', 'table_lines']
+
+REPORT_CLASSES = ('star', 'cosmic_ray', 'spike')
+"""Classes of WFC3 ISR 2024-14."""
+
+COMPLETENESS = 0.99
+"""Share of the stars that is kept where leaks are counted."""
+
+_WAYS = {
+    'whole': 'whole procedure',
+    'clusters': "HDBSCAN's clusters, named",
+    'physics': 'physics of each place, no embedding',
+    'twice': 'found in two exposures: star',
+}
+
+
+def summed(counts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """
+    Add up counts of the same form.
+
+    Parameters
+    ----------
+    counts : sequence of dict
+        Lists of numbers, in dicts of dicts.
+
+    Returns
+    -------
+    total : dict
+    """
+    first = counts[0]
+    if isinstance(first, Mapping):
+        return {key: summed([each[key] for each in counts]) for key in first}
+    total: Any = np.sum(counts, axis=0).tolist()
+    return total
+
+
+def _cell(counts: Sequence[int] | None) -> str:
+    return cell(share(*counts)) if counts else '-'
+
+
+def _cells(counts: Mapping[str, Sequence[int]], *names: str) -> list[str]:
+    return [_cell(counts.get(name)) for name in names]
+
+
+def _row(*cells: object) -> str:
+    return f'| {" | ".join(map(str, cells))} |'
+
+
+def _header(*names: str) -> list[str]:
+    return [_row(*names), _row(*('---' for _ in names))]
+
+
+def table_lines(results: Mapping[str, Any]) -> list[str]:
+    """
+    Return what was found as tables.
+
+    Parameters
+    ----------
+    results : dict
+        As from `check_labels`.
+
+    Returns
+    -------
+    lines : list of str
+        Markdown.
+    """
+    fields = results['fields']
+    lines = [
+        'Labels that are right, of those given; 95 % Wilson intervals and counts; '
+        'uncontested detections. All fields together, then each; the same places, '
+        'labelled in simpler ways, below.',
+        '',
+        *_header('labels', 'all', *REPORT_CLASSES),
+    ]
+    total = summed([each['ways'] for each in fields])
+    for way, text in _WAYS.items():
+        counts = total[way]
+        lines.append(
+            _row(
+                f'{text} ({len(fields)} fields)',
+                _cell(counts['right']),
+                *_cells(counts['given'], *REPORT_CLASSES),
+            )
+        )
+    lines += ['', *_header(
+        'field', 'places', 'clusters', 'all', *REPORT_CLASSES, 'bad_pixel',
+    )]  # fmt: skip
+    for each in fields:
+        counts, report = each['all'], each['report']
+        lines.append(
+            _row(
+                f'{each["field"]["name"]} ({each["field"]["seed"]})',
+                report['embedded'],
+                len(report['clusters']),
+                _cell(counts['right']),
+                *_cells(counts['given'], *REPORT_CLASSES, 'bad_pixel'),
+            )
+        )
+    counts = summed([each['all'] for each in fields])
+    lines += [
+        '',
+        'Of the true members of each class: labels that are right, of those that have '
+        'one; and how many have one (of what is empty in the combined image only some '
+        'places are drawn).',
+        '',
+        *_header('', *REPORT_CLASSES, 'bad_pixel'),
+        _row('right', *_cells(counts['true'], *REPORT_CLASSES, 'bad_pixel')),
+        _row('labelled', *_cells(counts['labelled'], *REPORT_CLASSES, 'bad_pixel')),
+    ]
+    lines += _real_lines(results.get('ngc1261'))
+    lines += _network_lines(results.get('network'))
+    for name, tuned in results['tuned'].items():
+        lines += _tuned_lines(name, tuned)
+    return lines
+
+
+def _real_lines(found: Mapping[str, Any] | None) -> list[str]:
+    if not found:
+        return []
+    counts = found['compared']
+    both = ('star', 'cosmic_ray')
+    return [
+        '',
+        'NGC 1261 F336W, one exposure with the median of three as combined image, '
+        'against the comparison of the two frames:',
+        '',
+        *_header('', *both),
+        _row('right, of those given', *_cells(counts['given'], *both)),
+        _row('right, of the true', *_cells(counts['true'], *both)),
+        _row('labelled', *_cells(counts['labelled'], *both)),
+    ]
+
+
+def _network_lines(found: Mapping[str, Any] | None) -> list[str]:
+    if not found:
+        return []
+    lines = [
+        '',
+        "The report's network, trained on labels and on the truth, judged on fields "
+        'that neither has seen:',
+        '',
+        *_header('trained on', *REPORT_CLASSES),
+    ]
+    for kind in ('labels', 'truth'):
+        right = found[kind]['right']
+        lines.append(_row(kind, *_cells(right, *REPORT_CLASSES)))
+    return lines
+
+
+def _spread(counts: Sequence[Sequence[int]]) -> str:
+    """Return the mean of shares, and the least and most of them."""
+    if len(counts) == 1 or not counts[0][1]:
+        return _cell(counts[0])
+    shares = [100 * hits / n for hits, n in counts]
+    return f'{np.mean(shares):.2f}% ({min(shares):.2f}% to {max(shares):.2f}%)'
+
+
+def _tuned_lines(name: str, found: Mapping[str, Any]) -> list[str]:
+    shipped, fits = found['shipped'], found['fits']
+    classes = list(shipped['right'])
+    others = [each for each in classes if each != 'star']
+    n = len(fits)
+    networks = {
+        '`source`, as shipped': [shipped],
+        f'new, from these labels alone ({n})': [fit['new'] for fit in fits],
+        f'`source`, fitted by these labels ({n})': [fit['tuned'] for fit in fits],
+    }
+
+    def rows(kind: str, names: Sequence[str]) -> list[str]:
+        return [
+            _row(text, *(_spread([each[kind][c] for each in those]) for c in names))
+            for text, those in networks.items()
+        ]
+
+    def whole(kind: str) -> list[str]:
+        return [_spread([each[kind] for each in those]) for those in networks.values()]
+
+    right = zip(networks, whole('all'), whole('known'), strict=True)
+    known = ', '.join(found['known'])
+    lines = [
+        '',
+        f'Camera {name!r}: labels of {n} fields, a network from each; mean of these, '
+        'and the least and most. Detections of other fields called right: all; those '
+        f'of the labelled classes ({known}) where only these compete:',
+        '',
+        *_header('network', 'all', 'labelled classes'),
+        *(_row(*cells) for cells in right),
+        '',
+        'By class:',
+        '',
+        *_header('network', *classes),
+        *rows('right', classes),
+        '',
+        f'Called star at {COMPLETENESS:.0%} completeness:',
+        '',
+        *_header('network', 'all others', *others),
+        *rows('leak', ['all', *others]),
+        '',
+        'Each field:',
+        '',
+        *_header(
+            'seed', 'labels used', 'labels right', 'all right: new', 'fitted',
+            'called star: new', 'fitted',
+        ),
+    ]  # fmt: skip
+    for fit in fits:
+        used = ', '.join(f'{n} {each}' for each, n in fit['used'].items())
+        both = fit['new'], fit['tuned']
+        lines.append(
+            _row(
+                fit['seed'], used, _cell(fit['labels']['right']),
+                *(_cell(each['all']) for each in both),
+                *(_cell(each['leak']['all']) for each in both),
+            )
+        )  # fmt: skip
+    return lines

@@ -1,0 +1,460 @@
+"""
+Labels without labelling: dithered exposures in, labelled detections out.
+
+The procedure of WFC3 ISR 2024-14 (Bajaj & Dauphin 2024), stage by stage: align and
+combine; find peaks; merge them into places in the sky; embed the places' cutouts
+from the combined image; cluster and name; carry the names back to the exposures.
+Each stage is kept in the folder ``stages`` of the output and is not done again
+while its settings and what goes into it stay the same.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+
+from astrosieve.exceptions import AstrosieveWarning
+from astrosieve.images.exposures import Chip, read_chips
+from astrosieve.images.pixels import spoilt_pixels
+from astrosieve.models.registry import sha256_of
+from astrosieve.source.classes import CLASSES
+from astrosieve.source.preprocessing import get_preprocessing
+from astrosieve.tables.catalogs import positions
+from astrosieve_training.source.config import digest
+from astrosieve_training.source.datasets.detections import data_version
+from astrosieve_training.source.label.carrying import carry_labels, label_table
+from astrosieve_training.source.label.combining import (
+    Combined,
+    align,
+    check_exposures,
+    combine,
+    read_combined,
+)
+from astrosieve_training.source.label.embedding import (
+    EmbeddingSettings,
+    embed,
+    find_clusters,
+    transform,
+)
+from astrosieve_training.source.label.measuring import PREPROCESSING, measure_places
+from astrosieve_training.source.label.naming import (
+    NamingSettings,
+    name_clusters,
+    split_mixed,
+)
+from astrosieve_training.source.label.peaks import find_dips, find_peaks
+from astrosieve_training.source.label.places import (
+    PeakSettings,
+    SkyFrame,
+    check_alignment,
+    merge_peaks,
+)
+from astrosieve_training.source.label.regions import UNLABELLED, Regions, RegionsError
+from astrosieve_training.stages import Stages, file_hash
+
+__all__ = ['LabelSettings', 'Labelled', 'label_exposures']
+
+_SCALES = (0.6, 1.6)  # of the combined image's pixels over the exposure's
+_FEW = 50  # members below which a class is said to be scarce
+_SHOWN = 1000  # peaks of each kind whose exposure cutouts are placed in the embedding
+
+
+@dataclass(frozen=True)
+class LabelSettings:
+    """
+    All that decides the labels of exposures.
+
+    Parameters
+    ----------
+    peaks, embedding, naming
+        Sections, see their classes.
+    aligned : bool
+        Whether the exposures' WCS agree as they are.
+    combined : str
+        Path of the user's own combined image; empty to combine with AstroDrizzle.
+    """
+
+    peaks: PeakSettings = field(default_factory=PeakSettings)
+    embedding: EmbeddingSettings = field(default_factory=EmbeddingSettings)
+    naming: NamingSettings = field(default_factory=NamingSettings)
+    aligned: bool = False
+    combined: str = ''
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """
+    What the procedure found.
+
+    Parameters
+    ----------
+    paths : list of `~pathlib.Path`
+        The exposures, aligned.
+    peaks : `~astropy.table.Table`
+        Of all exposures, see `~astrosieve_training.source.label.peaks.find_peaks`.
+    members : (N,) int `~numpy.ndarray`
+        The place of each peak.
+    measured : `~astropy.table.Table`
+        Of each peak, see `~astrosieve_training.source.label.measuring.Measured`.
+    places : `~astropy.table.Table`
+        Those that were embedded: ``id``, ``ra``, ``dec``, ``x``, ``y`` (in the
+        combined image), ``n_found``, ``n_covering``, ``always`` (most exposures find
+        it), ``electrons``, ``share``, ``snr``, ``psf_likeness``, ``broad``,
+        ``halo``, ``physics``, ``umap_1``, ``umap_2``, ``cluster``, ``label``.
+    cutouts : (M, 11, 11) float32 `~numpy.ndarray`
+        Of the places, from the combined image, in [0, 1].
+    names : dict of int to str
+        Automatic names of the clusters.
+    peak_labels : (N,) str `~numpy.ndarray`
+        Of the peaks, 'unlabelled' where nothing is sure.
+    shown : (K,) int `~numpy.ndarray`
+        Peaks whose cutouts from the exposures were placed in the embedding.
+    shown_at : (K, 2) float32 `~numpy.ndarray`
+        Where.
+    labels : `~astropy.table.Table`
+        Of detections, see `~astrosieve_training.source.label.carrying.label_table`.
+    report : dict
+        Counts, and seconds of each stage that was done.
+    """
+
+    paths: list[Path]
+    peaks: Table
+    members: np.ndarray
+    measured: Table
+    places: Table
+    cutouts: np.ndarray
+    names: dict[int, str]
+    peak_labels: np.ndarray
+    shown: np.ndarray
+    shown_at: np.ndarray
+    labels: Table
+    report: dict[str, Any]
+
+    @property
+    def embedding(self) -> np.ndarray:
+        """(M, 2) positions in the plane of UMAP."""
+        return np.column_stack([self.places['umap_1'], self.places['umap_2']])
+
+    @property
+    def magnitudes(self) -> np.ndarray:
+        """Instrumental magnitudes of the places, ``-2.5 log10(electrons)``."""
+        electrons = np.asarray(self.places['electrons'], dtype=float)
+        magnitudes: np.ndarray = -2.5 * np.log10(np.maximum(electrons, 1e-3))
+        return magnitudes
+
+    def lines(self) -> list[str]:
+        """Return what was found, for a terminal."""
+        found = self.report
+        said = [
+            f'{found["peaks"]} peaks at {found["places"]} places, of these '
+            f'{found["places that stay on the detector"]} on the detector only'
+        ]
+        if 'unmatched' in found:
+            said += [
+                f'{name}: {share:.1%} of the peaks are in no other exposure'
+                for name, share in found['unmatched'].items()
+            ]
+        clusters = Counter(each['name'] for each in found['clusters'].values())
+        listed = ', '.join(f'{n} of {name}' for name, n in clusters.most_common())
+        said.append(
+            f'{found["embedded"]} places embedded, {sum(clusters.values())} clusters '
+            f'found: {listed}'
+        )
+        labels = ', '.join(f'{n} {name}' for name, n in found['labels'].items())
+        said.append(f'labels: {labels}')
+        return said
+
+
+def _code(*names: str) -> str:
+    """Return a hash of modules of this package, and of the core's that decide."""
+    here = Path(__file__).parent
+    texts = [(here / f'{name}.py').read_text(encoding='utf-8') for name in names]
+    return digest(*texts, data_version())
+
+
+def label_exposures(
+    paths: Sequence[Path],
+    folder: Path,
+    settings: LabelSettings,
+    *,
+    regions: Regions | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Labelled:
+    """
+    Label the detections of dithered exposures by their combined image.
+
+    Parameters
+    ----------
+    paths : sequence of `~pathlib.Path`
+        FLT- or FLC-like exposures of one field, camera and filter.
+    folder : `~pathlib.Path`
+        Gets ``stages/``; what is there of the same settings is not done again.
+    settings : `LabelSettings`
+        All settings.
+    regions : `~astrosieve_training.source.label.regions.Regions`, optional
+        Names and regions that a person gave, in place of the automatic ones.
+    say : callable, optional
+        Told, in a line, what begins.
+
+    Returns
+    -------
+    labelled : `Labelled`
+
+    Raises
+    ------
+    LabelError
+        If the exposures are misaligned, of different fields, or too shallow.
+    CombiningError
+        If they cannot be aligned or combined.
+    RegionsError
+        If the regions belong to another embedding.
+
+    Warns
+    -----
+    AstrosieveWarning
+        If the field is crowded, or a class is missing or scarce.
+
+    References
+    ----------
+    Bajaj & Dauphin 2024, WFC3 ISR 2024-14.
+    """
+    paths = [Path(path) for path in paths]
+    own = Path(settings.combined) if settings.combined else None
+    check_exposures(paths, combined=own is not None)
+    clock = _Clock(say)
+    stages = Stages(folder / 'stages', clock.start)
+    begin = digest(
+        [file_hash(path) for path in paths], settings.aligned or own, _code('combining')
+    )
+    used = paths
+    if not settings.aligned and own is None:
+        used = stages.files('aligned', begin, lambda to: align(paths, to))
+    exposures = [list(read_chips(path)) for path in used]
+    chips = [chip for each in exposures for chip in each]
+    frame = SkyFrame(chips)
+
+    key = digest(begin, settings.peaks, _code('peaks', 'places'))
+    peaks = stages.table(
+        'peaks', key, lambda: find_peaks(exposures, frame, settings.peaks)
+    )
+    dips = stages.table(
+        'dips', key, lambda: find_dips(exposures, frame, settings.peaks)
+    )
+    report: dict[str, Any] = {'peaks': len(peaks)}
+    if len(paths) > 1:
+        names = [path.name for path in paths]
+        exptimes = [each[0].exptime or 1.0 for each in exposures]
+        unmatched = check_alignment(peaks, names, exptimes, settings.peaks)
+        report['unmatched'] = dict(zip(names, unmatched, strict=True))
+    members, places = merge_peaks(peaks, settings.peaks)
+    report['places'] = len(places)
+
+    if own is None:
+        image = stages.files('combined', begin, lambda to: [combine(used, to)])
+        combined = read_combined(image[0])
+    else:
+        combined = read_combined(own, chips[0].wcs)
+        _check_scale(combined)
+    clock.start('places')
+    measured = measure_places(peaks, members, places, dips, combined, settings, chips)
+    report |= measured.report
+
+    chosen = measured.places
+    key = digest(
+        key,
+        settings.embedding,
+        sha256_of(np.asarray(chosen['id']).tobytes()),
+        sha256_of(measured.cutouts.tobytes()),
+        _code('embedding'),
+    )
+    physics = np.asarray(chosen['physics'], dtype=str)
+
+    def made() -> dict[str, np.ndarray]:
+        embedding, reducer = embed(measured.cutouts, settings.embedding)
+        rng = np.random.default_rng([settings.embedding.seed, 2])
+        rows = _peaks_to_show(members, chosen, rng)
+        there = transform(reducer, _exposure_cutouts(exposures, peaks, rows))
+        return {'embedding': embedding, 'shown': rows, 'shown_at': there}
+
+    arrays = stages.arrays('embedding', key, made)
+    embedded = arrays['embedding']
+    clock.start('clusters')
+    found = find_clusters(embedded, settings.embedding)
+    clusters = split_mixed(
+        embedded,
+        found,
+        physics,
+        n_neighbors=settings.embedding.n_neighbors,
+        min_size=settings.embedding.min_part(len(chosen)),
+    )
+    named = name_clusters(clusters, physics)
+    contested, stars = _contested(clusters, named, chosen, settings)
+    clusters[contested] = -1
+    if stars.any():
+        clusters[stars] = max(named) + 1
+        named[max(named) + 1] = 'star'
+    chosen['umap_1'], chosen['umap_2'] = embedded[:, 0], embedded[:, 1]
+    chosen['cluster'] = clusters
+    chosen['label'] = _place_labels(embedded, clusters, named, regions)
+    carried = carry_labels(peaks, members, chosen, measured.peaks, settings.naming)
+    labels = label_table(peaks, carried, [path.name for path in paths])
+    counts = Counter(np.asarray(labels['label'], dtype=str).tolist())
+    report |= {
+        'embedded': len(chosen),
+        'clusters of HDBSCAN': int(found.max()) + 1,
+        'clusters': {
+            str(number): {'name': name, 'places': int((clusters == number).sum())}
+            for number, name in named.items()
+        },
+        'labels': {name: counts[name] for name in CLASSES if counts[name]},
+        'seconds': clock.stop(),
+    }
+    _warn_of_missing(counts)
+    return Labelled(
+        paths=used,
+        peaks=peaks,
+        members=members,
+        measured=measured.peaks,
+        places=chosen,
+        cutouts=measured.cutouts,
+        names=named,
+        peak_labels=carried,
+        shown=arrays['shown'],
+        shown_at=arrays['shown_at'],
+        labels=labels,
+        report=report,
+    )
+
+
+def _check_scale(combined: Combined) -> None:
+    """Warn where a cutout of the combined image shows more or less of the sky."""
+    low, high = _SCALES
+    if low < combined.scale < high:
+        return
+    msg = (
+        f"a pixel of the combined image is {combined.scale:.2f} of the exposure's: "
+        'cutouts of 11 pixels show another part of a star. Combine at about the '
+        "exposure's scale"
+    )
+    warnings.warn(msg, AstrosieveWarning, stacklevel=3)
+
+
+class _Clock:
+    """Times stages, and says what begins."""
+
+    def __init__(self, say: Callable[[str], None] | None) -> None:
+        self.say = say or (lambda text: None)
+        self.seconds: dict[str, float] = {}
+        self.name = ''
+        self.began = 0.0
+
+    def start(self, name: str) -> None:
+        self.stop()
+        self.name, self.began = name, time.perf_counter()
+        self.say(name)
+
+    def stop(self) -> dict[str, float]:
+        if self.name:
+            self.seconds[self.name] = round(time.perf_counter() - self.began, 1)
+            self.name = ''
+        return self.seconds
+
+
+def _peaks_to_show(
+    members: np.ndarray, places: Table, rng: np.random.Generator
+) -> np.ndarray:
+    """Return some peaks of each kind of place."""
+    row = np.full(int(members.max()) + 1, -1)
+    row[np.asarray(places['id'])] = np.arange(len(places))
+    embedded = np.flatnonzero(row[members] >= 0)
+    kinds = np.asarray(places['physics'], dtype=str)[row[members[embedded]]]
+    shown = [
+        rng.permutation(embedded[kinds == kind])[:_SHOWN] for kind in np.unique(kinds)
+    ]
+    return np.sort(np.concatenate(shown))
+
+
+def _exposure_cutouts(
+    exposures: Sequence[Sequence[Chip]], peaks: Table, rows: np.ndarray
+) -> np.ndarray:
+    """Return (K, 11, 11) cutouts of peaks, from their exposures' own pixels."""
+    xy = positions(peaks)
+    numbers, extvers = np.asarray(peaks['exposure']), np.asarray(peaks['extver'])
+    found: np.ndarray | None = None
+    for number, chips in enumerate(exposures):
+        for chip in chips:
+            mine = (numbers[rows] == number) & (extvers[rows] == chip.extver)
+            fitted = get_preprocessing(PREPROCESSING).fit(
+                chip.sci, spoilt=spoilt_pixels(chip.sci, mask=chip.mask)
+            )
+            cut = fitted(xy[rows[mine]]).inputs['cutouts'][:, 0]
+            if found is None:
+                found = np.zeros((len(rows), *cut.shape[1:]), dtype=np.float32)
+            found[mine] = cut
+    assert found is not None
+    return found
+
+
+def _contested(
+    clusters: np.ndarray, named: dict[int, str], places: Table, settings: LabelSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return the places whose physics contradicts their cluster, and which are stars.
+
+    They are like the PSF among what is no star; or they are among stars and unlike
+    them, more than a blend is, do not stand out from what is around, or may be the
+    charge of a saturated one. Peaks of spikes and halos move with each exposure's noise
+    and phase: of the first, those that most of the exposures find at one place, or
+    half of them if they are bright, and the cores of saturated ones, are stars.
+    """
+    stars = [number for number, name in named.items() if name == 'star']
+    among = np.isin(clusters, stars)
+    physics = np.asarray(places['physics'], dtype=str)
+    alike = np.isin(physics, ('star', UNLABELLED)) & ~among
+    unlike = np.asarray(places['psf_likeness'] < settings.naming.blended)
+    unlike |= np.asarray(places['snr'] < settings.peaks.min_snr)
+    unlike |= np.asarray(places['broad'] | places['saturated'], dtype=bool)
+    unlike &= physics != 'star'
+    # A saturated core peaks now here, now there; what is bright need not be found so
+    # often, as noise and halos make no such peak.
+    often = np.asarray(2 * places['n_found'] >= np.maximum(places['n_covering'], 4))
+    often &= np.asarray(places['snr'] >= 2 * settings.peaks.min_snr)
+    often |= np.asarray(places['always'] | places['saturated'], dtype=bool)
+    missed = alike & (physics == 'star') & often
+    return alike | (among & unlike), missed
+
+
+def _place_labels(
+    embedding: np.ndarray,
+    clusters: np.ndarray,
+    named: dict[int, str],
+    regions: Regions | None,
+) -> np.ndarray:
+    """Return the label of each place: a person's, else that of its cluster."""
+    labels = (regions or Regions()).apply(embedding, clusters, named)
+    if not (labels != UNLABELLED).any():
+        msg = 'the regions leave every place unlabelled; name some of them'
+        raise RegionsError(msg)
+    return labels.astype('U12')
+
+
+def _warn_of_missing(counts: Counter[str]) -> None:
+    """Say which of the report's classes were not found."""
+    for name in ('star', 'cosmic_ray', 'spike'):
+        if counts[name] >= _FEW:
+            continue
+        found = f'only {counts[name]} labels' if counts[name] else 'no label'
+        msg = (
+            f'{found} of class {name}: a network trained on this dataset does not '
+            'learn it. Take other or more exposures, or look at page.html and name '
+            'the clusters with --regions'
+        )
+        warnings.warn(msg, AstrosieveWarning, stacklevel=3)

@@ -1,0 +1,272 @@
+"""
+Calibration: from logits to probabilities that hold, and named thresholds.
+
+A temperature and an offset for each class are fitted on exposures that were kept
+from training (vector scaling with one common scale; Guo et al. 2017, ICML 70,
+1321). Each class counts as much as the configuration says, whatever its share of
+those exposures, and the probabilities hold for that mix; the export adds the
+offsets to the biases of the last layer, and the card states the mix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from astrosieve.models.calibration import reweight, softmax
+from astrosieve.models.cards import OperatingPoint
+from astrosieve.models.metrics import (
+    expected_calibration_error,
+    threshold_at_completeness,
+    wilson_interval,
+)
+from astrosieve_training.source.config import CalibrationConfig
+from astrosieve_training.source.datasets.detections import DetectionSet, label_numbers
+
+__all__ = ['Calibration', 'calibrate', 'measure_point']
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """
+    What was measured on exposures kept from training.
+
+    Parameters
+    ----------
+    temperature : float
+        Divides the logits.
+    offsets : tuple of float
+        Added to the logits, one per class, before the division.
+    class_prior : dict of str to float
+        Mix of classes for which the probabilities hold.
+    operating_points : dict of str to `~astrosieve.models.cards.OperatingPoint`
+        Named thresholds.
+    calibration_error : tuple of float
+        Expected calibration error on the other held-out exposures, without and
+        with the calibration, each probability carried to the mix of classes there.
+    """
+
+    temperature: float
+    offsets: tuple[float, ...]
+    class_prior: dict[str, float]
+    operating_points: dict[str, OperatingPoint]
+    calibration_error: tuple[float, float]
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Calibration:
+        """Return a calibration from what `dataclasses.asdict` made of it."""
+        points = {
+            name: OperatingPoint(
+                **{
+                    **point,
+                    'completeness_interval': tuple(point['completeness_interval']),
+                    'purity_interval': tuple(point['purity_interval']),
+                }
+            )
+            for name, point in values['operating_points'].items()
+        }
+        return cls(
+            temperature=values['temperature'],
+            offsets=tuple(values['offsets']),
+            class_prior=dict(values['class_prior']),
+            operating_points=points,
+            calibration_error=tuple(values['calibration_error']),
+        )
+
+
+def fit_scaling(
+    logits: np.ndarray,
+    labels: np.ndarray,
+    shares: np.ndarray,
+    *,
+    spread: float = np.inf,
+) -> tuple[float, np.ndarray]:
+    """
+    Fit a temperature and offsets by maximum likelihood.
+
+    Parameters
+    ----------
+    logits : (N, C) `~numpy.ndarray`
+        Outputs of the network.
+    labels : (N,) int `~numpy.ndarray`
+        Class numbers.
+    shares : (C,) `~numpy.ndarray`
+        How much each class counts, however many members it has.
+    spread : float, optional
+        Standard deviation that the logarithm of the temperature and the offsets are
+        expected to have, which keeps them finite where few labels are easily told
+        apart.
+
+    Returns
+    -------
+    temperature : float
+        Divides the logits.
+    offsets : (C,) `~numpy.ndarray`
+        Added before the division; they sum to zero. Of a class without labels it is
+        zero, and only the odds of the other classes are fitted.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
+    present, labels = np.unique(labels, return_inverse=True)
+    n_classes = len(present)
+    wide = logits[:, present].astype(np.float64)
+    rows = np.arange(len(labels))
+    counts = np.bincount(labels, minlength=n_classes)
+    weights = (shares[present] / np.maximum(counts, 1))[labels]
+    weights /= weights.sum()
+    pull = 1 / (spread**2 * len(labels))
+
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        scale = np.exp(parameters[0])
+        logp = log_softmax(wide * scale + parameters[1:], axis=1)
+        residual = np.exp(logp)
+        residual[rows, labels] -= 1
+        residual *= weights[:, None]
+        gradient = np.empty(n_classes + 1)
+        gradient[0] = (residual * wide).sum() * scale
+        gradient[1:] = residual.sum(axis=0)
+        gradient += pull * parameters
+        misfit = -(weights * logp[rows, labels]).sum()
+        return misfit + pull * (parameters**2).sum() / 2, gradient
+
+    fit = minimize(loss, np.zeros(n_classes + 1), jac=True, method='L-BFGS-B')
+    temperature = float(np.exp(-fit.x[0]))
+    offsets = np.zeros(logits.shape[1])
+    offsets[present] = (fit.x[1:] - fit.x[1:].mean()) * temperature
+    return temperature, offsets
+
+
+def measure_point(
+    threshold: float, p_star: np.ndarray, star: np.ndarray, sample: str
+) -> OperatingPoint:
+    """
+    Measure completeness and purity at a threshold.
+
+    Parameters
+    ----------
+    threshold : float
+        Kept is what has ``p_star >= threshold``.
+    p_star : (N,) `~numpy.ndarray`
+        Probabilities.
+    star : (N,) bool `~numpy.ndarray`
+        Truth.
+    sample : str
+        What it is measured on.
+
+    Returns
+    -------
+    point : `~astrosieve.models.cards.OperatingPoint`
+    """
+    kept = p_star >= threshold
+    right, stars, n_kept = (int(n.sum()) for n in (kept & star, star, kept))
+    ends = [wilson_interval(right, n) for n in (stars, n_kept)]
+    intervals = [(float(low), float(high)) for low, high in ends]
+    return OperatingPoint(
+        threshold=float(threshold),
+        completeness=right / max(stars, 1),
+        completeness_interval=intervals[0],
+        purity=right / max(n_kept, 1),
+        purity_interval=intervals[1],
+        sample=f'{sample}; {stars} stars, {n_kept} kept',
+    )
+
+
+def _thresholds(
+    p_star: np.ndarray, star: np.ndarray, settings: CalibrationConfig
+) -> dict[str, float]:
+    """Return the thresholds of the operating points."""
+    order = np.argsort(-p_star, kind='stable')
+    right = np.cumsum(star[order])
+    purity = right / np.arange(1, len(order) + 1)
+    completeness = right / max(int(star.sum()), 1)
+    f1 = 2 * purity * completeness / np.maximum(purity + completeness, 1e-12)
+    enough = np.flatnonzero(purity >= settings.pure)
+    pure = p_star[order[enough[-1]]] if len(enough) else p_star.max()
+    return {
+        'balanced': float(p_star[order[int(np.argmax(f1))]]),
+        'pure': float(pure),
+        'complete': threshold_at_completeness(p_star[star], settings.complete),
+    }
+
+
+def calibrate(
+    logits: np.ndarray,
+    detections: DetectionSet,
+    other_logits: np.ndarray,
+    other: DetectionSet,
+    *,
+    classes: Sequence[str],
+    settings: CalibrationConfig,
+    sample: str | None = None,
+    spread: float = np.inf,
+) -> Calibration:
+    """
+    Calibrate a network, and set its operating points.
+
+    Parameters
+    ----------
+    logits, detections
+        Outputs for the exposures on which scaling and thresholds are fitted.
+    other_logits, other
+        Outputs for further exposures, on which they are measured.
+    classes : sequence of str
+        Classes of the network.
+    settings : `~astrosieve_training.source.config.CalibrationConfig`
+        Aims of the operating points.
+    sample : str, optional
+        What the operating points are measured on; simulated exposures by default.
+    spread : float, optional
+        See `fit_scaling`.
+
+    Returns
+    -------
+    calibration : `Calibration`
+    """
+    labels = label_numbers(detections.rows, classes)
+    known = detections.usable & (labels >= 0)
+    shares = np.array(settings.shares or [1.0] * len(classes))
+    shares /= shares.sum()
+    temperature, offsets = fit_scaling(
+        logits[known], labels[known], shares, spread=spread
+    )
+    prior = dict(zip(classes, shares.tolist(), strict=True))
+
+    def p_star(values: np.ndarray) -> np.ndarray:
+        scaled = softmax(values + offsets, temperature)
+        return scaled[:, list(classes).index('star')]
+
+    def is_star(each: DetectionSet) -> np.ndarray:
+        return np.asarray(each.rows['label'], dtype=str) == 'star'
+
+    fit, measured = detections.usable, other.usable
+    thresholds = _thresholds(p_star(logits[fit]), is_star(detections)[fit], settings)
+    if sample is None:
+        n_exposures = len(np.unique(other.rows['exposure']))
+        sample = f'uncontested detections of {n_exposures} simulated exposures'
+    points = {
+        name: measure_point(
+            threshold, p_star(other_logits[measured]), is_star(other)[measured], sample
+        )
+        for name, threshold in thresholds.items()
+    }
+    other_labels = label_numbers(other.rows, classes)
+    rows = other.usable & (other_labels >= 0)
+    there = np.bincount(other_labels[rows], minlength=len(classes)) / rows.sum()
+    factors = {
+        name: max(share, 1e-6) / prior[name]
+        for name, share in zip(classes, there, strict=True)
+    }
+    errors = [
+        expected_calibration_error(
+            reweight(softmax(values[rows], t), classes, factors=factors),
+            other_labels[rows],
+        )
+        for values, t in ((other_logits, 1.0), (other_logits + offsets, temperature))
+    ]
+    return Calibration(
+        temperature, tuple(offsets.tolist()), prior, points, (errors[0], errors[1])
+    )

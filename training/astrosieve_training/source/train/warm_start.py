@@ -1,0 +1,207 @@
+"""
+Networks to go on from: the weights of a model, read back from its ONNX file.
+
+What is exported has its batch normalisation folded into the convolutions and the
+calibration's offsets added to the last biases. It is read back as it is: the batch
+normalisations become biases.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from astrosieve.exceptions import ModelError
+from astrosieve.models.cards import ModelCard
+from astrosieve.models.registry import Model, load_model
+from astrosieve_training.source.config import (
+    ConfigError,
+    NetworkConfig,
+    build_dataclass,
+    list_configs,
+    load_config,
+)
+from astrosieve_training.source.export import ExportError, check_parity, parity_inputs
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ['Start', 'load_start', 'network_of']
+
+
+@dataclass(frozen=True)
+class Start:
+    """
+    A trained network to go on from.
+
+    Parameters
+    ----------
+    card : `~astrosieve.models.cards.ModelCard`
+        Of the model.
+    network : `~astrosieve_training.source.config.NetworkConfig`
+        Its form.
+    state : dict of str to `torch.Tensor`
+        Its parameters; the logits are those of the ONNX file.
+    difference : float
+        Largest difference between torch and onnxruntime.
+    """
+
+    card: ModelCard
+    network: NetworkConfig
+    state: dict[str, Any]
+    difference: float
+
+    @property
+    def label(self) -> str:
+        """Name and version."""
+        return f'{self.card.name} {self.card.version}'
+
+
+def network_of(card: ModelCard) -> NetworkConfig:
+    """
+    Return the form of a model's network.
+
+    Parameters
+    ----------
+    card : `~astrosieve.models.cards.ModelCard`
+        Says it under ``metrics['network']``; of the models that come with the package
+        the configuration of that name does.
+
+    Returns
+    -------
+    network : `~astrosieve_training.source.config.NetworkConfig`
+
+    Raises
+    ------
+    ModelError
+        If neither says it, or the card contradicts it.
+    """
+    if 'network' in card.metrics:
+        try:
+            network = build_dataclass(NetworkConfig, card.metrics['network'], 'network')
+        except ConfigError as error:
+            msg = f'card of {card.name}: {error}; a newer astrosieve may know it'
+            raise ModelError(msg) from error
+    elif card.task == 'source' and card.name in list_configs():
+        network = load_config(card.name).network
+    else:
+        msg = (
+            f'the card of {card.name} does not say how its network is built '
+            "(metrics['network']); only networks that astrosieve-train has exported "
+            'can be trained further'
+        )
+        raise ModelError(msg)
+    for key in ('classes', 'preprocessing'):
+        if getattr(network, key) != getattr(card, key):
+            msg = (
+                f'the card of {card.name} has the {key} {getattr(card, key)}, its '
+                f'network {getattr(network, key)}; export the model again'
+            )
+            raise ModelError(msg)
+    return network
+
+
+def _initializers(path: Path) -> dict[str, np.ndarray]:
+    import onnx
+
+    model = onnx.load(str(path))
+    return {
+        each.name: np.array(onnx.numpy_helper.to_array(each))
+        for each in model.graph.initializer
+    }
+
+
+def _fill(network: nn.Module, values: dict[str, np.ndarray], name: str) -> None:
+    """Set a network's parameters to those of an ONNX file."""
+    import torch
+    from torch import nn
+
+    def tensor(*names: str) -> torch.Tensor:
+        for each in names:
+            if each in values:
+                return torch.from_numpy(values[each].astype(np.float32))
+        msg = f'{name}: its ONNX file has no {names[0]!r}; it is another network'
+        raise ModelError(msg)
+
+    def put(parameter: torch.Tensor, value: torch.Tensor, what: str) -> None:
+        if parameter.shape != value.shape:
+            msg = (
+                f'{name}: {what} is {tuple(value.shape)} in its ONNX file, '
+                f'{tuple(parameter.shape)} in the network; it is another network'
+            )
+            raise ModelError(msg)
+        parameter.copy_(value)
+
+    folded: torch.Tensor | None = None  # what the next batch normalisation adds
+    with torch.no_grad():
+        for where, module in network.named_modules():
+            if isinstance(module, nn.Conv2d):
+                put(module.weight, tensor(f'{where}.weight'), f'{where}.weight')
+                added = tensor(f'{where}.bias', f'{where}.weight_bias')
+                folded = added
+                if module.bias is not None:
+                    put(module.bias, added, f'{where}.bias')
+                    folded = torch.zeros_like(added)
+            elif isinstance(module, nn.BatchNorm2d) and folded is not None:
+                module.reset_running_stats()
+                module.weight.fill_(float(np.sqrt(1 + module.eps)))
+                put(module.bias, folded, f'{where}.bias')
+            elif isinstance(module, nn.Linear):
+                put(module.weight, tensor(f'{where}.weight'), f'{where}.weight')
+                put(module.bias, tensor(f'{where}.bias'), f'{where}.bias')
+
+
+def _read(model: Model) -> tuple[NetworkConfig, nn.Module]:
+    from astrosieve_training.source.networks import build_network
+
+    network = network_of(model.card)
+    built = build_network(network)
+    _fill(built, _initializers(model.path), model.card.name)
+    return network, built.eval()
+
+
+def load_start(name: str | Path) -> Start:
+    """
+    Read a trained network.
+
+    Parameters
+    ----------
+    name : str or path-like
+        Name of a model, or the path of its ONNX file with its card beside it.
+
+    Returns
+    -------
+    start : `Start`
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, its network is not known, or torch does not give
+        what onnxruntime gives.
+    """
+    import torch
+
+    from astrosieve.models.session import OnnxSession
+    from astrosieve.source.preprocessing import get_preprocessing
+
+    model = load_model(name, threads=1)
+    if model.card.task != 'source':
+        msg = f'{model.card.name} is for the task {model.card.task!r}, not for sources'
+        raise ModelError(msg)
+    network, built = _read(model)
+    inputs = parity_inputs(get_preprocessing(network.preprocessing).shapes)
+    session = OnnxSession(model.path.read_bytes, name=str(model.path), threads=1)
+    with torch.inference_mode():
+        logits = built(*map(torch.from_numpy, inputs.values())).numpy()
+    try:
+        difference = check_parity(session.run(inputs), logits)
+    except ExportError as error:
+        msg = (
+            f'{model.card.name}: its weights read into torch do not give what its ONNX '
+            f'file gives ({error}); it is another network than its card says'
+        )
+        raise ModelError(msg) from error
+    return Start(model.card, network, built.state_dict(), difference)
