@@ -17,7 +17,7 @@ __version__ = _version('astrosieve')
 
 _HOMES = {
     'classify_sources': 'source.classify',
-    'explain_source': 'source.classify',
+    'explain_source': 'source.explain',
     'list_models': 'models.registry',
     'load_model': 'models.registry',
 }

@@ -11,10 +11,10 @@ pytest.importorskip('umap')
 pytest.importorskip('drizzlepac')
 
 from astrosieve_training.simulate.files import write_dithered_set
-from astrosieve_training.source.config import ExposurePlan
+from astrosieve_training.simulate.plans import ExposurePlan
 from astrosieve_training.source.label.embedding import EmbeddingSettings, embed
 from astrosieve_training.source.label.outputs import make_dataset
-from astrosieve_training.source.label.procedure import LabelSettings
+from astrosieve_training.source.label.settings import LabelSettings
 
 N = 30_000
 

@@ -47,7 +47,10 @@ from astrosieve_plugins.tweakreg_catalogs.catalog_files import (
 from astrosieve_plugins.tweakreg_catalogs.running import Alignment
 from astrosieve_plugins.tweakreg_catalogs.selection import Selection, make_selection
 from astrosieve_training.simulate.cameras import load_camera
-from astrosieve_training.simulate.exposure import Exposure, simulate_dithered_set
+from astrosieve_training.simulate.exposure import (
+    SimulatedExposure,
+    simulate_dithered_set,
+)
 from astrosieve_training.simulate.scene import SceneConfig
 from astrosieve_training.simulate.truth import label_positions
 
@@ -133,7 +136,7 @@ def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def simulate(field: Field) -> list[Exposure]:
+def simulate(field: Field) -> list[SimulatedExposure]:
     """Return the exposures of a field, with their true WCS."""
     million = 2 * SHAPE[0] * SHAPE[1] / 1e6
     scene = SceneConfig(
@@ -143,7 +146,7 @@ def simulate(field: Field) -> list[Exposure]:
         bright_stars=1.0,
         galaxy_density=40.0,
     )
-    sets: dict[str, list[Exposure]] = {}
+    sets: dict[str, list[SimulatedExposure]] = {}
     for name in dict.fromkeys(field.cameras):
         camera = replace(load_camera(name), shape=SHAPE)
         sets[name] = simulate_dithered_set(
@@ -171,7 +174,7 @@ def offset_header(
 
 
 def write_exposures(
-    field: Field, exposures: Sequence[Exposure], folder: Path
+    field: Field, exposures: Sequence[SimulatedExposure], folder: Path
 ) -> list[str]:
     """Write exposures with the errors of their WCS; return their names."""
     names = []
@@ -186,7 +189,9 @@ def write_exposures(
     return names
 
 
-def alignment_error(path: Path, exposure: Exposure) -> tuple[float, float, float]:
+def alignment_error(
+    path: Path, exposure: SimulatedExposure
+) -> tuple[float, float, float]:
     """Return what is left of the error: mean in x and y, RMS over the chips, pixels."""
     grid = np.linspace(0.1, 0.9, 5)
     x, y = (g.ravel() for g in np.meshgrid(grid * SHAPE[1], grid * SHAPE[0]))
@@ -203,7 +208,7 @@ def alignment_error(path: Path, exposure: Exposure) -> tuple[float, float, float
     return float(mean[0]), float(mean[1]), float(np.sqrt((offsets**2).sum(1).mean()))
 
 
-def star_ids(exposure: Exposure, chips: Sequence[np.ndarray]) -> np.ndarray:
+def star_ids(exposure: SimulatedExposure, chips: Sequence[np.ndarray]) -> np.ndarray:
     """Return which star each detection is, chip after chip; -1 for none."""
     ids = []
     for chip, xy in zip(exposure.chips, chips, strict=True):
@@ -217,7 +222,7 @@ def star_ids(exposure: Exposure, chips: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(ids)
 
 
-def true_labels(exposure: Exposure, chips: Sequence[np.ndarray]) -> np.ndarray:
+def true_labels(exposure: SimulatedExposure, chips: Sequence[np.ndarray]) -> np.ndarray:
     """Return what each detection is, chip after chip."""
     return np.concatenate(
         [
@@ -239,7 +244,9 @@ def read_positions(folder: Path, name: str) -> list[np.ndarray]:
 
 
 def judge(
-    alignments: Sequence[Alignment], exposures: Sequence[Exposure], folder: Path
+    alignments: Sequence[Alignment],
+    exposures: Sequence[SimulatedExposure],
+    folder: Path,
 ) -> list[dict[str, Any]]:
     """Return how well each exposure but the first was aligned."""
     found = [
@@ -296,7 +303,9 @@ def run_way(
     return alignments, time.perf_counter() - start
 
 
-def true_catalog(catalog: ExposureCatalog, exposure: Exposure) -> ExposureCatalog:
+def true_catalog(
+    catalog: ExposureCatalog, exposure: SimulatedExposure
+) -> ExposureCatalog:
     """Return a catalogue that keeps uncontested stars by the simulator's truth."""
     kept = np.zeros(len(catalog.table), dtype=bool)
     extver = np.asarray(catalog.table['extver'])
@@ -588,7 +597,7 @@ def _error_cell(rows: Sequence[dict[str, Any]]) -> str:
 
 def draw_field(field: Field, selection: Selection, path: Path) -> None:
     """Draw what is matched in one field, by true class, before and after."""
-    from astrosieve.source.plotting import save_figure
+    from astrosieve.figures import save_figure
     from astrosieve_plugins.tweakreg_catalogs.figures import match_figure
 
     def look(seen: dict[str, Any]) -> None:

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from astrosieve.figures import save_figure
 from astrosieve.images.exposures import read_chips
-from astrosieve.source.plotting import save_figure
 from astrosieve_plugins.tweakreg_catalogs.aligning import OWN_FINDER, align_exposures
 from astrosieve_plugins.tweakreg_catalogs.figures import match_figure, residual_figure
 from astrosieve_plugins.tweakreg_catalogs.inputs import read_exposures
 from astrosieve_plugins.tweakreg_catalogs.selection import make_selection
-from astrosieve_training.source.datasets.real.frames import data_folder
+from astrosieve_training.data_folder import data_folder
 
 FRAMES = (
     'acshrc_47tuc_f606w_j8bt06o6q_raw.fits.gz',

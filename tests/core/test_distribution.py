@@ -47,9 +47,9 @@ def test_wheel_carries_every_shipped_file(wheel: Path) -> None:
         ('src', 'astrosieve/weights'),
         ('src', 'astrosieve/data'),
         ('training', 'astrosieve_training/cameras'),
-        ('training', 'astrosieve_training/configs'),
-        ('training', 'astrosieve_training/configs/labelling'),
-        ('training', 'astrosieve_training/label'),
+        ('training', 'astrosieve_training/configs/source'),
+        ('training', 'astrosieve_training/configs/source/labelling'),
+        ('training', 'astrosieve_training/source/label'),
     ):
         files = [p.name for p in (ROOT / root / package).iterdir() if p.is_file()]
         assert len(files) > 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from astrosieve import cli
-from astrosieve.flags import CLASS_FLAGS
+from astrosieve.source.command import classify
+from astrosieve.source.flags import CLASS_FLAGS
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,7 +20,7 @@ def test_the_table_of_flags_is_the_code_s() -> None:
 def test_documented_options_exist() -> None:
     """Each option named in docs/classify.md is one of `astrosieve classify`."""
     text = (ROOT / 'docs' / 'classify.md').read_text(encoding='utf-8')
-    options = {o for p in cli.classify.params for o in (*p.opts, *p.secondary_opts)}
+    options = {o for p in classify.params for o in (*p.opts, *p.secondary_opts)}
     named = set(re.findall(r'`(--[a-z-]+)', text)) - {'--help'}
     assert len(named) > 10
     assert sorted(named - options) == []
@@ -28,7 +28,7 @@ def test_documented_options_exist() -> None:
 
 def test_documented_options_of_the_training_exist() -> None:
     """Each option named in docs/labels.md is one of a step that it is about."""
-    from astrosieve_training.cli import source
+    from astrosieve_training.source.commands import source
 
     text = (ROOT / 'docs' / 'labels.md').read_text(encoding='utf-8')
     steps = ('simulate', 'label', 'train', 'evaluate')

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from astrosieve.flags import CLASS_FLAGS, Flag, FlagSet
+from astrosieve.flags import Flag, FlagSet
+from astrosieve.source.flags import CLASS_FLAGS
 
 
 @pytest.fixture

@@ -154,3 +154,20 @@ class Stages:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+
+
+def cached_arrays(
+    path: Path, make: Callable[[], dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Return arrays from a file, made and written where it is not there or broken."""
+    try:
+        with path.open('rb') as file, np.load(file) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        path.unlink()
+    arrays = make()
+    with atomic_path(path, overwrite=True) as temporary, temporary.open('wb') as out:
+        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
+    return arrays

@@ -22,7 +22,8 @@ from ginga.canvas.types.layer import CompoundObject
 from ginga.colors import resolve_color
 from ginga.vec.CanvasRenderVec import VectorRenderMixin
 
-from astrosieve.source.classes import CLASSES, Marker, marker_for
+from astrosieve.classes import Marker
+from astrosieve.source.classes import CLASSES, marker_for
 from astrosieve.tables.catalogs import UNSCORED, fill_masked
 
 __all__ = ['ClassLegend', 'ClassMarkers', 'class_order', 'draw_classes']

@@ -29,7 +29,7 @@ from astrosieve.exceptions import (
 from astrosieve.images.exposures import Chip, read_chips
 from astrosieve.images.units import PixelUnit, parse_unit
 from astrosieve.models.registry import Model, list_models, load_model
-from astrosieve.source.classify import Explanation, explain_source
+from astrosieve.source.explain import Explanation, explain_source
 from astrosieve.source.exposures import ClassifyOptions, classify_chip
 from astrosieve.source.labels import LABEL_FORMAT
 from astrosieve.tables.catalogs import positions, read_catalog
@@ -465,7 +465,7 @@ def explain(
 
     Returns
     -------
-    explanation : `~astrosieve.source.classify.Explanation`
+    explanation : `~astrosieve.source.explain.Explanation`
 
     Raises
     ------

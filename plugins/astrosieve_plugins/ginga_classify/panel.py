@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from astrosieve.source.classes import marker_for
-from astrosieve.source.classify import Explanation
+from astrosieve.source.explain import Explanation
 
 __all__ = ['explanation_picture', 'message_picture']
 
@@ -59,8 +59,8 @@ def explanation_picture(
 
     Parameters
     ----------
-    explanation : `~astrosieve.source.classify.Explanation`
-        As from `~astrosieve.source.classify.explain_source`.
+    explanation : `~astrosieve.source.explain.Explanation`
+        As from `~astrosieve.source.explain.explain_source`.
     probabilities : dict of str to float
         By class, as the catalogue has them.
     title : str, optional

@@ -78,13 +78,13 @@ from ginga.gw import Widgets
 from ginga.misc.Bunch import Bunch
 
 from astrosieve.exceptions import AstrosieveError, CatalogError, ExposureError
-from astrosieve.flags import CLASS_FLAGS
 from astrosieve.images.exposures import root_name
 from astrosieve.models.registry import list_models
 from astrosieve.source.classes import CLASSES, CONVENTIONS, marker_for
-from astrosieve.source.classify import Explanation
+from astrosieve.source.explain import Explanation
 from astrosieve.source.exposures import ClassifyOptions
 from astrosieve.source.finders import list_finders
+from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve.source.labels import (
     make_labels,
     merge_labels,

@@ -14,7 +14,7 @@ import click
 from astropy.table import Table
 
 from astrosieve.atomic import atomic_path, check_output
-from astrosieve.cli import report_warnings
+from astrosieve.commands.batch import report_warnings
 from astrosieve.exceptions import AstrosieveError
 from astrosieve.images.exposures import read_chips, root_name
 from astrosieve.source.finders import list_finders
@@ -346,7 +346,7 @@ def _write_results(
     if not plots:
         click.echo("no pictures: pip install 'astrosieve[tweakreg]'", err=True)
         return written
-    from astrosieve.source.plotting import save_figure
+    from astrosieve.figures import save_figure
     from astrosieve_plugins.tweakreg_catalogs.figures import (
         match_figure,
         residual_figure,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ['DQMeaning', 'dq_meaning', 'dq_to_mask']
+__all__ = ['DQMeaning', 'dq_to_mask']
 
 
 @dataclass(frozen=True)
@@ -35,46 +35,6 @@ class DQMeaning:
     saturated: int
     cosmic_ray: int
     hot: int
-
-
-_CCD = DQMeaning(
-    no_signal=1 | 2 | 4,
-    saturated=256 | 2048,
-    cosmic_ray=4096 | 8192,
-    hot=16 | 32 | 64,
-)
-_MEANINGS = {
-    ('WFC3', 'IR'): DQMeaning(
-        no_signal=1 | 2 | 4 | 128,
-        saturated=256,
-        cosmic_ray=4096 | 8192,
-        hot=16 | 32,
-    ),
-    ('WFPC2', ''): DQMeaning(
-        no_signal=1 | 4 | 16, saturated=8, cosmic_ray=4096 | 8192, hot=256 | 512
-    ),
-    ('STIS', ''): DQMeaning(
-        no_signal=1 | 4 | 8, saturated=256, cosmic_ray=8192, hot=16
-    ),
-}
-
-
-def dq_meaning(instrument: str = '', detector: str = '') -> DQMeaning:
-    """
-    Return the meaning of an instrument's DQ bits.
-
-    Parameters
-    ----------
-    instrument, detector : str
-        ``INSTRUME`` and ``DETECTOR`` of the header. Instruments that are not
-        in the table read as ACS and WFC3/UVIS, which share their bits.
-
-    Returns
-    -------
-    meaning : `DQMeaning`
-    """
-    key = (instrument.strip().upper(), detector.strip().upper())
-    return _MEANINGS.get(key) or _MEANINGS.get((key[0], ''), _CCD)
 
 
 def dq_to_mask(dq: np.ndarray, bits: int) -> np.ndarray:

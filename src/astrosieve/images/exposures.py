@@ -27,35 +27,20 @@ from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS, FITSFixedWarning
 
 from astrosieve.exceptions import AstrosieveWarning, ExposureError
-from astrosieve.images.dq import DQMeaning, dq_meaning
+from astrosieve.images.dq import DQMeaning
+from astrosieve.images.instruments import _RAW_AREAS, _WFPC2_GAIN, dq_meaning
 from astrosieve.images.units import PixelUnit, parse_unit
 
 __all__ = ['Chip', 'read_chips', 'root_name']
 
-# Gain of WFPC2 in electrons per DN, by the commanded gain (WFPC2 Instrument
-# Handbook; mean of the four chips).
-_WFPC2_GAIN = {7: 7.12, 15: 13.99}
-
-# Science areas of full-frame RAW images, (rows, column ranges), by instrument,
-# detector, shape and EXTVER: what lies outside is overscan (ACS and WFC3
-# Data Handbooks; for HRC also seen in its RAW files: rows 1024 and up are virtual).
-_WFC_COLUMNS = (slice(24, 4120),)
-_UVIS_COLUMNS = (slice(25, 2073), slice(2133, 4181))
-_RAW_AREAS: dict[
-    tuple[str, str, tuple[int, int], int], tuple[slice, tuple[slice, ...]]
-] = {
-    ('ACS', 'HRC', (1044, 1062), 1): (slice(0, 1024), (slice(19, 1043),)),
-    ('ACS', 'WFC', (2068, 4144), 1): (slice(0, 2048), _WFC_COLUMNS),
-    ('ACS', 'WFC', (2068, 4144), 2): (slice(20, 2068), _WFC_COLUMNS),
-    ('WFC3', 'UVIS', (2070, 4206), 1): (slice(0, 2051), _UVIS_COLUMNS),
-    ('WFC3', 'UVIS', (2070, 4206), 2): (slice(19, 2070), _UVIS_COLUMNS),
-}
 
 _COMPRESSIONS: dict[bytes, Callable[..., Any]] = {
     b'\x1f\x8b': gzip.open,
     b'BZh': bz2.open,
     b'\xfd7zXZ\0': lzma.open,
 }
+
+
 _SUFFIXES = re.compile(r'(\.(fits?|fts))?(\.(gz|fz|bz2|xz|Z))?$', re.IGNORECASE)
 
 

@@ -6,7 +6,7 @@ from math import gcd
 
 import numpy as np
 
-from astrosieve.flags import CLASS_FLAGS
+from astrosieve.source.flags import CLASS_FLAGS
 
 __all__ = ['sample_pixels', 'spoilt_pixels']
 

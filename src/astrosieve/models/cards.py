@@ -67,7 +67,7 @@ class ModelCard:
         Widths of the PSF, FWHM in pixels, of the exposures it was trained on.
     domain : dict of str to tuple of float
         Limits of other traits of these exposures, see
-        `~astrosieve.models.domain.ImageTraits`.
+        `~astrosieve.images.traits.ImageTraits`.
     training_data, split, seed, metrics, limits, references, licence, software
         Where it comes from and how well it does.
     """

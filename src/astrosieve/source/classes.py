@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-__all__ = ['CLASSES', 'CONVENTIONS', 'MARKERS', 'Marker', 'marker_for']
+from astrosieve.classes import Marker
+
+__all__ = ['CLASSES', 'CONVENTIONS', 'MARKERS', 'marker_for']
+
 
 CLASSES = ('star', 'cosmic_ray', 'spike', 'extended', 'bad_pixel', 'background')
 """The classes of detections, in the order of tables and legends."""
-
-
-@dataclass(frozen=True)
-class Marker:
-    """
-    How detections of one class are drawn.
-
-    Parameters
-    ----------
-    color : str
-        Hexadecimal colour; distinct to colour-blind eyes by shape as well.
-    matplotlib, ds9 : str
-        Shape, as matplotlib and DS9 call it.
-    """
-
-    color: str
-    matplotlib: str
-    ds9: str
 
 
 # Stars, cosmic rays and spikes as in figures 6 and 7 of WFC3 ISR 2024-14.
@@ -39,7 +24,10 @@ MARKERS = {
     'background': Marker('#9aa0a6', '.', 'cross'),
     'unscored': Marker('#ffffff', '1', 'boxcircle'),
 }
+
+
 _OTHER = Marker('#00d0d0', 'p', 'arrow')
+
 
 # The palette of Okabe & Ito (2008), distinct to colour-blind eyes on its own.
 _OKABE_ITO = {
@@ -51,6 +39,8 @@ _OKABE_ITO = {
     'background': '#9aa0a6',
     'unscored': '#ffffff',
 }
+
+
 CONVENTIONS: Mapping[str, Mapping[str, Marker]] = {
     'report': MARKERS,
     'colour-blind': {

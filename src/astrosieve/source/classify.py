@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -21,31 +19,28 @@ from astrosieve.exceptions import (
     OutOfDomainWarning,
     UnitWarning,
 )
-from astrosieve.flags import CLASS_FLAGS
-from astrosieve.images.background import BackgroundMesh, measure_mesh
+from astrosieve.images.background import measure_mesh
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
-from astrosieve.images.dq import DQMeaning, dq_meaning, dq_to_mask
-from astrosieve.images.pixels import spoilt_pixels
-from astrosieve.images.psf import estimate_fwhm
-from astrosieve.images.units import PixelUnit, electron_scale, parse_unit
+from astrosieve.images.dq import DQMeaning, dq_to_mask
+from astrosieve.images.instruments import dq_meaning
+from astrosieve.images.measured import _as_image, _as_plane, _spoilt, _width
+from astrosieve.images.traits import ImageTraits, measure_traits
+from astrosieve.images.units import PixelUnit, electron_scale
 from astrosieve.models.calibration import complete_prior, reweight
 from astrosieve.models.cards import ModelCard
-from astrosieve.models.domain import ImageTraits, departures, measure_traits
+from astrosieve.models.domain import departures
 from astrosieve.models.registry import Model, load_model
 from astrosieve.models.session import CHUNK_SIZE
+from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve.source.preprocessing import FittedPreprocessing, get_preprocessing
 from astrosieve.tables.catalogs import UNSCORED, add_classes, positions
 
-__all__ = [
-    'COSMIC_RAY_HINT_ODDS',
-    'Explanation',
-    'View',
-    'classify_sources',
-    'explain_source',
-]
+__all__ = ['COSMIC_RAY_HINT_ODDS', 'classify_sources']
+
 
 COSMIC_RAY_HINT_ODDS = 4.0
 """Factor on the odds of 'cosmic_ray' where DQ has a cosmic-ray bit: a hint."""
+
 
 _BLOCK = 65_536  # rows that are cut out at once: bounds the memory
 
@@ -132,7 +127,7 @@ def classify_sources(
         ``y_centroid`` (0-based), ``class_name``, a float32 column
         ``p_<class>`` for each class, ``class_flags``, and ``extver`` if given.
         Rows that cannot be scored are 'unscored', with NaN probabilities and
-        the reason in ``class_flags`` (see `astrosieve.flags.CLASS_FLAGS`).
+        the reason in ``class_flags`` (see `astrosieve.source.flags.CLASS_FLAGS`).
         ``meta`` holds model, hash, version, options, unit, fwhm, warnings.
 
     Raises
@@ -241,168 +236,6 @@ def classify_sources(
     return result
 
 
-@dataclass(frozen=True)
-class View:
-    """
-    One of the images that a network sees of a detection.
-
-    Parameters
-    ----------
-    scale : int
-        Pixels of the exposure to one of the view's, along a side.
-    cutout : 2D `~numpy.ndarray`
-        Pixels as the network sees them.
-    saliency : 2D `~numpy.ndarray`
-        How much the log-odds of the class fall when the 3x3 pixels about each
-        pixel show only sky; negative where those pixels speak against it.
-    """
-
-    scale: int
-    cutout: np.ndarray
-    saliency: np.ndarray
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """
-    Why a detection has its class.
-
-    Parameters
-    ----------
-    position : tuple of float
-        ``(x, y)``, pixels, 0-based.
-    class_name : str
-        As `classify_sources` gives it.
-    probabilities : dict of str to float
-        By class.
-    flags : tuple of str
-        Names of the bits of ``class_flags``.
-    views : tuple of `View`
-        What the network sees, the innermost first.
-    """
-
-    position: tuple[float, float]
-    class_name: str
-    probabilities: dict[str, float]
-    flags: tuple[str, ...]
-    views: tuple[View, ...]
-
-    @property
-    def cutout(self) -> np.ndarray:
-        """Pixels about the detection, as the network sees them."""
-        return self.views[0].cutout
-
-    @property
-    def saliency(self) -> np.ndarray:
-        """Saliency of these pixels."""
-        return self.views[0].saliency
-
-
-def explain_source(
-    data: ArrayLike | u.Quantity,
-    position: tuple[float, float],
-    mask: ArrayLike | None = None,
-    dq: ArrayLike | None = None,
-    err: ArrayLike | None = None,
-    unit: str | u.UnitBase | PixelUnit | None = None,
-    *,
-    model: str | Model = 'source',
-    dq_bits: DQMeaning | None = None,
-    **options: Any,
-) -> Explanation:
-    """
-    Explain the class of one detection, by occlusion.
-
-    Each 3x3 box of the cutout is replaced by sky in turn, and the network asked
-    again (Zeiler & Fergus 2014, ECCV, 818).
-
-    Parameters
-    ----------
-    data, mask, dq, err, unit, model, dq_bits
-        As for `classify_sources`.
-    position : tuple of float
-        ``(x, y)``, pixels, 0-based.
-    **options
-        Further options of `classify_sources`.
-
-    Returns
-    -------
-    explanation : `Explanation`
-
-    Raises
-    ------
-    CatalogError
-        If the detection cannot be scored; the message says why.
-    """
-    loaded = model if isinstance(model, Model) else load_model(model)
-    table = classify_sources(
-        data,
-        np.array([position], dtype=float),
-        mask=mask,
-        dq=dq,
-        err=err,
-        unit=unit,
-        model=loaded,
-        dq_bits=dq_bits,
-        **options,
-    )
-    row = table[0]
-    flags = CLASS_FLAGS.decode(row['class_flags'])
-    name = str(row['class_name'])
-    if name == UNSCORED:
-        reasons = ', '.join(flag for flag in flags if flag != UNSCORED)
-        msg = f'the detection at {position} has no class to explain: {reasons}'
-        raise CatalogError(msg)
-    sci, _ = _as_image(data, unit)
-    spoilt = _spoilt(
-        sci,
-        mask=mask,
-        dq=_as_plane(dq, 'dq', sci.shape),
-        err=err,
-        meaning=dq_bits or dq_meaning(),
-    )
-    preprocessing = get_preprocessing(loaded.card.preprocessing)
-    fitted = preprocessing.fit(sci, spoilt=spoilt, fwhm=table.meta.get('fwhm'))
-    inputs = fitted(np.array([position], dtype=float)).inputs
-    number = loaded.card.classes.index(name)
-    return Explanation(
-        position=(float(position[0]), float(position[1])),
-        class_name=name,
-        probabilities={c: float(row[f'p_{c}']) for c in loaded.card.classes},
-        flags=tuple(flags),
-        views=tuple(
-            View(
-                scale,
-                inputs[key][0, 0],
-                _occlusion(loaded, inputs, key, fitted.fill[key], number),
-            )
-            for key, scale in preprocessing.scales.items()
-        ),
-    )
-
-
-def _occlusion(
-    model: Model, inputs: dict[str, np.ndarray], name: str, fill: float, number: int
-) -> np.ndarray:
-    """Return by how much the log-odds of a class fall where an input is hidden."""
-
-    def log_odds(images: np.ndarray) -> np.ndarray:
-        rows = {
-            key: images if key == name else np.repeat(value, len(images), axis=0)
-            for key, value in inputs.items()
-        }
-        p = model.predict(rows)[:, number].astype(float).clip(1e-6, 1 - 1e-6)
-        return np.log(p / (1 - p))
-
-    shape = inputs[name].shape[-2:]
-    hidden = np.repeat(inputs[name], shape[0] * shape[1], axis=0)
-    for i, (y, x) in enumerate(np.ndindex(shape)):
-        box = (slice(max(0, y - 1), y + 2), slice(max(0, x - 1), x + 2))
-        hidden[i, 0][box] = fill
-    change = log_odds(inputs[name])[0] - log_odds(hidden)
-    return np.asarray(change.reshape(shape))
-
-
 def _as_table(catalog: Table | ArrayLike) -> Table:
     """Return a catalogue as a table; bare positions get columns."""
     if isinstance(catalog, Table):
@@ -417,83 +250,6 @@ def _as_table(catalog: Table | ArrayLike) -> Table:
         )
         raise CatalogError(msg)
     return QTable(xy.astype(float), names=('x_centroid', 'y_centroid'))
-
-
-def _as_image(
-    data: ArrayLike | u.Quantity, unit: str | u.UnitBase | PixelUnit | None
-) -> tuple[np.ndarray, PixelUnit | None]:
-    """Return an image as a native float32 array, and its unit."""
-    if isinstance(data, u.Quantity):
-        unit = data.unit if unit is None else unit
-        data = data.value
-    if np.ma.isMaskedArray(data):
-        data = np.ma.filled(np.ma.asarray(data, dtype=np.float32), np.nan)
-    sci = np.asarray(data)
-    if sci.ndim != 2:
-        msg = f'data must be a 2D image; got shape {sci.shape}'
-        raise ValueError(msg)
-    if sci.dtype.kind not in 'iufb':
-        msg = f'data must hold real numbers; got {sci.dtype}'
-        raise ValueError(msg)
-    parsed = unit if isinstance(unit, PixelUnit) else parse_unit(unit)
-    return np.ascontiguousarray(sci, dtype=np.float32), parsed
-
-
-def _as_plane(
-    plane: ArrayLike | None, name: str, shape: tuple[int, ...]
-) -> np.ndarray | None:
-    """Return a plane that goes with the image."""
-    if plane is None:
-        return None
-    array = np.asarray(getattr(plane, 'value', plane))
-    if array.shape != shape:
-        msg = f'{name} must have the shape of data, {shape}; got {array.shape}'
-        raise ValueError(msg)
-    return array
-
-
-def _spoilt(
-    sci: np.ndarray,
-    *,
-    mask: ArrayLike | None,
-    dq: np.ndarray | None,
-    err: ArrayLike | None,
-    meaning: DQMeaning,
-) -> np.ndarray | None:
-    """Return which pixels are not usable, and why."""
-    user_mask = _as_plane(mask, 'mask', sci.shape)
-    error = _as_plane(err, 'err', sci.shape)
-    lost = None if dq is None else dq_to_mask(dq, meaning.no_signal)
-    if error is not None:
-        lost = ~np.isfinite(error) if lost is None else lost | ~np.isfinite(error)
-    return spoilt_pixels(
-        sci,
-        mask=None if user_mask is None else user_mask.astype(bool),
-        no_signal=lost,
-    )
-
-
-def _width(
-    sci: np.ndarray,
-    spoilt: np.ndarray | None,
-    fwhm: float | None,
-    mesh: BackgroundMesh | None,
-) -> tuple[float | None, list[str]]:
-    """Return the width of the PSF, and what is to be said where it is not known."""
-    if fwhm is not None:
-        if not fwhm > 0:
-            msg = f'fwhm must be positive; got {fwhm}'
-            raise ValueError(msg)
-        return float(fwhm), []
-    if mesh is None:  # the network does not ask
-        return None, []
-    estimate = estimate_fwhm(sci, spoilt=spoilt, mesh=mesh)
-    if estimate is not None:
-        return estimate, []
-    return None, [
-        'too few stars to estimate the width of the PSF; the probabilities are means '
-        'over widths of 1.6 to 3.7 pixels. Give fwhm= (--fwhm)'
-    ]
 
 
 def _caution(

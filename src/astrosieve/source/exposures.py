@@ -14,39 +14,19 @@ from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Row, Table, vstack
 
 from astrosieve.exceptions import AstrosieveWarning, CatalogError
-from astrosieve.flags import CLASS_FLAGS
 from astrosieve.images.background import measure_background
-from astrosieve.images.dq import dq_to_mask
 from astrosieve.images.exposures import Chip, read_chips
-from astrosieve.images.pixels import spoilt_pixels
-from astrosieve.images.psf import estimate_fwhm
+from astrosieve.images.measured import DEFAULT_FWHM, _chip_spoilt, chip_fwhm
 from astrosieve.images.units import PixelUnit, electron_scale, parse_unit
 from astrosieve.models.registry import Model, load_model
-from astrosieve.source.classify import Explanation, classify_sources, explain_source
+from astrosieve.source.classify import classify_sources
+from astrosieve.source.explain import Explanation, explain_source
 from astrosieve.source.finders import detect
+from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve.tables.catalogs import UNSCORED, add_classes, fill_masked, positions
 
-__all__ = [
-    'DEFAULT_FWHM',
-    'ClassifyOptions',
-    'chip_fwhm',
-    'classify_chip',
-    'classify_exposure',
-    'explain_row',
-]
+__all__ = ['ClassifyOptions', 'classify_chip', 'classify_exposure', 'explain_row']
 
-# FWHM in pixels about the middle of each camera's filters: what a measurement is
-# held against, not a calibration.
-_NOMINAL_FWHM = {
-    ('WFC3', 'UVIS'): 1.8,
-    ('WFC3', 'IR'): 1.15,
-    ('ACS', 'WFC'): 2.0,
-    ('ACS', 'HRC'): 2.3,
-    ('WFPC2', '1'): 1.6,
-    ('WFPC2', ''): 1.4,
-}
-DEFAULT_FWHM = 2.0
-"""Width that finders take, pixels, where that of the PSF is not known."""
 
 _NO_DETECTIONS = QTable({'id': [0], 'x_centroid': [0.0], 'y_centroid': [0.0]})[:0]
 
@@ -94,40 +74,6 @@ class ClassifyOptions:
     origin: float = 0
 
 
-def chip_fwhm(
-    chip: Chip, fwhm: float | None = None, *, spoilt: np.ndarray | None = None
-) -> float | None:
-    """
-    Return the FWHM to use for a chip.
-
-    Parameters
-    ----------
-    chip : `~astrosieve.images.exposures.Chip`
-        The chip.
-    fwhm : float, optional
-        Returned as it is when given.
-    spoilt : 2D `~numpy.ndarray`, optional
-        Pixels to leave out.
-
-    Returns
-    -------
-    fwhm : float or None
-        Pixels: the estimate from the image, unless it is implausible for a
-        camera that is known, whose nominal width is then used. None where the
-        width is neither given, nor measurable, nor known.
-    """
-    if fwhm is not None:
-        return fwhm
-    measured = estimate_fwhm(chip.sci, spoilt=spoilt)
-    nominal = _NOMINAL_FWHM.get((chip.instrument, chip.detector)) or _NOMINAL_FWHM.get(
-        (chip.instrument, '')
-    )
-    if nominal is None:
-        return measured
-    plausible = measured is not None and 0.75 < measured / nominal < 1.5
-    return measured if plausible else nominal
-
-
 def _kernel_width(chip: Chip, fwhm: float | None) -> float:
     """Return the width that finders are given; a guess is said to be one."""
     if fwhm is not None:
@@ -138,13 +84,6 @@ def _kernel_width(chip: Chip, fwhm: float | None) -> float:
     )
     warnings.warn(msg, AstrosieveWarning, stacklevel=3)
     return DEFAULT_FWHM
-
-
-def _chip_spoilt(chip: Chip) -> np.ndarray | None:
-    no_signal = (
-        None if chip.dq is None else dq_to_mask(chip.dq, chip.dq_meaning.no_signal)
-    )
-    return spoilt_pixels(chip.sci, mask=chip.mask, no_signal=no_signal)
 
 
 def _detect(
@@ -322,7 +261,7 @@ def explain_row(
 
     Returns
     -------
-    explanation : `~astrosieve.source.classify.Explanation`
+    explanation : `~astrosieve.source.explain.Explanation`
 
     Raises
     ------

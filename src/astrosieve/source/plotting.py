@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Table
 
-from astrosieve.atomic import atomic_path
-from astrosieve.exceptions import AstrosieveError
+from astrosieve.figures import new_figure
 from astrosieve.images.background import measure_background
 from astrosieve.source.classes import CLASSES, marker_for
 from astrosieve.tables.catalogs import UNSCORED, fill_masked
@@ -19,9 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from astrosieve.source.classify import Explanation, View
+    from astrosieve.source.explain import Explanation, View
 
-__all__ = ['draw_overlay', 'explanation_figure', 'overlay_figure', 'save_figure']
+__all__ = ['draw_overlay', 'explanation_figure', 'overlay_figure']
+
 
 _PIXELS = 3_300  # longest side of an overlay, beyond which images are reduced
 
@@ -55,7 +54,7 @@ def overlay_figure(
     longest = np.clip(max(width, height) / 160, 11, 22)
     inches = np.array([width, height]) * (longest / max(width, height))
     inches = np.maximum(inches, 6) + np.array([0.4, 0.9 * len(images)])
-    figure = _new_figure(inches[0], inches[1])
+    figure = new_figure(inches[0], inches[1])
     rows = figure.subplots(len(images), 1, squeeze=False)[:, 0]
     for axes, image, table, title in zip(rows, images, tables, titles, strict=True):
         draw_overlay(axes, image, table)
@@ -69,8 +68,8 @@ def explanation_figure(explanation: Explanation, title: str = '') -> Figure:
 
     Parameters
     ----------
-    explanation : `~astrosieve.source.classify.Explanation`
-        As from `~astrosieve.source.classify.explain_source`.
+    explanation : `~astrosieve.source.explain.Explanation`
+        As from `~astrosieve.source.explain.explain_source`.
     title : str, optional
         Name of the detection.
 
@@ -84,7 +83,7 @@ def explanation_figure(explanation: Explanation, title: str = '') -> Figure:
         If matplotlib is not installed.
     """
     n_views = len(explanation.views)
-    figure = _new_figure(10, 0.6 + 3.0 * n_views)
+    figure = new_figure(10, 0.6 + 3.0 * n_views)
     grid = figure.add_gridspec(n_views, 3, width_ratios=(1, 1.25, 1))
     name = explanation.class_name.replace('_', ' ')
     for row, view in enumerate(explanation.views):
@@ -135,19 +134,6 @@ def _draw_view(
     why.figure.colorbar(picture, ax=why, label='loss of log-odds when hidden')
     for axes in (seen, why):
         axes.tick_params(labelsize=8)
-
-
-def _new_figure(width: float, height: float) -> Figure:
-    """Return a figure of that many inches, apart from pyplot's global state."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        msg = "pictures need matplotlib: pip install 'astrosieve[plot]'"
-        raise AstrosieveError(msg) from None
-    figure = Figure(figsize=(width, height), dpi=150, layout='constrained')
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def draw_overlay(axes: Axes, image: np.ndarray, table: Table) -> None:
@@ -226,16 +212,3 @@ def _brightest(image: np.ndarray, step: int) -> np.ndarray:
     ny, nx = (n // step * step for n in image.shape)
     blocks = image[:ny, :nx].reshape(ny // step, step, nx // step, step)
     return np.fmax.reduce(np.fmax.reduce(blocks, axis=3), axis=1)
-
-
-def save_figure(figure: Figure, path: str | Path, *, overwrite: bool = False) -> None:
-    """
-    Write a figure as PNG.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
-    """
-    with atomic_path(path, overwrite=overwrite) as temporary:
-        figure.savefig(temporary, format='png', bbox_inches='tight')

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from astrosieve.images.dq import dq_meaning, dq_to_mask
+from astrosieve.images.dq import dq_to_mask
+from astrosieve.images.instruments import dq_meaning
 
 
 @pytest.mark.parametrize(

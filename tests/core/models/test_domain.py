@@ -18,11 +18,12 @@ from astrosieve.exceptions import (
     OutOfDomainWarning,
     UnitWarning,
 )
-from astrosieve.flags import CLASS_FLAGS
 from astrosieve.images.pixels import spoilt_pixels
+from astrosieve.images.traits import ImageTraits, measure_traits
 from astrosieve.models.cards import ModelCard
-from astrosieve.models.domain import ImageTraits, departures, measure_traits
+from astrosieve.models.domain import departures
 from astrosieve.models.registry import Model, load_model
+from astrosieve.source.flags import CLASS_FLAGS
 
 
 def white(seed: int = 0, shape: tuple[int, int] = (256, 256)) -> np.ndarray:

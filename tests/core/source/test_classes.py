@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from astrosieve.source.classes import CLASSES, CONVENTIONS, MARKERS, Marker, marker_for
+from astrosieve.classes import Marker
+from astrosieve.source.classes import CLASSES, CONVENTIONS, MARKERS, marker_for
 from astrosieve.tables.catalogs import UNSCORED
 
 

@@ -21,9 +21,9 @@ from astrosieve.exceptions import (
     ModelError,
     UnitWarning,
 )
-from astrosieve.flags import CLASS_FLAGS
-from astrosieve.images.dq import dq_meaning
+from astrosieve.images.instruments import dq_meaning
 from astrosieve.models.registry import Model, load_model
+from astrosieve.source.flags import CLASS_FLAGS
 
 CLASSES = ('star', 'cosmic_ray', 'spike')
 

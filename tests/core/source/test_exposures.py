@@ -13,9 +13,10 @@ from astropy.table import QTable, Table
 from photutils.utils.exceptions import NoDetectionsWarning
 
 from astrosieve.exceptions import CatalogError
-from astrosieve.flags import CLASS_FLAGS
 from astrosieve.images.exposures import Chip, read_chips
-from astrosieve.source.exposures import ClassifyOptions, chip_fwhm, classify_exposure
+from astrosieve.images.measured import chip_fwhm
+from astrosieve.source.exposures import ClassifyOptions, classify_exposure
+from astrosieve.source.flags import CLASS_FLAGS
 
 
 @pytest.fixture

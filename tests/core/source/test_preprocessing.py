@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from astrosieve.exceptions import ModelError
-from astrosieve.flags import CLASS_FLAGS
 from astrosieve.images.pixels import sample_pixels, spoilt_pixels
+from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve.source.preprocessing import Batch, ZScaleLog, get_preprocessing
 
 NAME = 'zscale-log-1'

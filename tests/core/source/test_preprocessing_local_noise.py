@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from astrosieve.flags import CLASS_FLAGS
 from astrosieve.images.background import measure_mesh
 from astrosieve.images.pixels import spoilt_pixels
 from astrosieve.models.registry import load_model
+from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve.source.preprocessing import (
     Batch,
     LocalNoise,

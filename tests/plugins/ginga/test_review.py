@@ -11,7 +11,7 @@ from astropy.table import Table
 pytest.importorskip('ginga')
 
 from astrosieve.exceptions import CatalogError
-from astrosieve.source.classify import Explanation, View
+from astrosieve.source.explain import Explanation, View
 from astrosieve.source.labels import make_labels
 from astrosieve.tables.catalogs import read_catalog, write_catalog
 from astrosieve_plugins.ginga_classify.panel import (

@@ -8,11 +8,11 @@ from scipy import stats
 
 from astrosieve_training.simulate import CosmicRayTemplates, compare
 from astrosieve_training.simulate.cosmic_rays import (
-    Slab,
     cosmic_ray_image,
     expected_hits,
     sample_directions,
 )
+from astrosieve_training.simulate.detector import Slab
 
 
 def test_angles_of_an_isotropic_flux() -> None:

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip('galsim')
 
 from astrosieve.exceptions import OutputError
+from astrosieve_training.settings import ConfigError
 from astrosieve_training.simulate import (
     PRESETS,
     Exposure,
@@ -23,9 +24,9 @@ from astrosieve_training.simulate.files import (
     load_exposure,
     simulate_plan,
     write_dithered_set,
-    write_exposures,
 )
-from astrosieve_training.source.config import ConfigError, ExposurePlan
+from astrosieve_training.simulate.plans import ExposurePlan
+from astrosieve_training.source.simulate import write_exposures
 
 PLAN = ExposurePlan('demo', 'outskirts', 0.0, 5, (96, 112))
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from astrosieve_training.settings import ConfigError
+from astrosieve_training.simulate.plans import ExposureSet
 from astrosieve_training.source.config import (
-    ConfigError,
-    ExposureSet,
     config_from_dict,
-    digest,
     list_configs,
     load_config,
 )
+from astrosieve_training.versions import digest
 
 MINIMAL = """
 name = 'tiny'

@@ -18,11 +18,8 @@ pytest.importorskip('photutils')
 from astropy.table import Table
 
 from astrosieve.images.exposures import Chip
-from astrosieve_training.source.config import (
-    ExposureSet,
-    FinderConfig,
-    config_from_dict,
-)
+from astrosieve_training.simulate.plans import ExposureSet
+from astrosieve_training.source.config import FinderConfig, config_from_dict
 from astrosieve_training.source.datasets import detections as datasets
 from astrosieve_training.source.datasets.detections import DetectionSet, simulated_set
 
@@ -296,7 +293,7 @@ def test_whole_line_of_three_scales(tmp_path: Path) -> None:
     pytest.importorskip('onnxscript')
     from astrosieve import classify_sources
     from astrosieve.models.registry import load_model
-    from astrosieve_training.source.evaluate.judge import roc_curve
+    from astrosieve_training.judge.scores import roc_curve
     from astrosieve_training.source.export import export_run
     from astrosieve_training.source.train.runs import train
 

@@ -32,6 +32,9 @@ from astrosieve.source.labels import make_labels
 from astrosieve.source.preprocessing import get_preprocessing
 from astrosieve_training import configs
 from astrosieve_training.cli import main
+from astrosieve_training.learn.calibrate import fit_scaling
+from astrosieve_training.learn.loop import predict_logits, train_run
+from astrosieve_training.settings import ConfigError
 from astrosieve_training.simulate import (
     label_positions,
     load_camera,
@@ -39,13 +42,13 @@ from astrosieve_training.simulate import (
     simulate_dithered_set,
 )
 from astrosieve_training.source.config import (
-    ConfigError,
     FinderConfig,
     SourceConfig,
     TuneConfig,
     load_config,
 )
-from astrosieve_training.source.datasets.detections import ChipImage
+from astrosieve_training.source.datasets.chips import ChipImage
+from astrosieve_training.source.datasets.examples import Examples, prepare
 from astrosieve_training.source.label.dataset import (
     DatasetError,
     SplitSettings,
@@ -54,16 +57,9 @@ from astrosieve_training.source.label.dataset import (
     write_dataset,
 )
 from astrosieve_training.source.networks import build_network
+from astrosieve_training.source.train.augment import _one_hypothesis
 from astrosieve_training.source.train.labelled import prepare_labels
-from astrosieve_training.source.train.operating_points import fit_scaling
-from astrosieve_training.source.train.runs import (
-    Examples,
-    _one_hypothesis,
-    load_run,
-    predict_logits,
-    prepare,
-    train_run,
-)
+from astrosieve_training.source.train.runs import load_run
 from astrosieve_training.source.train.warm_start import Start, load_start, network_of
 
 DATA = Path(__file__).parents[2] / 'data'

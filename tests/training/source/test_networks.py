@@ -13,11 +13,13 @@ import torch
 
 from astrosieve.exceptions import ModelError
 from astrosieve.source.preprocessing import get_preprocessing
-from astrosieve_training.source.config import ConfigError, NetworkConfig, load_config
-from astrosieve_training.source.export import MAX_BYTES, parity_inputs
+from astrosieve_training.learn.export import MAX_BYTES
+from astrosieve_training.learn.loop import predict_logits
+from astrosieve_training.learn.parity import parity_inputs
+from astrosieve_training.settings import ConfigError
+from astrosieve_training.source.config import NetworkConfig, load_config
 from astrosieve_training.source.networks import build_network
 from astrosieve_training.source.networks.multiscale import MultiScale, _compressed
-from astrosieve_training.source.train.runs import predict_logits
 
 SHAPES = get_preprocessing('local-noise-1').shapes
 MULTISCALE = NetworkConfig(

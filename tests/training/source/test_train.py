@@ -20,35 +20,26 @@ from astrosieve.exceptions import OutputError
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import load_model
 from astrosieve.source.preprocessing import get_preprocessing
+from astrosieve_training.learn.augment import turned
+from astrosieve_training.learn.calibrate import fit_scaling
+from astrosieve_training.learn.export import ExportError
+from astrosieve_training.learn.loop import _rate, predict_logits, train_run
+from astrosieve_training.learn.losses import ClassLoss
+from astrosieve_training.learn.parity import check_parity, parity_inputs
+from astrosieve_training.learn.sampling import balance
+from astrosieve_training.learn.shipping import write_model
 from astrosieve_training.source.config import SourceConfig, config_from_dict
-from astrosieve_training.source.datasets.detections import DetectionSet, balance
-from astrosieve_training.source.export import (
-    ExportError,
-    check_parity,
-    export_run,
-    parity_inputs,
-    write_model,
-)
-from astrosieve_training.source.train import runs as train_module
-from astrosieve_training.source.train.operating_points import (
-    Calibration,
-    calibrate,
-    fit_scaling,
-)
-from astrosieve_training.source.train.runs import (
+from astrosieve_training.source.datasets.detections import DetectionSet
+from astrosieve_training.source.datasets.examples import (
     Examples,
     TrainingData,
-    _Loss,
-    _rate,
-    _spoil,
-    _told_widths,
-    _turned,
-    load_run,
-    predict_logits,
     split_examples,
-    train,
-    train_run,
 )
+from astrosieve_training.source.export import export_run
+from astrosieve_training.source.train import runs as train_module
+from astrosieve_training.source.train.augment import _spoil, _told_widths
+from astrosieve_training.source.train.operating_points import Calibration, calibrate
+from astrosieve_training.source.train.runs import load_run, train
 
 CLASSES = ('star', 'cosmic_ray', 'spike')
 
@@ -231,7 +222,7 @@ class TestLoss:
         logits, labels = self.make()
         for weights in (torch.ones(3), torch.tensor([1.0, 5.0, 0.2])):
             expected = torch.nn.functional.cross_entropy(logits, labels, weight=weights)
-            assert _Loss(weights, 0.0)(logits, labels).item() == pytest.approx(
+            assert ClassLoss(weights, 0.0)(logits, labels).item() == pytest.approx(
                 expected.item(), rel=1e-6
             )
 
@@ -242,7 +233,7 @@ class TestLoss:
         logits, labels = self.make()
         p = torch.softmax(logits, 1).numpy()[np.arange(50), labels.numpy()]
         expected = np.mean((1 - p) ** 2 * -np.log(p))
-        assert _Loss(torch.ones(3), 2.0)(logits, labels).item() == pytest.approx(
+        assert ClassLoss(torch.ones(3), 2.0)(logits, labels).item() == pytest.approx(
             expected, rel=1e-4
         )
 
@@ -255,7 +246,7 @@ class TestLoss:
         import torch
 
         logits = torch.tensor([[40.0, -40.0, -40.0]], requires_grad=True)
-        _Loss(torch.ones(3), focal)(logits, torch.tensor([0])).backward()
+        ClassLoss(torch.ones(3), focal)(logits, torch.tensor([0])).backward()
         assert torch.isfinite(logits.grad).all()
 
     def test_rare_classes_count_more(
@@ -264,12 +255,12 @@ class TestLoss:
         """By the most frequent over them, to the given power."""
         given = []
 
-        class Spy(_Loss):
+        class Spy(ClassLoss):
             def __init__(self, weights: Any, focal: float) -> None:
                 given.append(weights.tolist())
                 super().__init__(weights, focal)
 
-        monkeypatch.setattr(train_module, '_Loss', Spy)
+        monkeypatch.setattr(train_module, 'ClassLoss', Spy)
         examples = make_examples(200, 1)
         rare = examples[np.flatnonzero((examples.labels > 0) | (np.arange(200) < 20))]
         counts = np.bincount(rare.labels)
@@ -292,12 +283,12 @@ class TestAugmentation:
         """All scales of a row in one of eight orientations; numbers stay."""
         inputs = self.scales(200)
         before = inputs['cutouts'].copy()
-        turned = _turned(inputs, np.random.default_rng(0))
-        assert np.array_equal(turned['wide'], 2 * turned['cutouts'])
-        assert np.array_equal(turned['fwhm'], inputs['fwhm'])
+        got = turned(inputs, np.random.default_rng(0))
+        assert np.array_equal(got['wide'], 2 * got['cutouts'])
+        assert np.array_equal(got['fwhm'], inputs['fwhm'])
         assert np.array_equal(inputs['cutouts'], before)
         kinds = set()
-        for old, new in zip(before[:, 0], turned['cutouts'][:, 0], strict=True):
+        for old, new in zip(before[:, 0], got['cutouts'][:, 0], strict=True):
             ways = [np.rot90(each, k) for each in (old, old[:, ::-1]) for k in range(4)]
             same = [i for i, way in enumerate(ways) if np.array_equal(way, new)]
             assert len(same) == 1

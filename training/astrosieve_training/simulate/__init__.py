@@ -11,7 +11,7 @@ from astrosieve_training.simulate.cameras import (
 )
 from astrosieve_training.simulate.cosmic_rays import CosmicRayTemplates
 from astrosieve_training.simulate.exposure import (
-    Exposure,
+    SimulatedExposure,
     simulate_dithered_set,
     simulate_exposure,
 )
@@ -29,9 +29,9 @@ __all__ = [
     'Camera',
     'CameraError',
     'CosmicRayTemplates',
-    'Exposure',
     'PSFConfig',
     'SceneConfig',
+    'SimulatedExposure',
     'Truth',
     'build_psf',
     'label_positions',

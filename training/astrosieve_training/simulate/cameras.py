@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from astrosieve.exceptions import AstrosieveError
+from astrosieve_training.data_folder import data_directory
 from astrosieve_training.simulate import optics
 
 __all__ = [
@@ -456,10 +457,10 @@ def _psf_file(camera: Camera, file: str) -> Path:
         if path.exists():
             return path
     else:
-        for folder in (optics.data_directory() / 'hst', Path.cwd()):
+        for folder in (data_directory() / 'hst', Path.cwd()):
             if (folder / file).exists():
                 return folder / file
-        path = optics.data_directory() / 'hst' / file
+        path = data_directory() / 'hst' / file
     msg = (
         f'camera {camera.name!r}: no PSF file {path}; set the environment variable '
         'ASTROSIEVE_DATA to the folder that holds hst/, or give psf.file as a path'

@@ -7,260 +7,31 @@ does to the other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.table import Table
-from scipy import ndimage, stats
+from scipy import stats
 
-from astrosieve_training.simulate.cosmic_rays import Slab, cosmic_ray_image
+from astrosieve_training.simulate.cosmic_rays import cosmic_ray_image
+from astrosieve_training.simulate.real_hits import (
+    _LEAST,
+    _SOURCES,
+    SOURCES,
+    Hits,
+    _chosen,
+    cosmic_ray_statistics,
+    real_hits,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.figure import Figure
 
-__all__ = [
-    'Hits',
-    'compare_hits',
-    'cosmic_ray_statistics',
-    'plot_frames',
-    'plot_hits',
-    'real_hits',
-    'simulated_hits',
-]
+__all__ = ['compare_hits', 'plot_frames', 'plot_hits', 'simulated_hits']
+
 
 QUANTITIES = ('length', 'width', 'peak', 'total')
-SOURCES = ('wfpc2', 'uvis', 'lsst')
-_EIGHT = np.ones((3, 3), int)
-
-
-@dataclass(frozen=True)
-class Hits:
-    """
-    Measured hits.
-
-    Attributes
-    ----------
-    table : `~astropy.table.Table`
-        As `cosmic_ray_statistics` gives it.
-    stamps : list of 2D `~numpy.ndarray`
-        Electrons of each hit, zero outside it.
-    """
-
-    table: Table
-    stamps: list[np.ndarray]
-
-
-@dataclass(frozen=True)
-class _Source:
-    """How a set of real hits was taken, for a simulation of the same kind."""
-
-    slab: Slab
-    site: str
-    noise: float
-    nsigma: float
-    low: float
-    exptime: float
-    rate: float
-
-
-# Below this charge, electrons, real frames hold single hot pixels and glitches.
-_LEAST = 300.0
-
-# Geometry as in the cameras; gains in `real_hits`.
-_SOURCES = {
-    'wfpc2': _Source(Slab(15.0, 11.0, 3.5), 'orbit', 8.0, 5.0, 2.0, 300.0, 1.3),
-    'uvis': _Source(Slab(15.0, 16.0, 4.5), 'orbit', 8.3, 5.0, 2.0, 479.0, 1.1),
-    'lsst': _Source(
-        Slab(10.0, 100.0, 4.5, 0.0), 'ground', 8.0, 5.0, 2.0, 3000.0, 0.035
-    ),
-}
-
-
-def cosmic_ray_statistics(
-    image: np.ndarray,
-    noise: float,
-    *,
-    nsigma: float = 5.0,
-    low: float = 2.0,
-    exclude: np.ndarray | None = None,
-) -> Hits:
-    """
-    Find hits in an image without sky and measure them.
-
-    Parameters
-    ----------
-    image : 2D array_like
-        Electrons, sky subtracted.
-    noise : float
-        Standard deviation of a pixel, electrons.
-    nsigma : float, optional
-        A hit has at least one pixel above this many times the noise.
-    low : float, optional
-        Pixels above this many times the noise that touch it belong to it.
-    exclude : 2D bool array_like, optional
-        Hits that touch such a pixel or the border are left out.
-
-    Returns
-    -------
-    hits : `Hits`
-        Columns ``x``, ``y`` (centre of charge), ``total``, ``peak`` (electrons),
-        ``length`` and ``width`` (extent along the principal axes, pixels),
-        ``n_pixels``, ``angle`` (degrees), ``label`` (in the segmentation, from 1).
-    """
-    image = np.asarray(image, float)
-    above = image > low * noise
-    labels, n = ndimage.label(above, structure=_EIGHT)
-    keep = np.zeros(n + 1, bool)
-    keep[np.unique(labels[image > nsigma * noise])] = True
-    border = np.zeros(image.shape, bool)
-    border[[0, -1]] = border[:, [0, -1]] = True
-    if exclude is not None:
-        border |= exclude
-    keep[np.unique(labels[border])] = False
-    keep[0] = False
-    rows: list[tuple[float, ...]] = []
-    stamps = []
-    for i, window in enumerate(ndimage.find_objects(labels), 1):
-        if not keep[i]:
-            continue
-        inside = labels[window] == i
-        values = np.where(inside, image[window], 0.0)
-        yy, xx = np.nonzero(inside)
-        q = values[yy, xx]
-        total = q.sum()
-        cx, cy = q @ xx / total, q @ yy / total
-        dx, dy = xx - cx, yy - cy
-        angle = 0.5 * np.arctan2(2 * (q @ (dx * dy)), q @ (dx**2) - q @ (dy**2))
-        along = dx * np.cos(angle) + dy * np.sin(angle)
-        across = dy * np.cos(angle) - dx * np.sin(angle)
-        rows.append(
-            (
-                cx + window[1].start, cy + window[0].start, total, q.max(),
-                np.ptp(along) + 1, 4 * np.sqrt(q @ across**2 / total + 1 / 12),
-                len(q), np.rad2deg(angle) % 180, i,
-            )
-        )  # fmt: skip
-        stamps.append(values)
-    names = (
-        'x', 'y', 'total', 'peak', 'length', 'width', 'n_pixels', 'angle', 'label'
-    )  # fmt: skip
-    if not rows:
-        return Hits(Table({name: np.zeros(0) for name in names}), [])
-    return Hits(Table(rows=rows, names=names), stamps)
-
-
-def real_hits(folder: Path, source: str) -> Hits:
-    """
-    Find the hits of one of the real frames that may serve as templates.
-
-    Parameters
-    ----------
-    folder : `~pathlib.Path`
-        The data directory, with ``hst`` and ``others`` below it.
-    source : str
-        ``'wfpc2'``: four cut-outs of NGC 4151 (7.12 electrons per count). ``'uvis'``:
-        Pluto, with Pluto itself, trailed stars and hot pixels left out. ``'lsst'``:
-        hits in darks, taken as electrons. Hits of less than 300 electrons are left out.
-
-    Returns
-    -------
-    hits : `Hits`
-        Electrons.
-    """
-    if source not in _SOURCES:
-        msg = f'source must be one of {", ".join(SOURCES)}; got {source!r}'
-        raise ValueError(msg)
-    setting = _SOURCES[source]
-    readers = {'wfpc2': _read_wfpc2, 'uvis': _read_uvis, 'lsst': _read_lsst}
-    parts = []
-    for image, exclude in readers[source](folder):
-        parts.append(
-            cosmic_ray_statistics(
-                image, setting.noise, nsigma=setting.nsigma, low=setting.low,
-                exclude=exclude,
-            )
-        )  # fmt: skip
-    hits = _stack(parts)
-    if source == 'uvis':
-        hits = _without_trails(hits)
-    return _chosen(hits, np.asarray(hits.table['total']) > _LEAST)
-
-
-def _chosen(hits: Hits, keep: np.ndarray) -> Hits:
-    rows = np.flatnonzero(keep)
-    return Hits(hits.table[rows], [hits.stamps[i] for i in rows])
-
-
-def _stack(parts: list[Hits]) -> Hits:
-    from astropy.table import vstack
-
-    table = vstack([p.table for p in parts], metadata_conflicts='silent')
-    return Hits(table, [s for p in parts for s in p.stamps])
-
-
-def _read_wfpc2(folder: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:
-    from astropy.io import fits
-
-    cube = fits.getdata(folder / 'hst' / 'wfpc2_ngc4151_fr533p15_200x200x4.fits', 0)
-    out: list[tuple[np.ndarray, np.ndarray | None]] = []
-    for image in cube:
-        electrons = image.astype(float) * 7.12
-        background = ndimage.median_filter(electrons, 25)
-        # The galaxy's nucleus, and the borders of the chips.
-        galaxy = ndimage.median_filter(electrons, 7) > background.min() + 40
-        galaxy = ndimage.binary_dilation(galaxy, iterations=15)
-        out.append((electrons - background, galaxy))
-    return out
-
-
-def _read_uvis(folder: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:
-    from astropy.io import fits
-
-    path = folder / 'hst' / 'wfc3uvis_pluto1_f606w_flt.fits'
-    sci = fits.getdata(path, 'SCI').astype(float)
-    dq = fits.getdata(path, 'DQ')
-    background = ndimage.median_filter(sci, 21)
-    sky = np.median(sci)
-    # Pluto and Charon, their halos and spikes, and bright trailed stars.
-    bright = ndimage.median_filter(sci, 7) > sky + 20
-    exclude = ndimage.binary_dilation(bright, iterations=5)
-    exclude |= background > sky + 25
-    yy, xx = np.indices(sci.shape)
-    for angle in (45.0, 135.0):
-        a = np.deg2rad(angle)
-        across = (yy - 245) * np.cos(a) - (xx - 253) * np.sin(a)
-        near = np.hypot(yy - 245, xx - 253) < 180
-        exclude |= (np.abs(across) < 12) & near
-    exclude |= (dq & 16) != 0
-    return [(sci - background, exclude)]
-
-
-def _without_trails(hits: Hits) -> Hits:
-    """Leave out what is as long, wide and inclined as the trailed stars."""
-    table = hits.table
-    turn = np.abs((np.asarray(table['angle']) - 112.0 + 90) % 180 - 90)
-    trailed = (turn < 14) & (table['length'] > 7) & (table['n_pixels'] > 14)
-    return _chosen(hits, np.asarray(~trailed))
-
-
-def _read_lsst(folder: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:
-    path = folder / 'others' / 'masks' / 'cosmic_rays' / 'lsst_cosmic_rays_train.npz'
-    with np.load(path) as data:
-        spans = {key: data[key] for key in data.files}
-    first = np.cumsum(spans['length']) - spans['length']
-    out: list[tuple[np.ndarray, np.ndarray | None]] = []
-    for hit in np.unique(spans['fp_id']):
-        at = np.flatnonzero(spans['fp_id'] == hit)
-        x0, y0, n = (spans[k][at].astype(int) for k in ('x0', 'y0', 'length'))
-        image = np.zeros((np.ptp(y0) + 5, (x0 + n).max() - x0.min() + 4))
-        for k, x, y, m in zip(first[at], x0, y0, n, strict=True):
-            column = x - x0.min() + 2
-            image[y - y0.min() + 2, column : column + m] = spans['values'][k : k + m]
-        out.append((image, None))
-    return out
 
 
 def simulated_hits(

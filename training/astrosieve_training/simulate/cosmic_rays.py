@@ -25,51 +25,41 @@ from pathlib import Path
 import numpy as np
 from scipy.special import ndtr
 
+from astrosieve_training.simulate.detector import Slab
+
 __all__ = [
     'CosmicRayHits',
     'CosmicRayTemplates',
-    'Slab',
     'cosmic_ray_image',
     'expected_hits',
     'sample_directions',
 ]
 
+
 # Silicon: electrons set free per keV, Landau's xi in keV per micrometre for a singly
 # charged particle at beta = 1, mean excitation energy in keV.
 _ELECTRONS_PER_KEV = 1 / 0.00365
+
+
 _XI = 0.0178
+
+
 _EXCITATION = 0.173
+
+
 # Energy above which a delta electron travels far enough to be followed by itself, keV.
 _DELTA_CUT = 25.0
+
+
 # How much farther the charge of the field-free layer spreads.
 _TAIL_WIDTH = 2.6
+
+
 # Shares of primary particles, worms and points.
 _SHARES = {'orbit': (0.80, 0.15, 0.05), 'ground': (0.50, 0.38, 0.12)}
+
+
 _KINDS = ('primary', 'worm', 'point')
-
-
-@dataclass(frozen=True)
-class Slab:
-    """
-    The layer in which charge is collected.
-
-    Attributes
-    ----------
-    pixel_um, thickness_um : float
-        Pixel pitch and thickness, micrometres.
-    diffusion_um : float
-        Standard deviation of the lateral spread of charge set free at the surface
-        farthest from the gates. It falls with the square root of the distance, to a
-        floor of a quarter.
-    tail_share : float
-        Share of the charge that comes from a layer without field and spreads 2.6 times
-        as far; 0 for a fully depleted slab.
-    """
-
-    pixel_um: float = 15.0
-    thickness_um: float = 16.0
-    diffusion_um: float = 4.5
-    tail_share: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -406,7 +396,7 @@ class CosmicRayTemplates:
         templates : `CosmicRayTemplates`
             Electrons.
         """
-        from astrosieve_training.simulate.compare import real_hits
+        from astrosieve_training.simulate.real_hits import real_hits
 
         return cls(real_hits(folder, source).stamps, source)
 

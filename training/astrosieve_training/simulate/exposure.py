@@ -18,9 +18,9 @@ from astrosieve_training.simulate.cameras import Camera, build_psf
 from astrosieve_training.simulate.cosmic_rays import (
     CosmicRayHits,
     CosmicRayTemplates,
-    Slab,
     cosmic_ray_image,
 )
+from astrosieve_training.simulate.detector import Slab
 from astrosieve_training.simulate.scene import (
     Scene,
     SceneConfig,
@@ -38,21 +38,26 @@ if TYPE_CHECKING:
     from astrosieve_training.simulate.optics import PSF
 
 __all__ = [
-    'Chip',
-    'Exposure',
+    'SimulatedChip',
+    'SimulatedExposure',
     'simulate_dithered_set',
     'simulate_exposure',
 ]
 
+
 # Streams of chance, so that a change in one part leaves the others alone.
 _SCENE, _DEFECTS, _HITS, _NOISE, _POINTING = range(5)
+
+
 _TARGET = (201.69, -47.48)
+
+
 # Wings are dropped where they fall below this share of a pixel's noise.
 _LEVEL = 0.04
 
 
 @dataclass(frozen=True)
-class Chip:
+class SimulatedChip:
     """
     One simulated chip.
 
@@ -88,7 +93,7 @@ class Chip:
 
 
 @dataclass(frozen=True)
-class Exposure:
+class SimulatedExposure:
     """
     One simulated exposure.
 
@@ -98,7 +103,7 @@ class Exposure:
     ----------
     camera : `~astrosieve_training.simulate.cameras.Camera`
         With which it was taken.
-    chips : tuple of `Chip`
+    chips : tuple of `SimulatedChip`
         In the order of EXTVER.
     exptime : float
         Seconds.
@@ -111,7 +116,7 @@ class Exposure:
     """
 
     camera: Camera
-    chips: tuple[Chip, ...]
+    chips: tuple[SimulatedChip, ...]
     exptime: float
     seed: int
     scene: SceneConfig
@@ -180,7 +185,7 @@ class Exposure:
                     hdus.append(hdu)
         return hdus
 
-    def _pixels(self, chip: Chip) -> np.ndarray:
+    def _pixels(self, chip: SimulatedChip) -> np.ndarray:
         if not self.camera.integer:
             return chip.sci
         return np.clip(np.round(chip.sci), 0, 65535).astype(np.uint16)
@@ -233,7 +238,7 @@ def simulate_exposure(
     exptime: float | None = None,
     templates: CosmicRayTemplates | None = None,
     template_share: float = 0.5,
-) -> Exposure:
+) -> SimulatedExposure:
     """
     Simulate an exposure.
 
@@ -258,7 +263,7 @@ def simulate_exposure(
 
     Returns
     -------
-    exposure : `Exposure`
+    exposure : `SimulatedExposure`
         With the truth of every pixel and source.
     """
     return simulate_dithered_set(
@@ -284,7 +289,7 @@ def simulate_dithered_set(
     dither: float = 12.0,
     templates: CosmicRayTemplates | None = None,
     template_share: float = 0.5,
-) -> list[Exposure]:
+) -> list[SimulatedExposure]:
     """
     Simulate exposures of one piece of sky.
 
@@ -299,7 +304,7 @@ def simulate_dithered_set(
 
     Returns
     -------
-    exposures : list of `Exposure`
+    exposures : list of `SimulatedExposure`
         The same stars, galaxies and defects; other offsets, cosmic rays and noise.
     """
     config = scene_config(scene)
@@ -361,7 +366,7 @@ def simulate_dithered_set(
                 )
             )
         exposures.append(
-            Exposure(camera, tuple(chips), exptime, int(seed), config, index)
+            SimulatedExposure(camera, tuple(chips), exptime, int(seed), config, index)
         )
     return exposures
 
@@ -395,7 +400,7 @@ def _simulate_chip(
     wcs: WCS,
     templates: CosmicRayTemplates | None,
     template_share: float,
-) -> Chip:
+) -> SimulatedChip:
     psf = build_psf(camera, extver)
     noise = _stream(seed, _NOISE, extver, index)
     level = _LEVEL * float(np.sqrt(sky + camera.read_noise**2))
@@ -484,7 +489,7 @@ def _simulate_chip(
         fwhm=psf.fwhm,
         full_well=camera.full_well,
     )
-    return Chip(
+    return SimulatedChip(
         sci=(image / scale).astype(np.float32),
         err=(error / scale).astype(np.float32),
         dq=_instrument_dq(camera, dq),
@@ -662,7 +667,7 @@ def _instrument_dq(camera: Camera, dq: np.ndarray) -> np.ndarray:
     return out
 
 
-def _primary_header(exposure: Exposure, rootname: str) -> fits.Header:
+def _primary_header(exposure: SimulatedExposure, rootname: str) -> fits.Header:
     camera = exposure.camera
     start = 58000.0 + (exposure.seed % 1000) + exposure.index * 0.02
     header = fits.Header()
@@ -702,7 +707,9 @@ def _primary_header(exposure: Exposure, rootname: str) -> fits.Header:
     return header
 
 
-def _science_header(exposure: Exposure, chip: Chip, rootname: str) -> fits.Header:
+def _science_header(
+    exposure: SimulatedExposure, chip: SimulatedChip, rootname: str
+) -> fits.Header:
     camera = exposure.camera
     header = fits.Header()
     wcs = chip.wcs.wcs

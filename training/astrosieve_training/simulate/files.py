@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from astrosieve.images.exposures import Chip, read_chips
 from astrosieve_training.simulate import (
     PRESETS,
     Camera,
-    Exposure,
+    SimulatedExposure,
     Truth,
     load_camera,
     random_camera,
@@ -26,23 +26,15 @@ from astrosieve_training.simulate import (
     simulate_dithered_set,
     vary_scene,
 )
-from astrosieve_training.source.config import (
-    ConfigError,
-    ExposurePlan,
-    ExposureSet,
-    digest,
-    load_config,
-)
+from astrosieve_training.simulate.plans import ExposurePlan
+from astrosieve_training.versions import digest
 
-__all__ = [
-    'load_exposure',
-    'simulate_plan',
-    'simulator_version',
-    'write_dithered_set',
-    'write_exposures',
-]
+__all__ = ['load_exposure', 'simulate_plan', 'simulator_version', 'write_dithered_set']
+
 
 _SUFFIXES = {'flc': 'flc', 'c0m': 'c0m', 'ground': 'img'}
+
+
 # Streams of chance beside those of the exposure itself.
 _CAMERA, _SCENE = 77, 78
 
@@ -61,20 +53,20 @@ def _camera(plan: ExposurePlan) -> Camera:
     return load_camera(plan.camera)
 
 
-def simulate_plan(plan: ExposurePlan, n: int = 1) -> list[Exposure]:
+def simulate_plan(plan: ExposurePlan, n: int = 1) -> list[SimulatedExposure]:
     """
     Simulate what a plan says.
 
     Parameters
     ----------
-    plan : `~astrosieve_training.source.config.ExposurePlan`
+    plan : `~astrosieve_training.simulate.plans.ExposurePlan`
         The plan.
     n : int, optional
         Dithered exposures of its field.
 
     Returns
     -------
-    exposures : list of `~astrosieve_training.simulate.Exposure`
+    exposures : list of `~astrosieve_training.simulate.SimulatedExposure`
     """
     camera = _camera(plan)
     exptime = plan.exptime or camera.exptime
@@ -99,7 +91,7 @@ def load_exposure(plan: ExposurePlan, folder: Path) -> tuple[Chip, Truth]:
 
     Parameters
     ----------
-    plan : `~astrosieve_training.source.config.ExposurePlan`
+    plan : `~astrosieve_training.simulate.plans.ExposurePlan`
         The plan.
     folder : `~pathlib.Path`
         Where its files are, or where they are written.
@@ -126,7 +118,7 @@ def write_dithered_set(
 
     Parameters
     ----------
-    plan : `~astrosieve_training.source.config.ExposurePlan`
+    plan : `~astrosieve_training.simulate.plans.ExposurePlan`
         Camera, scene, time, seed and shape of all.
     n : int
         How many.
@@ -195,88 +187,6 @@ def _write(plan: ExposurePlan, folder: Path, n: int = 1) -> bool:
     with atomic_path(record, overwrite=True) as temporary:
         temporary.write_text(json.dumps(settings, indent=2) + '\n', encoding='utf-8')
     return True
-
-
-def write_exposures(
-    config: str,
-    folder: Path,
-    *,
-    camera: str | None = None,
-    number: int | None = None,
-    seed: int | None = None,
-    scene: str | None = None,
-    exptime: float | None = None,
-    shape: tuple[int, int] | None = None,
-    dithers: int = 1,
-    progress: bool = True,
-) -> tuple[int, int]:
-    """
-    Write simulated exposures.
-
-    Parameters
-    ----------
-    config : str
-        Name or file of the configuration whose training exposures are written
-        where no camera is given.
-    folder : `~pathlib.Path`
-        Where to.
-    camera : str, optional
-        Name or file of a camera.
-    number : int, optional
-        How many; 1 with a camera, else all.
-    seed : int, optional
-        Seed of the first; the others follow.
-    scene, exptime, shape
-        With a camera: scene preset, seconds, ``(ny, nx)``.
-    dithers : int, optional
-        With a camera: dithered exposures of each field.
-    progress : bool, optional
-        Whether to show a progress bar on a terminal.
-
-    Returns
-    -------
-    written, kept : int
-        Exposures written, and exposures that were there already.
-
-    Raises
-    ------
-    ConfigError
-        If a setting is impossible.
-    OutputError
-        If a file cannot be written, or one of other settings is in the way.
-    """
-    from tqdm import tqdm
-
-    if scene is not None and scene not in PRESETS:
-        msg = f'no scene {scene!r}; known are {", ".join(PRESETS)}'
-        raise ConfigError(msg)
-    if camera is not None:
-        if camera != 'random':
-            load_camera(camera)  # a bad one is refused before anything is done
-        chosen = ExposureSet(
-            name='simulate',
-            n=number or 1,
-            seed=seed or 0,
-            cameras=(camera,),
-            scenes=(scene or 'field',),
-            exptimes=(exptime,) if exptime else (),
-            shape=shape or (0, 0),
-        )
-        plans = chosen.plans()
-    else:
-        if scene or exptime or shape is not None or dithers > 1:
-            msg = (
-                'scene, exptime, shape and dithers go with --camera; else the file says'
-            )
-            raise ConfigError(msg)
-        training = load_config(config).training
-        plans = training.plans()[:number]
-        if seed is not None:
-            plans = [replace(p, seed=seed + i) for i, p in enumerate(plans)]
-    _make_folder(folder)
-    bar = tqdm(plans, desc='exposures', disable=None if progress else True)
-    written = sum(_write(plan, folder, dithers) for plan in bar)
-    return dithers * written, dithers * (len(plans) - written)
 
 
 def _make_folder(folder: Path) -> None:

@@ -12,7 +12,6 @@ joined by a smooth taper and share a total of 1.
 from __future__ import annotations
 
 import importlib.util
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     'PSF',
-    'data_directory',
     'epsf_planes',
     'gaussian_psf',
     'join_wings',
@@ -38,28 +36,23 @@ __all__ = [
     'tinytim_wings',
 ]
 
+
 _OVERSAMPLING = 4
+
+
 _CORE_RADIUS = 12
+
+
 _TAPER = (7.5, 11.5)
+
+
 _HST_DIAMETER = 2.4
+
+
 _HST_OBSCURATION = 0.33
+
+
 _HST_STRUT = 0.011
-
-
-def data_directory() -> Path:
-    """
-    Return the folder of the shared data.
-
-    Returns
-    -------
-    path : `~pathlib.Path`
-        The environment variable ``ASTROSIEVE_DATA``, else ``../shared/data`` seen
-        from the top of the source tree.
-    """
-    value = os.environ.get('ASTROSIEVE_DATA')
-    if value:
-        return Path(value)
-    return Path(__file__).resolve().parents[3].parent / 'shared' / 'data'
 
 
 def tinytim_path(instrument: str, detector: str, filter_name: str) -> Path | None:

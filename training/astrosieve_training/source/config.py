@@ -7,27 +7,24 @@ cannot be is refused with the rule that it breaks.
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import hashlib
-import json
 import re
-import tomllib
-import types
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
 
-from astrosieve.exceptions import AstrosieveError
 from astrosieve.source.classes import CLASSES
+from astrosieve_training.settings import (
+    ConfigError,
+    build_dataclass,
+    load_dataclass,
+    require,
+)
+from astrosieve_training.simulate.plans import ExposureSet
 
 __all__ = [
     'CalibrationConfig',
-    'ConfigError',
-    'ExposurePlan',
-    'ExposureSet',
     'FinderConfig',
     'JudgeConfig',
     'NetworkConfig',
@@ -36,148 +33,25 @@ __all__ = [
     'SourceConfig',
     'TrainConfig',
     'TuneConfig',
-    'build_dataclass',
     'config_from_dict',
-    'digest',
     'list_configs',
     'load_config',
-    'load_dataclass',
 ]
 
+
 _CHECKS = ('phases', 'scan', 'unusual')
+
+
 _IMAGES = {'noise', 'peak', 'residual'}
+
+
 _CONTEXT = {'wide', 'far', 'fwhm'}
+
+
 _FOLDER = Path(__file__).parents[1] / 'configs' / 'source'
+
+
 _MODEL_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
-
-
-class ConfigError(AstrosieveError, ValueError):
-    """A configuration file with an unknown key or an impossible value."""
-
-
-def _require(ok: bool, name: str, value: object, rule: str) -> None:
-    if not ok:
-        msg = f'{name} must be {rule}; got {value!r}'
-        raise ConfigError(msg)
-
-
-@dataclass(frozen=True)
-class ExposurePlan:
-    """
-    One exposure to simulate: with the code's version, all that decides its pixels.
-
-    Parameters
-    ----------
-    camera, scene : str
-        Camera (name or file, or 'random' for one drawn by the seed) and scene preset.
-    exptime : float
-        Seconds; 0 for the camera's usual one.
-    seed : int
-        Seed of everything random in it.
-    shape : tuple of int
-        ``(ny, nx)`` of the chip; ``(0, 0)`` for the camera's own.
-    vary : bool
-        Whether the scene's densities and the exposure time are drawn about the given
-        ones.
-    """
-
-    camera: str
-    scene: str
-    exptime: float
-    seed: int
-    shape: tuple[int, int]
-    vary: bool = False
-
-    @property
-    def label(self) -> str:
-        """Short name, for files and tables."""
-        return f'{Path(self.camera).stem}-{self.scene}-{self.seed}'
-
-
-@dataclass(frozen=True)
-class ExposureSet:
-    """
-    A set of exposures, spread evenly over cameras, scenes and exposure times.
-
-    Parameters
-    ----------
-    name : str
-        What tables call the set.
-    n : int
-        Number of exposures.
-    seed : int
-        Exposure i has the seed ``seed + i``; sets must not share seeds.
-    cameras, scenes : tuple of str
-        Cameras (names or files, or 'random') and scene presets.
-    exptimes : tuple of float
-        Exposure times, seconds; empty for the cameras' usual ones.
-    shape : tuple of int
-        ``(ny, nx)``; ``(0, 0)`` for the cameras' own.
-    use_dq : tuple of bool
-        Whether pixels that DQ calls without signal are filled; taken in turn.
-    vary : bool
-        Whether each scene's densities and exposure time are drawn about the given
-        ones.
-    thin : int
-        Largest number of detections of a class that an exposure gives, drawn at
-        random from one detection per pixel; 0 for all.
-    """
-
-    n: int
-    seed: int
-    cameras: tuple[str, ...]
-    name: str = 'set'
-    scenes: tuple[str, ...] = ('globular',)
-    exptimes: tuple[float, ...] = ()
-    shape: tuple[int, int] = (1024, 1024)
-    use_dq: tuple[bool, ...] = (True,)
-    vary: bool = False
-    thin: int = 0
-
-    def __post_init__(self) -> None:
-        _require(self.n >= 0, f'{self.name}.n', self.n, '0 or more')
-        _require(self.seed >= 0, f'{self.name}.seed', self.seed, '0 or more')
-        _require(self.thin >= 0, f'{self.name}.thin', self.thin, '0 or more')
-        for key in ('cameras', 'scenes', 'use_dq'):
-            value = getattr(self, key)
-            _require(len(value) > 0, f'{self.name}.{key}', value, 'a list, not empty')
-        good = all(0 < t < np.inf for t in self.exptimes)
-        _require(good, f'{self.name}.exptimes', self.exptimes, 'positive numbers')
-        good = len(self.shape) == 2 and (self.shape == (0, 0) or min(self.shape) >= 64)
-        _require(good, f'{self.name}.shape', self.shape, 'two integers, 64 or more')
-
-    @property
-    def seeds(self) -> range:
-        """Seeds of the exposures."""
-        return range(self.seed, self.seed + self.n)
-
-    def plans(self) -> list[ExposurePlan]:
-        """
-        Return the exposures of the set.
-
-        Returns
-        -------
-        plans : list of `ExposurePlan`
-            Each camera in turn; scenes and times are dealt out so that each camera
-            meets each of them as evenly as ``n`` allows.
-        """
-        rng = np.random.default_rng(self.seed)
-        decks: dict[str, list[tuple[str, float]]] = {}
-        times = self.exptimes or (0.0,)
-        plans = []
-        for i in range(self.n):
-            camera = self.cameras[i % len(self.cameras)]
-            deck = decks.setdefault(camera, [])
-            if not deck:
-                pairs = [(scene, time) for scene in self.scenes for time in times]
-                deck.extend(pairs[j] for j in rng.permutation(len(pairs)))
-            scene, exptime = deck.pop()
-            plans.append(
-                ExposurePlan(
-                    camera, scene, exptime, self.seed + i, self.shape, self.vary
-                )
-            )
-        return plans
 
 
 @dataclass(frozen=True)
@@ -197,7 +71,7 @@ class FinderConfig:
     nsigma: float = 5.0
 
     def __post_init__(self) -> None:
-        _require(self.nsigma > 0, 'finders.nsigma', self.nsigma, 'positive')
+        require(self.nsigma > 0, 'finders.nsigma', self.nsigma, 'positive')
 
     @property
     def label(self) -> str:
@@ -243,18 +117,18 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         good = len(self.classes) > 1 and set(self.classes) <= set(CLASSES)
-        _require(good, 'network.classes', self.classes, f'of {", ".join(CLASSES)}')
+        require(good, 'network.classes', self.classes, f'of {", ".join(CLASSES)}')
         for key in ('filters', 'dense'):
             value = getattr(self, key)
-            _require(
+            require(
                 all(n > 0 for n in value), f'network.{key}', value, 'positive integers'
             )
         good = len(self.filters) == 2
-        _require(good, 'network.filters', self.filters, 'two numbers')
+        require(good, 'network.filters', self.filters, 'two numbers')
         good = len(self.images) > 0 and set(self.images) <= _IMAGES
-        _require(good, 'network.images', self.images, f'of {sorted(_IMAGES)}')
+        require(good, 'network.images', self.images, f'of {sorted(_IMAGES)}')
         good = set(self.context) <= _CONTEXT
-        _require(good, 'network.context', self.context, f'of {sorted(_CONTEXT)}')
+        require(good, 'network.context', self.context, f'of {sorted(_CONTEXT)}')
 
 
 @dataclass(frozen=True)
@@ -324,25 +198,25 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for key in ('epochs', 'batch_size', 'runs', 'max_per_class', 'threads'):
             value = getattr(self, key)
-            _require(value >= 1, f'train.{key}', value, '1 or more')
+            require(value >= 1, f'train.{key}', value, '1 or more')
         for key in ('spoil', 'min_share', 'validation_share'):
             value = getattr(self, key)
-            _require(0 <= value < 1, f'train.{key}', value, 'a share, 0 or more')
-        _require(
+            require(0 <= value < 1, f'train.{key}', value, 'a share, 0 or more')
+        require(
             self.learning_rate > 0, 'train.learning_rate', self.learning_rate,
             'positive',
         )  # fmt: skip
         for key in ('weight_decay', 'class_weight', 'focal', 'fwhm_jitter'):
             value = getattr(self, key)
-            _require(value >= 0, f'train.{key}', value, '0 or more')
+            require(value >= 0, f'train.{key}', value, '0 or more')
         good = self.focal == 0 or self.focal >= 1
-        _require(good, 'train.focal', self.focal, '0, or 1 or more')
+        require(good, 'train.focal', self.focal, '0, or 1 or more')
         good = self.schedule in ('constant', 'one-cycle')
-        _require(good, 'train.schedule', self.schedule, "'constant' or 'one-cycle'")
+        require(good, 'train.schedule', self.schedule, "'constant' or 'one-cycle'")
         good = self.balance == 0 or self.balance >= 1
-        _require(good, 'train.balance', self.balance, '0, or 1 or more')
+        require(good, 'train.balance', self.balance, '0, or 1 or more')
         good = self.split in ('exposure', 'cutout')
-        _require(good, 'train.split', self.split, "'exposure' or 'cutout'")
+        require(good, 'train.split', self.split, "'exposure' or 'cutout'")
 
 
 @dataclass(frozen=True)
@@ -362,7 +236,7 @@ class RealConfig:
     repeat: int = 1
 
     def __post_init__(self) -> None:
-        _require(self.repeat >= 1, 'real.repeat', self.repeat, '1 or more')
+        require(self.repeat >= 1, 'real.repeat', self.repeat, '1 or more')
 
 
 @dataclass(frozen=True)
@@ -389,9 +263,9 @@ class CalibrationConfig:
     def __post_init__(self) -> None:
         for key in ('pure', 'complete'):
             value = getattr(self, key)
-            _require(0 < value < 1, f'calibration.{key}', value, 'a share')
+            require(0 < value < 1, f'calibration.{key}', value, 'a share')
         good = all(0 < value < np.inf for value in self.shares)
-        _require(good, 'calibration.shares', self.shares, 'positive numbers')
+        require(good, 'calibration.shares', self.shares, 'positive numbers')
 
 
 def _no_exposures() -> ExposureSet:
@@ -427,10 +301,10 @@ class TuneConfig:
 
     def __post_init__(self) -> None:
         good = self.rehearsal_batch >= 1
-        _require(good, 'tune.rehearsal_batch', self.rehearsal_batch, '1 or more')
+        require(good, 'tune.rehearsal_batch', self.rehearsal_batch, '1 or more')
         for key in ('rehearsal_weight', 'stay'):
             value = getattr(self, key)
-            _require(0 <= value < np.inf, f'tune.{key}', value, '0 or more')
+            require(0 <= value < np.inf, f'tune.{key}', value, '0 or more')
 
 
 @dataclass(frozen=True)
@@ -492,7 +366,7 @@ class JudgeConfig:
     def __post_init__(self) -> None:
         names = {each.name for each in self.sets}
         good = set(self.held_back) <= names
-        _require(good, 'judge.held_back', self.held_back, f'of {sorted(names)}')
+        require(good, 'judge.held_back', self.held_back, f'of {sorted(names)}')
 
 
 @dataclass(frozen=True)
@@ -545,10 +419,10 @@ class SourceConfig:
     def __post_init__(self) -> None:
         good = bool(_MODEL_NAME.fullmatch(self.name))
         rule = 'of letters, digits, dots, dashes and underscores'
-        _require(good, 'name', self.name, rule)
+        require(good, 'name', self.name, rule)
         shares, classes = self.calibration.shares, self.network.classes
         good = len(shares) in (0, len(classes))
-        _require(good, 'calibration.shares', shares, f'one for each of {classes}')
+        require(good, 'calibration.shares', shares, f'one for each of {classes}')
         judge = self.judge
         sets = [self.training, self.validation, self.calibrating, *judge.sets]
         sets += filter(None, (getattr(judge, name) for name in _CHECKS))
@@ -589,106 +463,6 @@ class SourceConfig:
         sets = tuple(filter(None, map(moved, judge.sets)))
         others: dict[str, Any] = {n: moved(getattr(judge, n)) for n in _CHECKS}
         return replace(self, judge=replace(judge, sets=sets, **others))
-
-
-def digest(*parts: Any) -> str:
-    """
-    Return a short hash of settings, by which cached work is recognised.
-
-    Parameters
-    ----------
-    *parts : object
-        Dataclasses, and what JSON can hold.
-
-    Returns
-    -------
-    digest : str
-        12 hexadecimal digits.
-    """
-
-    def plain(value: Any) -> Any:
-        if is_dataclass(value) and not isinstance(value, type):
-            return dataclasses.asdict(value)
-        return str(value)
-
-    text = json.dumps(parts, default=plain, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _build(kind: Any, value: Any, where: str) -> Any:
-    """Turn a TOML value into an annotated type."""
-    origin = get_origin(kind)
-    if is_dataclass(kind) and isinstance(kind, type):
-        if not isinstance(value, dict):
-            msg = f'{where} must be a table; got {value!r}'
-            raise ConfigError(msg)
-        return build_dataclass(kind, value, where)
-    if origin is tuple:
-        if not isinstance(value, list):
-            msg = f'{where} must be a list; got {value!r}'
-            raise ConfigError(msg)
-        inner = get_args(kind)
-        kinds = [inner[0]] * len(value) if Ellipsis in inner else list(inner)
-        if len(kinds) != len(value):
-            msg = f'{where} must have {len(kinds)} values; got {value!r}'
-            raise ConfigError(msg)
-        pairs = zip(kinds, value, strict=True)
-        return tuple(_build(k, v, f'{where}[{i}]') for i, (k, v) in enumerate(pairs))
-    if origin in (Union, types.UnionType):
-        if value is None:  # as JSON keeps it; TOML cannot say it
-            return None
-        kind = next(k for k in get_args(kind) if k is not type(None))
-        return _build(kind, value, where)
-    accepted = (int, float) if kind is float else kind
-    if isinstance(value, bool) != (kind is bool) or not isinstance(value, accepted):
-        names = {float: 'a number', int: 'an integer', str: 'a string'}
-        msg = f'{where} must be {names.get(kind, kind.__name__)}; got {value!r}'
-        raise ConfigError(msg)
-    return float(value) if kind is float else value
-
-
-def build_dataclass(kind: type, values: dict[str, Any], where: str) -> Any:
-    """
-    Build a section of a configuration.
-
-    Parameters
-    ----------
-    kind : type
-        A dataclass, whose annotations say what is allowed.
-    values : dict
-        As TOML gives it.
-    where : str
-        Name of the section for messages; empty for the whole file.
-
-    Returns
-    -------
-    section : object
-        Of ``kind``.
-
-    Raises
-    ------
-    ConfigError
-        If a key is not known, or a value cannot be.
-    """
-    hints = get_type_hints(kind)
-    known = {f.name: f for f in fields(kind)}
-    prefix = f'{where}.' if where else ''
-    for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
-            hint = f'; did you mean {near[0]!r}?' if near else ''
-            msg = f"unknown key '{prefix}{key}'{hint} Known: {', '.join(known)}"
-            raise ConfigError(msg)
-    missing = [
-        name
-        for name, f in known.items()
-        if name not in values and f.default is MISSING and f.default_factory is MISSING
-    ]
-    if missing:
-        msg = f"'{prefix}{missing[0]}' is missing"
-        raise ConfigError(msg)
-    built = {k: _build(hints[k], v, f'{prefix}{k}') for k, v in values.items()}
-    return kind(**built)
 
 
 def config_from_dict(values: dict[str, Any]) -> SourceConfig:
@@ -737,39 +511,3 @@ def load_config(name: str | Path) -> SourceConfig:
             raise ConfigError(msg)
     config: SourceConfig = load_dataclass(SourceConfig, path)
     return config
-
-
-def load_dataclass(kind: type, path: Path) -> Any:
-    """
-    Read a TOML file into a dataclass.
-
-    Parameters
-    ----------
-    kind : type
-        The dataclass.
-    path : `~pathlib.Path`
-        The file, which errors name.
-
-    Returns
-    -------
-    config : object
-        Of ``kind``.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, is not TOML, a key is not known or a value
-        cannot be.
-    """
-    try:
-        values = tomllib.loads(path.read_text(encoding='utf-8'))
-        return build_dataclass(kind, values, '')
-    except OSError as error:
-        msg = f'{path}: cannot be read ({error.strerror})'
-        raise ConfigError(msg) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f'{path}: not valid TOML ({error})'
-        raise ConfigError(msg) from error
-    except ConfigError as error:
-        msg = f'{path}: {error}'
-        raise ConfigError(msg) from error

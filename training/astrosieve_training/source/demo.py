@@ -15,8 +15,8 @@ from astrosieve.atomic import atomic_path
 from astrosieve.source.finders import detect
 from astrosieve.tables.catalogs import positions, write_catalog
 from astrosieve_training.simulate import (
-    Exposure,
     SceneConfig,
+    SimulatedExposure,
     label_positions,
     load_camera,
     simulate_exposure,
@@ -36,13 +36,13 @@ SCENE = SceneConfig(
 )
 
 
-def simulate_demo() -> Exposure:
+def simulate_demo() -> SimulatedExposure:
     """
     Simulate the exposure: simulated optics, hits and noise, no observed pixel.
 
     Returns
     -------
-    exposure : `~astrosieve_training.simulate.Exposure`
+    exposure : `~astrosieve_training.simulate.SimulatedExposure`
         Pixels rounded to 1/16 electron, far below the noise, so that they compress.
     """
     exposure = simulate_exposure(load_camera('demo'), seed=SEED, scene=SCENE)
@@ -55,13 +55,13 @@ def simulate_demo() -> Exposure:
     return replace(exposure, chips=chips)
 
 
-def demo_truth(exposure: Exposure, *, nsigma: float = 4.0) -> QTable:
+def demo_truth(exposure: SimulatedExposure, *, nsigma: float = 4.0) -> QTable:
     """
     Label what the finders detect in an exposure.
 
     Parameters
     ----------
-    exposure : `~astrosieve_training.simulate.Exposure`
+    exposure : `~astrosieve_training.simulate.SimulatedExposure`
         With its truth.
     nsigma : float, optional
         Threshold, below the default of ``classify``.

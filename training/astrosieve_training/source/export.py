@@ -7,12 +7,8 @@ kinds, or there is no export.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import logging
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,228 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from astrosieve.atomic import atomic_path
-from astrosieve.exceptions import AstrosieveError, OutputError
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import sha256_of
 from astrosieve.source.preprocessing import get_preprocessing
+from astrosieve_training.learn.export import MAX_BYTES, ExportError, onnx_bytes
+from astrosieve_training.learn.parity import check_parity, parity_inputs
+from astrosieve_training.learn.shipping import write_model
 
-__all__ = [
-    'MAX_BYTES',
-    'TOLERANCE',
-    'ExportError',
-    'check_parity',
-    'export_run',
-    'parity_inputs',
-    'read_manifest',
-    'write_model',
-]
-
-TOLERANCE = 1e-5
-"""Largest difference between torch and onnxruntime, of each row's largest logit."""
-
-MAX_BYTES = 500_000
-"""Largest size of the weights of a network for sources."""
-
-
-class ExportError(AstrosieveError, RuntimeError):
-    """The exported network is not the trained one, or too large."""
-
-
-def parity_inputs(
-    shapes: Mapping[str, tuple[int, ...]], n: int = 2048, *, seed: int = 0
-) -> dict[str, np.ndarray]:
-    """
-    Return inputs of different kinds, to compare two runtimes on.
-
-    Parameters
-    ----------
-    shapes : dict of str to tuple of int
-        Shape of a row of each input, as the preprocessing states them.
-    n : int, optional
-        How many rows.
-    seed : int, optional
-        Of what is random in them.
-
-    Returns
-    -------
-    inputs : dict of str to float32 `~numpy.ndarray`
-        Images (1, size, size) in [0, 1]: flat ones, noise, stars of all widths,
-        tracks, single pixels, images with half their pixels filled; up to ten
-        thousand times as bright where there is more than one image, as these are
-        in units of the noise. Single numbers are widths of the PSF.
-    """
-    rng = np.random.default_rng(seed)
-    images = [name for name, shape in shapes.items() if len(shape) == 3]
-    brightness = 10 ** rng.uniform(0, 4, n) if len(images) > 1 else np.ones(n)
-    inputs = {}
-    for name, shape in shapes.items():
-        if name in images:
-            pixels = _parity_images(shape[-1], n, rng)
-            inputs[name] = (pixels * brightness[:, None, None, None]).astype(np.float32)
-        else:
-            inputs[name] = rng.uniform(1.2, 5, (n, *shape)).astype(np.float32)
-    return inputs
-
-
-def _parity_images(size: int, n: int, rng: np.random.Generator) -> np.ndarray:
-    y, x = np.mgrid[:size, :size] - size // 2
-    cutouts = np.empty((n, 1, size, size))
-    for i in range(n):
-        kind = i % 6
-        image = rng.normal(0.1, 0.05, (size, size))
-        if kind == 0:
-            image = np.full((size, size), rng.random())
-        elif kind == 1:
-            image = rng.random((size, size))
-        elif kind in (2, 5):
-            dx, dy = rng.uniform(-0.5, 0.5, 2)
-            sigma = rng.uniform(0.4, 3)
-            image += np.exp(-((x - dx) ** 2 + (y - dy) ** 2) / (2 * sigma**2))
-        elif kind == 3:
-            angle = rng.uniform(0, np.pi)
-            distance = np.abs(x * np.sin(angle) - y * np.cos(angle))
-            image += rng.random() * (distance < rng.uniform(0.4, 1.5))
-        else:
-            image[size // 2, size // 2] += rng.random()
-        if kind == 5:
-            image[:, : size // 2] = 0.1
-        cutouts[i, 0] = image.clip(0, 1)
-    return cutouts
-
-
-def check_parity(
-    expected: np.ndarray, actual: np.ndarray, *, tolerance: float = TOLERANCE
-) -> float:
-    """
-    Compare the outputs of two runtimes.
-
-    Parameters
-    ----------
-    expected, actual : (N, C) `~numpy.ndarray`
-        Logits.
-    tolerance : float, optional
-        Largest difference that passes.
-
-    Returns
-    -------
-    difference : float
-        The largest, in units of the row's largest logit where that is above 1.
-
-    Raises
-    ------
-    ExportError
-        If they differ by more, in shape, or are not finite.
-    """
-    if expected.shape != actual.shape:
-        msg = f'torch gives {expected.shape} logits, onnxruntime {actual.shape}'
-        raise ExportError(msg)
-    scale = np.abs(expected).max(axis=1, initial=1.0, keepdims=True)
-    difference = float((np.abs(expected - actual) / scale).max(initial=0.0))
-    if not difference <= tolerance:
-        msg = (
-            f'torch and onnxruntime differ by up to {difference:.3g} on '
-            f'{len(expected)} cutouts, more than {tolerance:g}; nothing was exported. '
-            'Try other versions of torch, onnxscript and onnxruntime'
-        )
-        raise ExportError(msg)
-    return difference
-
-
-def _onnx_bytes(network: Any, shapes: Mapping[str, tuple[int, ...]]) -> bytes:
-    """Return a network as ONNX."""
-    import torch
-
-    buffer = io.BytesIO()
-    examples = tuple(torch.ones(2, *shape) for shape in shapes.values())
-    rows = torch.export.Dim('n', min=1)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter('ignore')
-        logging.getLogger('torch.onnx').setLevel(logging.ERROR)
-        program = torch.onnx.export(
-            network.eval(),
-            examples,
-            dynamo=True,
-            dynamic_shapes=tuple({0: rows} for _ in shapes),
-            input_names=list(shapes),
-            output_names=['logits'],
-            external_data=False,
-        )
-    if program is None:
-        msg = 'torch.onnx.export gave nothing; try another version of torch'
-        raise ExportError(msg)
-    model = program.model_proto
-    for node in [model, model.graph, *model.graph.node]:
-        # Where it was traced is of no use to anybody, and half of the file.
-        node.doc_string = ''
-        del node.metadata_props[:]
-    for value in [*model.graph.value_info, *model.graph.initializer]:
-        del value.metadata_props[:]
-    buffer.write(model.SerializeToString())
-    return buffer.getvalue()
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return the manifest of a folder of weights; an empty one if there is none."""
-    path = folder / 'manifest.json'
-    if not path.is_file():
-        return {'models': {}, 'aliases': {}}
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        msg = f'{path}: not a manifest ({error}); take it away and export again'
-        raise OutputError(msg) from error
-    return manifest
-
-
-def write_model(
-    folder: Path,
-    card: ModelCard,
-    weights: bytes | None = None,
-    *,
-    default: bool = False,
-) -> None:
-    """
-    Write a card, its weights, and renew the manifest.
-
-    Parameters
-    ----------
-    folder : `~pathlib.Path`
-        Folder of weights.
-    card : `~astrosieve.models.cards.ModelCard`
-        The card; its ``sha256`` must be that of the weights.
-    weights : bytes, optional
-        ONNX file; without it the one that is there stays.
-    default : bool, optional
-        Whether the task's name means this model from now on; the first of a task
-        is meant anyway.
-    """
-    stem = f'{card.name}-{card.version}'
-    manifest = read_manifest(folder)
-    if weights is not None:
-        if sha256_of(weights) != card.sha256:
-            msg = f'the card of {card.name} names another SHA-256 than its weights have'
-            raise ExportError(msg)
-        with atomic_path(folder / f'{stem}.onnx', overwrite=True) as temporary:
-            temporary.write_bytes(weights)
-    text = card.to_json()
-    with atomic_path(folder / f'{stem}.json', overwrite=True) as temporary:
-        temporary.write_text(text, encoding='utf-8')
-    old = manifest['models'].get(card.name)
-    manifest['models'][card.name] = {
-        'version': card.version,
-        'weights': f'{stem}.onnx',
-        'card': f'{stem}.json',
-        'sha256': card.sha256,
-        'card_sha256': sha256_of(text.encode()),
-    }
-    if default or card.task not in manifest['aliases']:
-        manifest['aliases'][card.task] = card.name
-    with atomic_path(folder / 'manifest.json', overwrite=True) as temporary:
-        temporary.write_text(json.dumps(manifest, indent=2) + '\n', encoding='utf-8')
-    if old and old['version'] != card.version:
-        for key in ('weights', 'card'):
-            (folder / old[key]).unlink(missing_ok=True)
+__all__ = ['export_run']
 
 
 def _training_data(run: Any) -> str:
@@ -379,7 +161,8 @@ def export_run(
     import torch
 
     from astrosieve.models.session import OnnxSession
-    from astrosieve_training.source.train.runs import load_run, predict_logits
+    from astrosieve_training.learn.loop import predict_logits
+    from astrosieve_training.source.train.runs import load_run
 
     run = load_run(folder)
     shapes = _shapes(run.config)
@@ -387,7 +170,7 @@ def export_run(
     last = [m for m in network.modules() if isinstance(m, torch.nn.Linear)][-1]
     with torch.no_grad():
         last.bias.add_(torch.tensor(run.calibration.offsets))
-    weights = _onnx_bytes(network, shapes)
+    weights = onnx_bytes(network, shapes)
     if len(weights) > MAX_BYTES:
         msg = f'the ONNX file has {len(weights)} bytes, more than {MAX_BYTES}'
         raise ExportError(msg)

@@ -11,13 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from astrosieve.exceptions import ModelError
-from astrosieve.source.preprocessing._base import (
-    Batch,
-    FittedPreprocessing,
-    Preprocessing,
-)
-from astrosieve.source.preprocessing.local_noise import LocalNoise, width_hypotheses
+from astrosieve.models.inputs import Batch
+from astrosieve.source.preprocessing._base import FittedPreprocessing, Preprocessing
+from astrosieve.source.preprocessing.local_noise import LocalNoise
 from astrosieve.source.preprocessing.zscale_log import ZScaleLog
+from astrosieve.source.widths import width_hypotheses
 
 __all__ = [
     'Batch',

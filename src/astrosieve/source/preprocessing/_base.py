@@ -7,33 +7,14 @@ from typing import Protocol
 
 import numpy as np
 
-from astrosieve.flags import CLASS_FLAGS
 from astrosieve.images.background import BackgroundMesh
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
+from astrosieve.models.inputs import Batch
+from astrosieve.source.flags import CLASS_FLAGS
 
 _UNSCORABLE = CLASS_FLAGS.value(
     'bad_position', 'outside', 'invalid_center', 'too_few_pixels', 'no_contrast'
 )
-
-
-@dataclass(frozen=True)
-class Batch:
-    """
-    Inputs of a network for N positions.
-
-    Parameters
-    ----------
-    inputs : dict of str to `~numpy.ndarray`
-        Arrays of N rows, by the name of the network's input.
-    flags : (N,) int32 `~numpy.ndarray`
-        Bits of ``class_flags``.
-    valid : (N,) bool `~numpy.ndarray`
-        `False` where the row cannot be scored.
-    """
-
-    inputs: dict[str, np.ndarray]
-    flags: np.ndarray
-    valid: np.ndarray
 
 
 class FittedPreprocessing(Protocol):
@@ -74,8 +55,8 @@ class Preprocessing(Protocol):
         """
         Measure what the whole image says.
 
-        ``spoilt`` is as from `~astrosieve.images.pixels.spoilt_pixels`; ``fwhm``, pixels, is
-        wanted where `needs_fwhm` is true; ``mesh`` saves its measurement.
+        ``spoilt`` is as from `~astrosieve.images.pixels.spoilt_pixels`; ``fwhm``,
+        pixels, is wanted where `needs_fwhm` is true; ``mesh`` saves its measurement.
         A ``fwhm`` of None is one that is not known.
         """
 

@@ -8,11 +8,10 @@ import numpy as np
 
 from astrosieve.images.background import BackgroundMesh, measure_mesh
 from astrosieve.images.cutouts import extract_cutouts
-from astrosieve.source.preprocessing._base import Batch, FittedPreprocessing, cut_out
+from astrosieve.models.inputs import Batch
+from astrosieve.source.preprocessing._base import FittedPreprocessing, cut_out
 
-__all__ = ['LocalNoise', 'width_hypotheses']
-
-_WIDTHS = (1.6, 2.1, 2.8, 3.7)
+__all__ = ['LocalNoise']
 
 
 _LARGEST = np.float32(1e6)
@@ -30,7 +29,8 @@ class LocalNoise:
     - ``far``, (N, 1, 11, 11): means of 9x9 pixels over 99x99 pixels;
     - ``fwhm``, (N, 1): the width of the PSF, pixels, NaN where it is not known.
 
-    Sky and noise come from a mesh (`~astrosieve.images.background.measure_mesh`), taken at
+    Sky and noise come from a mesh (`~astrosieve.images.background.measure_mesh`),
+    taken at
     the position; means are in units of the noise of a mean. The blocks of the means
     lie on a grid that is the image's, so that they are made once. Nothing depends on
     the unit or on the level of the sky. Pixels that are not usable count as sky in
@@ -144,31 +144,6 @@ def _block_means(
         means.append(mean)
         sums, numbers = _block_sums(sums), _block_sums(numbers)
     return means[0], means[1]
-
-
-def width_hypotheses(inputs: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
-    """
-    Return inputs that a network can be asked about, one for each width to assume.
-
-    Parameters
-    ----------
-    inputs : dict of str to `~numpy.ndarray`
-        Of any preprocessing.
-
-    Returns
-    -------
-    hypotheses : list of dict
-        The inputs alone where the width of the PSF is known, or no input. Else one
-        for each of several widths from 1.6 to 3.7 pixels, in place of NaN: the
-        probabilities are to be averaged over them.
-    """
-    fwhm = inputs.get('fwhm')
-    if fwhm is None or not np.isnan(fwhm).any():
-        return [inputs]
-    return [
-        {**inputs, 'fwhm': np.where(np.isnan(fwhm), np.float32(width), fwhm)}
-        for width in _WIDTHS
-    ]
 
 
 @dataclass(frozen=True)

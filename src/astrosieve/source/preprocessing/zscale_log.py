@@ -8,7 +8,8 @@ import numpy as np
 
 from astrosieve.images.background import BackgroundMesh
 from astrosieve.images.pixels import sample_pixels
-from astrosieve.source.preprocessing._base import Batch, FittedPreprocessing, cut_out
+from astrosieve.models.inputs import Batch
+from astrosieve.source.preprocessing._base import FittedPreprocessing, cut_out
 
 __all__ = ['ZScaleLog']
 

@@ -20,8 +20,10 @@ from astropy.table import Table
 from click.testing import CliRunner
 
 from astrosieve_training.cli import main
-from astrosieve_training.source.config import ConfigError, SourceConfig
+from astrosieve_training.settings import ConfigError
+from astrosieve_training.source.config import SourceConfig
 from astrosieve_training.source.datasets.detections import DetectionSet
+from astrosieve_training.source.datasets.examples import Examples
 from astrosieve_training.source.evaluate import ablation as ablation_module
 from astrosieve_training.source.evaluate.ablation import (
     Ablation,
@@ -31,7 +33,6 @@ from astrosieve_training.source.evaluate.ablation import (
     load_ablation,
     table_lines,
 )
-from astrosieve_training.source.train.runs import Examples
 
 BASE = """
 name = 'tiny'

@@ -14,7 +14,7 @@ pytest.importorskip('matplotlib')
 pytest.importorskip('photutils')
 
 from astrosieve.models.registry import Model, load_model
-from astrosieve_training.source.config import ExposureSet
+from astrosieve_training.simulate.plans import ExposureSet
 from astrosieve_training.source.evaluate import checks
 from astrosieve_training.source.evaluate.checks import (
     check_domain,

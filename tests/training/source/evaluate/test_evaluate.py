@@ -18,12 +18,15 @@ from astropy.table import Table
 from astrosieve.exceptions import OutputError
 from astrosieve.images.exposures import Chip
 from astrosieve.models.registry import Model, load_model, sha256_of
+from astrosieve_training.judge.limits import Limit, scalar, share
+from astrosieve_training.judge.report import replace_between
+from astrosieve_training.judge.scores import roc_curve
+from astrosieve_training.learn.sampling import label_numbers
 from astrosieve_training.source.config import FinderConfig
 from astrosieve_training.source.datasets.detections import (
     DetectionSet,
     detection_set,
     join,
-    label_numbers,
 )
 from astrosieve_training.source.evaluate import judge as evaluate_module
 from astrosieve_training.source.evaluate.baselines import (
@@ -32,20 +35,9 @@ from astrosieve_training.source.evaluate.baselines import (
     cut_decisions,
     measure_columns,
 )
-from astrosieve_training.source.evaluate.judge import (
-    Judged,
-    Report,
-    Rival,
-    judge_set,
-    replace_between,
-    roc_curve,
-)
-from astrosieve_training.source.evaluate.limits import (
-    RELATIVE_LIMITS,
-    Limit,
-    scalar,
-    share,
-)
+from astrosieve_training.source.evaluate.judged import Judged, Rival, judge_set
+from astrosieve_training.source.evaluate.limits import RELATIVE_LIMITS
+from astrosieve_training.source.evaluate.report import Report
 
 CLASSES = ('star', 'cosmic_ray', 'spike')
 PRIOR = dict.fromkeys(CLASSES, 1 / 3)
@@ -272,7 +264,7 @@ def model(tmp_path: Path) -> Model:
     """A copy of the shipped model in a folder of its own."""
     from dataclasses import replace
 
-    from astrosieve_training.source.export import write_model
+    from astrosieve_training.learn.shipping import write_model
 
     shipped = load_model('source-isr2024')
     content = shipped.path.read_bytes()

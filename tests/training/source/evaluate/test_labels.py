@@ -15,15 +15,14 @@ pytest.importorskip('torch')
 pytest.importorskip('galsim')
 
 from astrosieve_training.cli import main
+from astrosieve_training.settings import ConfigError
 from astrosieve_training.simulate import load_camera
-from astrosieve_training.source.config import ConfigError, list_configs
+from astrosieve_training.source.config import list_configs
 from astrosieve_training.source.evaluate.labels import run as label_checks
 from astrosieve_training.source.evaluate.labels import tables as label_tables
 from astrosieve_training.source.evaluate.labels import truth as label_truth
-from astrosieve_training.source.evaluate.labels.run import (
-    check_labels,
-    load_label_checks,
-)
+from astrosieve_training.source.evaluate.labels.run import check_labels
+from astrosieve_training.source.evaluate.labels.settings import load_label_checks
 from astrosieve_training.source.evaluate.labels.tables import summed, table_lines
 
 NOTHING = {c: [0, 0] for c in ('star', 'cosmic_ray', 'spike', 'bad_pixel')}

@@ -8,18 +8,15 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from astrosieve_training.judge.limits import Limit, cell, scalar, share
 from astrosieve_training.source.evaluate.limits import (
     ABSOLUTE_LIMITS,
     RELATIVE_FLOOR,
     RELATIVE_LIMITS,
-    Limit,
-    cell,
     faint_leak,
     leaks,
     members,
     relative_limits,
-    scalar,
-    share,
     stars_on_extended,
 )
 

@@ -30,7 +30,10 @@ from astrosieve_training.source.label.combining import (
 
 pytest.importorskip('galsim')
 from astrosieve_training.simulate import load_camera
-from astrosieve_training.simulate.exposure import Exposure, simulate_dithered_set
+from astrosieve_training.simulate.exposure import (
+    SimulatedExposure,
+    simulate_dithered_set,
+)
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore')
@@ -45,7 +48,7 @@ class Field:
     """A dithered set, as files, with what was simulated."""
 
     paths: list[Path]
-    exposures: list[Exposure]
+    exposures: list[SimulatedExposure]
 
 
 def make_field(folder: Path, camera: str = 'wfc3-uvis-f814w', n: int = 4) -> Field:
@@ -97,12 +100,14 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def in_combined(combined: Combined, exposure: Exposure, x: Any, y: Any) -> np.ndarray:
+def in_combined(
+    combined: Combined, exposure: SimulatedExposure, x: Any, y: Any
+) -> np.ndarray:
     sky = exposure.wcs.all_pix2world(x, y, 0)
     return np.column_stack(combined.wcs.all_world2pix(*sky, 0))
 
 
-def light_of(exposure: Exposure) -> np.ndarray:
+def light_of(exposure: SimulatedExposure) -> np.ndarray:
     return sum(exposure.truth.planes[n] for n in ('star', 'spike', 'extended'))
 
 

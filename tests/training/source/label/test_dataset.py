@@ -169,7 +169,7 @@ def test_inputs_are_those_of_inference(
 ) -> None:
     """The pixels about a label are those that classify would look at."""
     from astrosieve.images.exposures import read_chips
-    from astrosieve_training.source.datasets.detections import ChipImage
+    from astrosieve_training.source.datasets.chips import ChipImage
 
     chip = next(iter(read_chips(exposures[1])))
     mine = np.asarray(cut.rows['exposure'] == 'b_flt.fits')

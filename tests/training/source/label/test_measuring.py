@@ -24,7 +24,7 @@ from astrosieve_training.source.label.places import (
     SkyFrame,
     merge_peaks,
 )
-from astrosieve_training.source.label.procedure import LabelSettings
+from astrosieve_training.source.label.settings import LabelSettings
 
 if TYPE_CHECKING:
     from tests.training.conftest import Dithered

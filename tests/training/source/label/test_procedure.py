@@ -31,7 +31,10 @@ from astrosieve.source.labels import (
 from astrosieve.tables.catalogs import positions
 from astrosieve_training import cli
 from astrosieve_training.simulate import load_camera
-from astrosieve_training.simulate.exposure import Exposure, simulate_dithered_set
+from astrosieve_training.simulate.exposure import (
+    SimulatedExposure,
+    simulate_dithered_set,
+)
 from astrosieve_training.simulate.truth import label_positions
 from astrosieve_training.source.datasets.real.frames import ngc1261
 from astrosieve_training.source.label import procedure
@@ -40,8 +43,8 @@ from astrosieve_training.source.label.dataset import read_card, read_dataset
 from astrosieve_training.source.label.naming import NamingSettings
 from astrosieve_training.source.label.outputs import make_dataset
 from astrosieve_training.source.label.places import PeakSettings
-from astrosieve_training.source.label.procedure import LabelSettings
 from astrosieve_training.source.label.regions import Box, Regions, write_regions
+from astrosieve_training.source.label.settings import LabelSettings
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore')
@@ -96,7 +99,7 @@ def assert_tidy(folder: Path) -> None:
 class Field:
     """A dithered set with its truth; ``shifted`` has one WCS that is wrong."""
 
-    exposures: list[Exposure]
+    exposures: list[SimulatedExposure]
     paths: list[Path]
     shifted: list[Path]
 

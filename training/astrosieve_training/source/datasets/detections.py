@@ -10,57 +10,40 @@ same exposures, and an interrupted run goes on where it stopped.
 
 from __future__ import annotations
 
-import warnings
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from astropy.table import Table, vstack
-from astropy.utils.exceptions import AstropyUserWarning
 
-from astrosieve.atomic import atomic_path
-from astrosieve.flags import CLASS_FLAGS
 from astrosieve.images import psf
-from astrosieve.images.background import measure_background
-from astrosieve.images.dq import dq_to_mask
 from astrosieve.images.exposures import Chip
-from astrosieve.images.pixels import spoilt_pixels
-from astrosieve.images.units import electron_scale
-from astrosieve.models.domain import measure_traits
-from astrosieve.source.exposures import DEFAULT_FWHM, chip_fwhm
-from astrosieve.source.finders import detect
-from astrosieve.source.preprocessing import get_preprocessing
-from astrosieve.tables.catalogs import positions
+from astrosieve.images.traits import measure_traits
 from astrosieve_training.simulate import Truth, label_positions
 from astrosieve_training.simulate.files import load_exposure, simulator_version
-from astrosieve_training.source.config import (
-    ExposurePlan,
-    ExposureSet,
-    FinderConfig,
-    digest,
-)
+from astrosieve_training.simulate.plans import ExposurePlan, ExposureSet
+from astrosieve_training.source.config import FinderConfig
+from astrosieve_training.source.datasets.chips import ChipImage, Measure
+from astrosieve_training.stages import cached_arrays
+from astrosieve_training.versions import digest
 
 __all__ = [
-    'ChipImage',
     'DetectionSet',
-    'balance',
     'data_version',
     'detection_set',
     'join',
-    'label_numbers',
     'set_from_arrays',
     'simulated_exposures',
     'simulated_set',
 ]
 
-_CACHE_VERSION = 2
-_THINNING = 79  # stream of chance
 
-Measure = Callable[[np.ndarray, np.ndarray, float, Any], Table]
+_CACHE_VERSION = 2
+
+
+_THINNING = 79  # stream of chance
 
 
 @dataclass(frozen=True)
@@ -75,7 +58,8 @@ class DetectionSet:
     rows : `~astropy.table.Table`
         N rows: ``x``, ``y``, ``finder``, ``exposure``, ``camera``, ``scene``,
         ``fwhm`` (as measured, else NaN), ``psf_fwhm`` (true, NaN for real frames),
-        ``noise_ratio`` (see `~astrosieve.models.domain.ImageTraits`), ``label``, ``share``,
+        ``noise_ratio`` (see `~astrosieve.images.traits.ImageTraits`), ``label``,
+        ``share``,
         ``contested``, ``snr``, ``valid``, ``fill`` (value of a pixel filled with
         sky), and more for judgement.
     """
@@ -108,165 +92,6 @@ def join(sets: Iterable[DetectionSet]) -> DetectionSet:
     }
     rows = vstack([each.rows for each in sets], join_type='inner')
     return DetectionSet(inputs, rows)
-
-
-def label_numbers(rows: Table, classes: Sequence[str]) -> np.ndarray:
-    """
-    Return labels as numbers of classes.
-
-    Parameters
-    ----------
-    rows : `~astropy.table.Table`
-        With the column ``label``.
-    classes : sequence of str
-        Classes of the network.
-
-    Returns
-    -------
-    numbers : (N,) int `~numpy.ndarray`
-        -1 for labels that the network does not have.
-    """
-    labels = np.asarray(rows['label'], dtype=str)
-    numbers = np.full(len(labels), -1)
-    for number, name in enumerate(classes):
-        numbers[labels == name] = number
-    return numbers
-
-
-def balance(
-    labels: np.ndarray,
-    rng: np.random.Generator,
-    *,
-    ratio: float = 1.5,
-    largest: int | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """
-    Thin out classes that are too frequent.
-
-    Parameters
-    ----------
-    labels : (N,) int `~numpy.ndarray`
-        Class numbers.
-    rng : `~numpy.random.Generator`
-        Decides which rows stay.
-    ratio : float, optional
-        A class keeps at most this many times the rows of the smallest; 0 for all.
-    largest : int, optional
-        A class keeps at most so many.
-
-    Returns
-    -------
-    kept, excess : `~numpy.ndarray`
-        Row numbers, both in ascending order.
-    """
-    counts = np.bincount(labels)
-    counts = counts[counts > 0]
-    limit = len(labels) if largest is None else largest
-    if ratio and len(counts):
-        limit = min(limit, int(ratio * counts.min()))
-    kept = [
-        rng.permutation(np.flatnonzero(labels == number))[:limit]
-        for number in np.unique(labels)
-    ]
-    keep = np.sort(np.concatenate([*kept, np.empty(0, dtype=int)]).astype(int))
-    return keep, np.setdiff1d(np.arange(len(labels)), keep)
-
-
-@dataclass(frozen=True)
-class ChipImage:
-    """
-    A chip with what is measured on it once.
-
-    Parameters
-    ----------
-    chip : `~astrosieve.images.exposures.Chip`
-        The chip.
-    spoilt : 2D uint8 `~numpy.ndarray` or None
-        As from `~astrosieve.images.pixels.spoilt_pixels`.
-    fwhm : float or None
-        FWHM of the PSF, pixels; None where it is not known.
-    """
-
-    chip: Chip
-    spoilt: np.ndarray | None
-    fwhm: float | None
-
-    @classmethod
-    def of(
-        cls, chip: Chip, *, use_dq: bool = True, fwhm: float | None = None
-    ) -> ChipImage:
-        """
-        Measure a chip.
-
-        Parameters
-        ----------
-        chip : `~astrosieve.images.exposures.Chip`
-            The chip.
-        use_dq : bool, optional
-            Whether pixels that DQ calls without signal are filled.
-        fwhm : float, optional
-            FWHM of the PSF; estimated where it is not given.
-        """
-        lost = None
-        if use_dq and chip.dq is not None:
-            lost = dq_to_mask(chip.dq, chip.dq_meaning.no_signal)
-        spoilt = spoilt_pixels(chip.sci, mask=chip.mask, no_signal=lost)
-        return cls(chip, spoilt, chip_fwhm(chip, fwhm, spoilt=spoilt))
-
-    @property
-    def kernel_width(self) -> float:
-        """Width that finders are given."""
-        return DEFAULT_FWHM if self.fwhm is None else self.fwhm
-
-    def find(self, finders: Sequence[FinderConfig]) -> Table:
-        """Return ``x``, ``y``, ``finder`` of all that the finders find."""
-        chip = self.chip
-        background = measure_background(chip.sci, spoilt=self.spoilt)
-        scale, _ = electron_scale(chip.unit, gain=chip.gain, exptime=chip.exptime)
-        found = [np.empty((0, 2))]
-        names: list[str] = []
-        for finder in finders:
-            with warnings.catch_warnings():
-                warnings.simplefilter('ignore', AstropyUserWarning)
-                table = detect(
-                    chip.sci,
-                    finder.name,
-                    fwhm=self.kernel_width,
-                    nsigma=finder.nsigma,
-                    scale=scale,
-                    spoilt=self.spoilt,
-                    background=background,
-                )
-            if table is not None and len(table):
-                found.append(positions(table))
-                names += [finder.label] * len(table)
-        xy = np.concatenate(found)
-        return Table({'x': xy[:, 0], 'y': xy[:, 1], 'finder': np.array(names, 'U16')})
-
-    def inputs(self, xy: np.ndarray, preprocessing: str) -> dict[str, np.ndarray]:
-        """
-        Return what a network sees, and rows about it.
-
-        Keys that begin with 'input_' are inputs, with 'row_' columns.
-        """
-        fitted = get_preprocessing(preprocessing).fit(
-            self.chip.sci, spoilt=self.spoilt, fwhm=self.fwhm
-        )
-        batch = fitted(xy)
-        arrays = {f'input_{key}': value for key, value in batch.inputs.items()}
-        arrays['row_valid'] = batch.valid
-        arrays['row_edge'] = CLASS_FLAGS.any_set(batch.flags, 'edge')
-        arrays['row_fill'] = np.full(len(xy), fitted.fill['cutouts'], dtype=np.float32)
-        return arrays
-
-    def measured(self, xy: np.ndarray, measure: Measure) -> dict[str, np.ndarray]:
-        """Return the columns that baselines need."""
-        level = measure_background(self.chip.sci, spoilt=self.spoilt).level
-        data = self.chip.sci - np.float32(level)
-        if self.spoilt is not None:
-            data[self.spoilt != 0] = 0
-        columns = measure(data, xy, self.kernel_width, self.chip)
-        return {f'row_{name}': np.asarray(columns[name]) for name in columns.colnames}
 
 
 def _labelled(
@@ -368,23 +193,6 @@ def detection_set(
     return set_from_arrays(arrays)
 
 
-def _cached(
-    path: Path, make: Callable[[], dict[str, np.ndarray]]
-) -> dict[str, np.ndarray]:
-    """Return arrays from a file, made and written where it is not there or broken."""
-    try:
-        with path.open('rb') as file, np.load(file) as arrays:
-            return {key: arrays[key] for key in arrays.files}
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        path.unlink()
-    arrays = make()
-    with atomic_path(path, overwrite=True) as temporary, temporary.open('wb') as out:
-        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
-    return arrays
-
-
 def _thinned(arrays: dict[str, np.ndarray], most: int, seed: int) -> np.ndarray:
     """Return rows: one per pixel, and at most so many of a class."""
     pixels = np.floor(np.column_stack([arrays['row_x'], arrays['row_y']]) + 0.5)
@@ -435,18 +243,18 @@ def _one(
     def path(kind: str, *parts: object) -> Path:
         return folder / f'{plan.label}-{kind}-{digest(*settings, *parts)}.npz'
 
-    arrays = _cached(path('labels', _core_version(*_FINDING)), labelled)
+    arrays = cached_arrays(path('labels', _core_version(*_FINDING)), labelled)
     xy = np.column_stack([arrays['row_x'], arrays['row_y']])
     if not len(xy):
         return DetectionSet({}, Table())
     version = data_version()
-    arrays |= _cached(
+    arrays |= cached_arrays(
         path('inputs', preprocessing, version),
         lambda: opened()[0].inputs(xy, preprocessing),
     )
     if measure is not None:
         version = _core_version(*_FINDING)
-        arrays |= _cached(
+        arrays |= cached_arrays(
             path('columns', measure.__qualname__, version),
             lambda: opened()[0].measured(xy, measure),
         )
@@ -461,14 +269,14 @@ def simulated_exposures(
 
     Parameters
     ----------
-    exposures : `~astrosieve_training.source.config.ExposureSet`
+    exposures : `~astrosieve_training.simulate.plans.ExposureSet`
         The set.
     folder : `~pathlib.Path`
         Folder of the cache.
 
     Yields
     ------
-    plan : `~astrosieve_training.source.config.ExposurePlan`
+    plan : `~astrosieve_training.simulate.plans.ExposurePlan`
     chip : `~astrosieve.images.exposures.Chip`
     truth : `~astrosieve_training.simulate.Truth`
     """
@@ -494,7 +302,7 @@ def simulated_set(
 
     Parameters
     ----------
-    exposures : `~astrosieve_training.source.config.ExposureSet`
+    exposures : `~astrosieve_training.simulate.plans.ExposureSet`
         The set.
     finders : sequence of `~astrosieve_training.source.config.FinderConfig`
         The finders.
@@ -550,6 +358,8 @@ _FINDING = (
     'images/background.py', 'source/finders.py', 'images/pixels.py', 'images/psf.py',
     'source/exposures.py',
 )  # fmt: skip
+
+
 _CUTTING = (
     'images/cutouts.py', 'source/preprocessing/_base.py',
     'source/preprocessing/local_noise.py', 'source/preprocessing/zscale_log.py',

@@ -22,30 +22,24 @@ from astropy.table import Table
 
 from astrosieve.atomic import atomic_path
 from astrosieve.models.calibration import softmax
+from astrosieve_training.judge.limits import cell, share
+from astrosieve_training.learn.loop import predict_logits, train_run
+from astrosieve_training.settings import ConfigError, build_dataclass, load_dataclass
 from astrosieve_training.simulate.files import simulator_version
+from astrosieve_training.simulate.plans import ExposurePlan, ExposureSet
 from astrosieve_training.source.config import (
     CalibrationConfig,
-    ConfigError,
-    ExposurePlan,
-    ExposureSet,
     FinderConfig,
     JudgeConfig,
     SourceConfig,
-    build_dataclass,
-    digest,
     load_config,
-    load_dataclass,
 )
 from astrosieve_training.source.datasets import detections as datasets
 from astrosieve_training.source.datasets.detections import DetectionSet, simulated_set
-from astrosieve_training.source.evaluate.limits import cell, faint_leak, leaks, share
+from astrosieve_training.source.datasets.examples import balance_examples, make_examples
+from astrosieve_training.source.evaluate.limits import faint_leak, leaks
 from astrosieve_training.source.networks import build_network
-from astrosieve_training.source.train.runs import (
-    balance_examples,
-    make_examples,
-    predict_logits,
-    train_run,
-)
+from astrosieve_training.versions import digest
 
 __all__ = [
     'Ablation',
@@ -169,7 +163,7 @@ class Ablation:
         The rows learn from the first n of the base's exposures.
     epochs : int
         Passes through them, unless a row says otherwise.
-    judge, held_back : `~astrosieve_training.source.config.ExposureSet`
+    judge, held_back : `~astrosieve_training.simulate.plans.ExposureSet`
         Exposures to judge on: of the base's cameras, and of one that it lacks.
     finders : tuple of `~astrosieve_training.source.config.FinderConfig`
         Finders whose detections are judged.

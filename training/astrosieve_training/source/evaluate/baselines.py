@@ -30,7 +30,8 @@ from astrosieve.images.background import measure_background
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
 from astrosieve.images.exposures import Chip
 from astrosieve.images.units import electron_scale
-from astrosieve_training.source.datasets.detections import DetectionSet, label_numbers
+from astrosieve_training.learn.sampling import label_numbers
+from astrosieve_training.source.datasets.detections import DetectionSet
 
 __all__ = [
     'FOREST_COLUMNS',
@@ -252,14 +253,14 @@ class Forest:
         rng : `~numpy.random.Generator`
             Decides which rows of too frequent classes stay.
         ratio : float, optional
-            See `~astrosieve_training.source.datasets.detections.balance`.
+            See `~astrosieve_training.learn.sampling.balance`.
 
         Returns
         -------
         forest : `Forest`
             Itself.
         """
-        from astrosieve_training.source.datasets.detections import balance
+        from astrosieve_training.learn.sampling import balance
 
         labels = label_numbers(detections.rows, self.classes)
         rows = np.flatnonzero(detections.usable & (labels >= 0))

@@ -18,20 +18,16 @@ from astrosieve.images.units import PixelUnit
 from astrosieve.models.registry import Model
 from astrosieve.source.classify import classify_sources
 from astrosieve.source.preprocessing import get_preprocessing
+from astrosieve_training.judge.limits import Limit, cell, scalar, share
 from astrosieve_training.simulate import label_positions
-from astrosieve_training.source.config import ExposureSet, FinderConfig
+from astrosieve_training.simulate.plans import ExposureSet
+from astrosieve_training.source.config import FinderConfig
 from astrosieve_training.source.datasets.detections import (
     simulated_exposures,
     simulated_set,
 )
 from astrosieve_training.source.evaluate.figures import draw_phases, draw_scan
-from astrosieve_training.source.evaluate.limits import (
-    STAR_SNR,
-    Limit,
-    cell,
-    scalar,
-    share,
-)
+from astrosieve_training.source.evaluate.limits import STAR_SNR
 
 __all__ = [
     'check_domain',
@@ -88,7 +84,7 @@ def check_phases(
     ----------
     model : `~astrosieve.models.registry.Model`
         The model; kept is what reaches its operating point 'complete'.
-    exposures : `~astrosieve_training.source.config.ExposureSet`
+    exposures : `~astrosieve_training.simulate.plans.ExposureSet`
         With many stars.
     cache : `~pathlib.Path`
         Folder of cached exposures.
@@ -99,7 +95,7 @@ def check_phases(
     -------
     lines : list of str
         Markdown.
-    limits : list of `~astrosieve_training.source.evaluate.limits.Limit`
+    limits : list of `~astrosieve_training.judge.limits.Limit`
     """
     finder = FinderConfig('peaks', 4.0)
     detections = simulated_set(
@@ -195,7 +191,7 @@ def check_scan(
     ----------
     model : `~astrosieve.models.registry.Model`
         The model, which must know the class 'background'.
-    exposures : `~astrosieve_training.source.config.ExposureSet`
+    exposures : `~astrosieve_training.simulate.plans.ExposureSet`
         Exposures; the middle of each is scanned.
     cache : `~pathlib.Path`
         Folder of cached exposures.
@@ -206,7 +202,7 @@ def check_scan(
     -------
     lines : list of str
         Markdown: what the pixels are, and what they are called.
-    limits : list of `~astrosieve_training.source.evaluate.limits.Limit`
+    limits : list of `~astrosieve_training.judge.limits.Limit`
     """
     classes = model.card.classes
     panels, truths, called = [], [], []
@@ -313,7 +309,7 @@ def check_domain(
     ----------
     model : `~astrosieve.models.registry.Model`
         The model.
-    exposures : `~astrosieve_training.source.config.ExposureSet`
+    exposures : `~astrosieve_training.simulate.plans.ExposureSet`
         Exposures, which are changed in several ways.
     cache : `~pathlib.Path`
         Folder of cached exposures.
@@ -322,7 +318,7 @@ def check_domain(
     -------
     lines : list of str
         Markdown.
-    limits : list of `~astrosieve_training.source.evaluate.limits.Limit`
+    limits : list of `~astrosieve_training.judge.limits.Limit`
     """
     names = [*_USUAL, *_UNUSUAL, 'unit not known']
     counts = dict.fromkeys(names, 0)

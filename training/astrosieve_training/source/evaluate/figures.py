@@ -2,74 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 
-from astrosieve.atomic import atomic_path
 from astrosieve.images.background import measure_background
 from astrosieve.source.classes import CLASSES, MARKERS
+from astrosieve_training.judge.figures import _INK, save_figure, slug
 
 if TYPE_CHECKING:
-    from astrosieve_training.source.evaluate.judge import Judged, Report
+    from astrosieve_training.source.evaluate.judged import Judged
+    from astrosieve_training.source.evaluate.report import Report
 
-__all__ = [
-    'draw_judgement',
-    'draw_phases',
-    'draw_scan',
-    'gallery',
-    'save_figure',
-    'slug',
-]
+__all__ = ['draw_judgement', 'draw_phases', 'draw_scan']
+
 
 # On white paper the overlay's green is too pale.
 _COLORS = {name: marker.color for name, marker in MARKERS.items()}
+
+
 _COLORS['star'] = '#108a35'
-_INK = '#202428'
+
+
 _BASELINE_MARKERS = ('s', '^', 'v', 'P', 'X')
-
-
-def slug(name: str) -> str:
-    """Return a name as it may stand in a file's."""
-    return re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')
-
-
-@contextmanager
-def save_figure(
-    path: Path, *, rows: int = 1, columns: int = 1, size: tuple[float, float] = (5, 4)
-) -> Iterator[tuple[Figure, np.ndarray]]:
-    """
-    Give a figure and its axes, and save it when all went well.
-
-    Parameters
-    ----------
-    path : `~pathlib.Path`
-        PNG file.
-    rows, columns : int, optional
-        Of axes.
-    size : tuple of float, optional
-        Inches, width and height of one.
-
-    Yields
-    ------
-    figure : `~matplotlib.figure.Figure`
-    axes : (rows, columns) `~numpy.ndarray` of `~matplotlib.axes.Axes`
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context({'font.size': 9, 'axes.edgecolor': _INK}):
-        figure = Figure(
-            figsize=(size[0] * columns, size[1] * rows), layout='constrained'
-        )
-        axes = figure.subplots(rows, columns, squeeze=False)
-        yield figure, axes
-        with atomic_path(path, overwrite=True) as temporary:
-            figure.savefig(temporary, dpi=130, format='png')
 
 
 def draw_judgement(report: Report, folder: Path) -> list[Path]:
@@ -78,7 +35,7 @@ def draw_judgement(report: Report, folder: Path) -> list[Path]:
 
     Parameters
     ----------
-    report : `~astrosieve_training.source.evaluate.judge.Report`
+    report : `~astrosieve_training.source.evaluate.report.Report`
         What the judge found.
     folder : `~pathlib.Path`
         Where the PNG files go.
@@ -190,7 +147,7 @@ def _uncontested(judged: Judged) -> np.ndarray:
 
 
 def _draw_roc(judged: Judged, results: dict[str, Any], path: Path, title: str) -> Path:
-    from astrosieve_training.source.evaluate.judge import roc_curve
+    from astrosieve_training.judge.scores import roc_curve
 
     use = _uncontested(judged)
     star = np.asarray(judged.rows['label'], dtype=str)[use] == 'star'
@@ -222,7 +179,7 @@ def _draw_roc(judged: Judged, results: dict[str, Any], path: Path, title: str) -
 
 
 def _draw_bins(results: dict[str, Any], path: Path, title: str) -> Path:
-    from astrosieve_training.source.evaluate.judge import BINS
+    from astrosieve_training.source.evaluate.judged import BINS
 
     bins = results['bins']
     columns = [name for name in bins if len(bins[name]) > 1] or list(bins)[:1]
@@ -288,46 +245,4 @@ def _draw_reliability(judged: Judged, path: Path, title: str) -> Path:
         right.set(yscale='log', xlabel='p_star', ylabel='detections')
         right.legend(fontsize=8)
         left.set_title(title, fontsize=9)
-    return path
-
-
-def gallery(
-    path: Path,
-    cutouts: np.ndarray,
-    captions: list[str],
-    *,
-    title: str = '',
-    columns: int = 10,
-) -> Path:
-    """
-    Draw cutouts with a caption each.
-
-    Parameters
-    ----------
-    path : `~pathlib.Path`
-        PNG file.
-    cutouts : (N, size, size) `~numpy.ndarray`
-        In [0, 1].
-    captions : list of str
-        N lines.
-    title : str, optional
-        Of the whole.
-    columns : int, optional
-        Cutouts in a row.
-
-    Returns
-    -------
-    path : `~pathlib.Path`
-    """
-    rows = max(1, -(-len(cutouts) // columns))
-    with save_figure(path, rows=rows, columns=columns, size=(1.15, 1.35)) as (
-        figure,
-        axes,
-    ):
-        for axis in axes.ravel():
-            axis.set_axis_off()
-        for axis, cutout, caption in zip(axes.ravel(), cutouts, captions, strict=False):
-            axis.imshow(cutout, origin='lower', cmap='gray', vmin=0, vmax=1)
-            axis.set_title(caption, fontsize=6)
-        figure.suptitle(title, fontsize=9)
     return path

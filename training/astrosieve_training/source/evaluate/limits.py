@@ -9,13 +9,13 @@ where its half-light radius exceeds half the PSF's FWHM. Uncontested detections 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from astropy.table import Table
 
-from astrosieve.models.metrics import threshold_at_completeness, wilson_interval
+from astrosieve.models.metrics import threshold_at_completeness
+from astrosieve_training.judge.limits import Limit, share
 
 __all__ = [
     'ABSOLUTE_LIMITS',
@@ -25,26 +25,40 @@ __all__ = [
     'FAINT_LIMIT',
     'RELATIVE_FLOOR',
     'STAR_SNR',
-    'Limit',
-    'cell',
     'faint_leak',
     'leaks',
     'members',
     'relative_limits',
-    'scalar',
-    'share',
     'stars_on_extended',
 ]
 
+
 COMPLETENESS = 0.995
+
+
 FAINT_COMPLETENESS = 0.97
+
+
 FWHM_RANGE = (1.4, 4.0)
+
+
 STAR_SNR = 10.0
+
+
 OTHER_SNR = 20.0
+
+
 FAINT_SNR = (5.0, 10.0)
+
+
 FAINT_LIMIT = 0.01
+
+
 EXTENDED_COMPLETENESS = 0.95
+
+
 CALIBRATION_LIMITS = (0.01, 0.03)  # cameras trained on, and others
+
 
 ABSOLUTE_LIMITS = {
     'cosmic_ray': 0.003,
@@ -54,65 +68,13 @@ ABSOLUTE_LIMITS = {
 }
 """Largest leak of each class at `COMPLETENESS`; of resolved galaxies for 'extended'."""
 
+
 RELATIVE_LIMITS = {'random forest': 1 / 10, 'isr2024-same-exposures': 1 / 3}
 """Largest leak over that of another method on the same sample."""
 
+
 RELATIVE_FLOOR = 0.001
 """A relative limit is never below this leak."""
-
-
-def share(k: int, n: int) -> dict[str, Any]:
-    """
-    Return a share with its counts and its interval.
-
-    Parameters
-    ----------
-    k, n : int
-        Successes and trials.
-
-    Returns
-    -------
-    share : dict
-        ``k``, ``n``, ``share`` (None for no trial), ``low``, ``high`` (95 %
-        Wilson interval).
-    """
-    low, high = wilson_interval(k, n)
-    value = int(k) / int(n) if n else None
-    return {
-        'k': int(k), 'n': int(n), 'share': value,
-        'low': float(low), 'high': float(high),
-    }  # fmt: skip
-
-
-def scalar(value: float, n: int) -> dict[str, Any]:
-    """
-    Return a number that is no share of counts, in the form of `share`.
-
-    Parameters
-    ----------
-    value : float
-        The number.
-    n : int
-        How many detections it rests on.
-
-    Returns
-    -------
-    entry : dict
-        With ``k`` None, and the value as both ends of its interval.
-    """
-    return {'k': None, 'n': int(n), 'share': value, 'low': value, 'high': value}
-
-
-def cell(entry: Mapping[str, Any] | None) -> str:
-    """Return a share, or a number, as a table shows it."""
-    if not entry or not entry['n']:
-        return '-'
-    if entry['k'] is None:
-        return f'{entry["share"]:.4f} ({entry["n"]})'
-    return (
-        f'{entry["share"]:.2%} ({entry["low"]:.2%} to {entry["high"]:.2%}; '
-        f'{entry["k"]}/{entry["n"]})'
-    )
 
 
 def _counted(rows: Table) -> np.ndarray:
@@ -239,43 +201,6 @@ def stars_on_extended(
     on &= np.asarray(rows['snr'], dtype=float) >= OTHER_SNR
     on &= np.asarray(rows['extended_snr'], dtype=float) > 3
     return share(int((on & (scores >= threshold)).sum()), int(on.sum()))
-
-
-@dataclass(frozen=True)
-class Limit:
-    """
-    One limit and what was measured.
-
-    Parameters
-    ----------
-    what : str
-        What is limited.
-    measured : dict
-        See `share`.
-    limit : float
-        Largest share, or smallest where ``least`` is true.
-    least : bool
-        Whether the share must reach the limit.
-    """
-
-    what: str
-    measured: dict[str, Any]
-    limit: float
-    least: bool = False
-
-    @property
-    def rule(self) -> str:
-        """The limit in words."""
-        side = 'at least' if self.least else 'at most'
-        number = self.measured['k'] is None
-        return f'{side} {self.limit:g}' if number else f'{side} {self.limit:.2%}'
-
-    @property
-    def holds(self) -> bool:
-        """Whether the 95 % interval does not exclude it."""
-        if self.least:
-            return bool(self.measured['high'] >= self.limit)
-        return bool(self.measured['low'] <= self.limit)
 
 
 def relative_limits(

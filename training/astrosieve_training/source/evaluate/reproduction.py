@@ -33,30 +33,25 @@ from astrosieve.images.exposures import Chip
 from astrosieve.images.units import parse_unit
 from astrosieve.models.metrics import confusion_matrix, wilson_interval
 from astrosieve.models.registry import load_model
-from astrosieve_training.source.config import ConfigError, SourceConfig, load_config
+from astrosieve_training.data_folder import data_folder
+from astrosieve_training.judge.figures import save_figure
+from astrosieve_training.learn.loop import predict_logits, train_run
+from astrosieve_training.learn.sampling import label_numbers
+from astrosieve_training.settings import ConfigError
+from astrosieve_training.source.config import SourceConfig, load_config
 from astrosieve_training.source.datasets.detections import (
     DetectionSet,
     detection_set,
     join,
-    label_numbers,
 )
-from astrosieve_training.source.datasets.real.frames import (
-    data_folder,
-    hrc_47tuc,
-    ngc1261,
-)
+from astrosieve_training.source.datasets.examples import TrainingData, prepare
+from astrosieve_training.source.datasets.real.frames import hrc_47tuc, ngc1261
 from astrosieve_training.source.evaluate.checks import scan
-from astrosieve_training.source.evaluate.figures import draw_scan, save_figure
+from astrosieve_training.source.evaluate.figures import draw_scan
 from astrosieve_training.source.networks import build_network
-from astrosieve_training.source.train.runs import (
-    TrainingData,
-    predict_logits,
-    prepare,
-    train_run,
-)
 
 if TYPE_CHECKING:
-    from astrosieve_training.simulate import Exposure
+    from astrosieve_training.simulate import SimulatedExposure
 
 __all__ = ['FIGURES', 'draw']
 
@@ -186,9 +181,9 @@ def _confusion(setting: _Setting, path: Path) -> None:
 
 def _overlay(setting: _Setting, path: Path) -> None:
     """Figures 6 and 7: the classes over fields of other cameras."""
+    from astrosieve.figures import save_figure as save_overlay
     from astrosieve.source.exposures import ClassifyOptions, classify_chip
     from astrosieve.source.plotting import overlay_figure
-    from astrosieve.source.plotting import save_figure as save_overlay
 
     folder = data_folder()
     if folder is None:
@@ -293,7 +288,7 @@ def _scan(setting: _Setting, path: Path) -> None:
     draw_scan(panels, model.card.classes, path)
 
 
-def _chip_of(exposure: Exposure) -> Chip:
+def _chip_of(exposure: SimulatedExposure) -> Chip:
     """Return a simulated exposure as the chip that reading its file would give."""
     camera = exposure.camera
     return Chip(
@@ -401,7 +396,7 @@ def _drizzled(setting: _Setting, path: Path) -> None:
 
 def _cosmic_rays(setting: _Setting, path: Path) -> None:
     """Simulated beside real hits: length, width, peak, charge."""
-    from astrosieve.source.plotting import save_figure as save_overlay
+    from astrosieve.figures import save_figure as save_overlay
     from astrosieve_training.simulate.compare import plot_hits
 
     figure, comparison = plot_hits(_data(), np.random.default_rng(setting.config.seed))
@@ -411,7 +406,7 @@ def _cosmic_rays(setting: _Setting, path: Path) -> None:
 
 def _frames(setting: _Setting, path: Path) -> None:
     """Simulated beside real frames at the same stretch."""
-    from astrosieve.source.plotting import save_figure as save_overlay
+    from astrosieve.figures import save_figure as save_overlay
     from astrosieve_training.simulate.compare import plot_frames
 
     save_overlay(plot_frames(_data()), path, overwrite=True)

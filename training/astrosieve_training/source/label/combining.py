@@ -2,7 +2,8 @@
 Exposures of one field, checked, aligned with TweakReg and combined by AstroDrizzle.
 
 AstroDrizzle reads only files of the cameras that it knows, with many keywords. It is
-given plain copies instead, made of what `~astrosieve.images.exposures.read_chips` knows of
+given plain copies instead, made of what `~astrosieve.images.exposures.read_chips`
+knows of
 any camera: electrons above the sky, a DQ plane of usable and unusable pixels, the
 exposure's own WCS. It runs in a process of its own: what it prints, logs and leaves
 behind stays in a folder that is taken away.

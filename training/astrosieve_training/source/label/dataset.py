@@ -29,16 +29,16 @@ from astrosieve.exceptions import AstrosieveError, AstrosieveWarning, OutputErro
 from astrosieve.images.background import measure_mesh
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
 from astrosieve.images.exposures import Chip, read_chips
+from astrosieve.images.traits import measure_traits
 from astrosieve.images.units import electron_scale
-from astrosieve.models.domain import measure_traits
 from astrosieve.models.registry import sha256_of
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.preprocessing import get_preprocessing
 from astrosieve.tables.catalogs import fill_masked
+from astrosieve_training.learn.sampling import balance
+from astrosieve_training.source.datasets.chips import ChipImage
 from astrosieve_training.source.datasets.detections import (
-    ChipImage,
     DetectionSet,
-    balance,
     data_version,
     join,
     set_from_arrays,
@@ -276,7 +276,8 @@ def cut_labels(
     paths : sequence of path-like
         Exposures.
     labels : `~astropy.table.Table`
-        As from `~astrosieve.source.labels.read_labels`; further columns are not looked at.
+        As from `~astrosieve.source.labels.read_labels`; further columns are not looked
+        at.
     preprocessing : str
         Name of the preprocessing.
 
@@ -720,8 +721,8 @@ def write_dataset(
     -------
     card : dict
         ``format``, ``version``, ``created_by`` (what ``card`` adds), ``classes``,
-        ``missing`` (classes of `~astrosieve.source.classes.CLASSES` without members in the
-        training half), ``counts`` (by split and class), ``settings``, ``exposures``
+        ``missing`` (classes of `~astrosieve.source.classes.CLASSES` without members in
+        the training half), ``counts`` (by split and class), ``settings``, ``exposures``
         (name, bytes, sha256, instrument, detector, filter, exptime), ``cameras``,
         ``preprocessings`` (file, sha256, rows, version, gap).
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from astrosieve.source.classes import CLASSES, MARKERS
-from astrosieve_training.source.evaluate.figures import save_figure
+from astrosieve_training.judge.figures import save_figure
 from astrosieve_training.source.label.regions import UNLABELLED
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from astrosieve_training.source.label.peaks import SIGNIFICANT, noise_share
 from astrosieve_training.source.label.places import LabelError
 
 if TYPE_CHECKING:
-    from astrosieve_training.source.label.procedure import LabelSettings
+    from astrosieve_training.source.label.settings import LabelSettings
 
 __all__ = ['PREPROCESSING', 'Measured', 'measure_places']
 
@@ -100,7 +100,7 @@ def measure_places(
         As from `~astrosieve_training.source.label.peaks.find_dips`.
     combined : `~astrosieve_training.source.label.combining.Combined`
         The image.
-    settings : `~astrosieve_training.source.label.procedure.LabelSettings`
+    settings : `~astrosieve_training.source.label.settings.LabelSettings`
         All settings.
     chips : sequence of `~astrosieve.images.exposures.Chip`
         Of all exposures.

@@ -26,12 +26,9 @@ from astrosieve_training.source.label.figures import (
     exposure_agreement,
 )
 from astrosieve_training.source.label.page import write_page
-from astrosieve_training.source.label.procedure import (
-    Labelled,
-    LabelSettings,
-    label_exposures,
-)
+from astrosieve_training.source.label.procedure import Labelled, label_exposures
 from astrosieve_training.source.label.regions import Regions, read_regions
+from astrosieve_training.source.label.settings import LabelSettings
 from astrosieve_training.source.label.sheets import write_contact_sheets
 
 __all__ = ['PREPROCESSINGS', 'make_dataset', 'make_dataset_from_labels']
@@ -145,7 +142,7 @@ def make_dataset(
         FLT- or FLC-like exposures of one field, camera and filter.
     folder : `~pathlib.Path`
         The dataset.
-    settings : `~astrosieve_training.source.label.procedure.LabelSettings`
+    settings : `~astrosieve_training.source.label.settings.LabelSettings`
         All settings of the labels.
     regions : `~pathlib.Path`, optional
         File of regions and names that a person gave, see

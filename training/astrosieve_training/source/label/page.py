@@ -23,7 +23,6 @@ from numpy.typing import ArrayLike
 
 from astrosieve.atomic import atomic_path
 from astrosieve.source.classes import CLASSES, CONVENTIONS, marker_for
-from astrosieve_training.source.config import digest
 from astrosieve_training.source.label.regions import (
     REGIONS_FORMAT,
     UNLABELLED,
@@ -33,6 +32,7 @@ from astrosieve_training.source.label.regions import (
     embedding_digest,
 )
 from astrosieve_training.source.label.sheets import GREY_GAMMA, grey_limits
+from astrosieve_training.versions import digest
 
 __all__ = ['write_page']
 

@@ -24,9 +24,9 @@ from astrosieve.images.background import measure_background, measure_mesh
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
 from astrosieve.images.dq import dq_to_mask
 from astrosieve.images.exposures import Chip
+from astrosieve.images.measured import DEFAULT_FWHM
 from astrosieve.images.pixels import spoilt_pixels
 from astrosieve.images.units import electron_scale
-from astrosieve.source.exposures import DEFAULT_FWHM
 from astrosieve.source.finders import get_finder
 from astrosieve.tables.catalogs import positions
 from astrosieve_training.source.label.places import LabelError, PeakSettings, SkyFrame

@@ -14,7 +14,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ from astrosieve.models.registry import sha256_of
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.preprocessing import get_preprocessing
 from astrosieve.tables.catalogs import positions
-from astrosieve_training.source.config import digest
 from astrosieve_training.source.datasets.detections import data_version
 from astrosieve_training.source.label.carrying import carry_labels, label_table
 from astrosieve_training.source.label.combining import (
@@ -38,55 +37,30 @@ from astrosieve_training.source.label.combining import (
     combine,
     read_combined,
 )
-from astrosieve_training.source.label.embedding import (
-    EmbeddingSettings,
-    embed,
-    find_clusters,
-    transform,
-)
+from astrosieve_training.source.label.embedding import embed, find_clusters, transform
 from astrosieve_training.source.label.measuring import PREPROCESSING, measure_places
-from astrosieve_training.source.label.naming import (
-    NamingSettings,
-    name_clusters,
-    split_mixed,
-)
+from astrosieve_training.source.label.naming import name_clusters, split_mixed
 from astrosieve_training.source.label.peaks import find_dips, find_peaks
 from astrosieve_training.source.label.places import (
-    PeakSettings,
     SkyFrame,
     check_alignment,
     merge_peaks,
 )
 from astrosieve_training.source.label.regions import UNLABELLED, Regions, RegionsError
+from astrosieve_training.source.label.settings import LabelSettings
 from astrosieve_training.stages import Stages, file_hash
+from astrosieve_training.versions import digest
 
-__all__ = ['LabelSettings', 'Labelled', 'label_exposures']
+__all__ = ['Labelled', 'label_exposures']
+
 
 _SCALES = (0.6, 1.6)  # of the combined image's pixels over the exposure's
+
+
 _FEW = 50  # members below which a class is said to be scarce
+
+
 _SHOWN = 1000  # peaks of each kind whose exposure cutouts are placed in the embedding
-
-
-@dataclass(frozen=True)
-class LabelSettings:
-    """
-    All that decides the labels of exposures.
-
-    Parameters
-    ----------
-    peaks, embedding, naming
-        Sections, see their classes.
-    aligned : bool
-        Whether the exposures' WCS agree as they are.
-    combined : str
-        Path of the user's own combined image; empty to combine with AstroDrizzle.
-    """
-
-    peaks: PeakSettings = field(default_factory=PeakSettings)
-    embedding: EmbeddingSettings = field(default_factory=EmbeddingSettings)
-    naming: NamingSettings = field(default_factory=NamingSettings)
-    aligned: bool = False
-    combined: str = ''
 
 
 @dataclass(frozen=True)

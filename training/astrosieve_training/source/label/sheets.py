@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 
 from astrosieve.source.classes import CLASSES
-from astrosieve_training.source.evaluate.figures import save_figure
+from astrosieve_training.judge.figures import save_figure
 from astrosieve_training.source.label.regions import UNLABELLED, cluster_names
 
 __all__ = ['GREY_GAMMA', 'grey_limits', 'write_contact_sheets']

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from astrosieve.exceptions import ModelError
 from astrosieve.source.preprocessing import get_preprocessing
-from astrosieve_training.source.config import digest
+from astrosieve_training.versions import digest
 
 if TYPE_CHECKING:
     from torch import nn

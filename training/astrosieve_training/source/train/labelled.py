@@ -12,19 +12,13 @@ import numpy as np
 
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.source.preprocessing import get_preprocessing
-from astrosieve_training.source.config import SourceConfig, digest
+from astrosieve_training.source.config import SourceConfig
 from astrosieve_training.source.datasets.detections import (
     DetectionSet,
     join,
     simulated_set,
 )
-from astrosieve_training.source.label.dataset import (
-    Dataset,
-    DatasetError,
-    near_rows,
-    read_dataset,
-)
-from astrosieve_training.source.train.runs import (
+from astrosieve_training.source.datasets.examples import (
     Examples,
     Origin,
     TrainingData,
@@ -33,6 +27,13 @@ from astrosieve_training.source.train.runs import (
     domain_of,
     make_examples,
 )
+from astrosieve_training.source.label.dataset import (
+    Dataset,
+    DatasetError,
+    near_rows,
+    read_dataset,
+)
+from astrosieve_training.versions import digest
 
 if TYPE_CHECKING:
     from astrosieve_training.source.train.warm_start import Start
@@ -222,7 +223,7 @@ def prepare_labels(
     -------
     config : `~astrosieve_training.source.config.SourceConfig`
         With the network's classes as they will be.
-    data : `~astrosieve_training.source.train.runs.TrainingData`
+    data : `~astrosieve_training.source.datasets.examples.TrainingData`
 
     Raises
     ------

@@ -17,14 +17,10 @@ import numpy as np
 from astrosieve.exceptions import ModelError
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import Model, load_model
-from astrosieve_training.source.config import (
-    ConfigError,
-    NetworkConfig,
-    build_dataclass,
-    list_configs,
-    load_config,
-)
-from astrosieve_training.source.export import ExportError, check_parity, parity_inputs
+from astrosieve_training.learn.export import ExportError
+from astrosieve_training.learn.parity import check_parity, parity_inputs
+from astrosieve_training.settings import ConfigError, build_dataclass
+from astrosieve_training.source.config import NetworkConfig, list_configs, load_config
 
 if TYPE_CHECKING:
     from torch import nn

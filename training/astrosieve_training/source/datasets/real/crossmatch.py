@@ -110,8 +110,8 @@ class CrossmatchTruth:
         Returns
         -------
         labels : `~astropy.table.Table`
-            As `~astrosieve_training.source.datasets.real.median.MedianTruth`; what has no
-            counterpart is contested.
+            As `~astrosieve_training.source.datasets.real.median.MedianTruth`; what has
+            no counterpart is contested.
         """
         from scipy.spatial import cKDTree
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,15 +26,26 @@ from astrosieve_training.source.datasets.real.crossmatch import (
 from astrosieve_training.source.datasets.real.hits import HitTruth
 from astrosieve_training.source.datasets.real.median import MedianTruth
 
-__all__ = ['RealFrame', 'data_folder', 'hrc_47tuc', 'ngc1261', 'pluto']
+__all__ = ['RealFrame', 'hrc_47tuc', 'ngc1261', 'pluto']
+
 
 # Read noise of PC1 at gain 14 (WFPC2 Instrument Handbook) and of HRC
 # (header of the FLT whose distortion is used).
 _PC1_READ_NOISE = 7.8
+
+
 _HRC_READ_NOISE = 4.71
+
+
 _HRC_GAIN = 2.216
+
+
 _PYRAMID = 60  # columns and rows in the shadow of the pyramid's edge
+
+
 _MIDDLE = 430  # of the columns that are left, between the halves
+
+
 _GAP = 10  # columns on either side of the middle that neither half uses
 
 
@@ -51,7 +61,8 @@ class RealFrame:
     chip : `~astrosieve.images.exposures.Chip`
         The image.
     label : callable
-        Labels of positions, as `~astrosieve_training.source.datasets.real.median.MedianTruth`.
+        Labels of positions, as
+        `~astrosieve_training.source.datasets.real.median.MedianTruth`.
     area : 4-tuple of float
         Least and largest x, least and largest y of the detections that count.
     fwhm : float
@@ -74,29 +85,6 @@ class RealFrame:
         """Return which positions count."""
         x_min, x_max, y_min, y_max = self.area
         return (x >= x_min) & (x < x_max) & (y >= y_min) & (y < y_max)
-
-
-def data_folder() -> Path | None:
-    """
-    Return the folder of real HST frames.
-
-    Returns
-    -------
-    folder : `~pathlib.Path` or None
-        ``$ASTROSIEVE_DATA/hst``, else ``shared/data/hst`` beside the repository;
-        None where there is neither.
-    """
-    named = os.environ.get('ASTROSIEVE_DATA')
-    if named:
-        candidates = [Path(named)]
-    else:
-        candidates = [
-            parent / 'shared' / 'data' for parent in Path(__file__).resolve().parents
-        ]
-    for folder in candidates:
-        if (folder / 'hst').is_dir():
-            return folder / 'hst'
-    return None
 
 
 def _read(path: Path) -> Chip:
@@ -276,7 +264,7 @@ def pluto(folder: Path) -> RealFrame:
     frame : `RealFrame`
         For judgement only.
     """
-    from astrosieve_training.simulate.compare import real_hits
+    from astrosieve_training.simulate.real_hits import real_hits
 
     chip = _read(folder / 'wfc3uvis_pluto1_f606w_flt.fits')
     background = measure_background(chip.sci)

@@ -46,8 +46,8 @@ class HitTruth:
         Returns
         -------
         labels : `~astropy.table.Table`
-            As `~astrosieve_training.source.datasets.real.median.MedianTruth`; what belongs to no
-            hit is contested.
+            As `~astrosieve_training.source.datasets.real.median.MedianTruth`; what
+            belongs to no hit is contested.
         """
         from scipy.spatial import cKDTree
 

@@ -13,9 +13,9 @@ from astropy.table import Table, vstack
 from astrosieve.models.metrics import threshold_at_completeness
 from astrosieve.models.registry import Model, load_model
 from astrosieve.source.classes import CLASSES
+from astrosieve_training.judge.figures import slug
 from astrosieve_training.source.config import load_config
 from astrosieve_training.source.datasets.detections import DetectionSet, join
-from astrosieve_training.source.evaluate.figures import slug
 from astrosieve_training.source.evaluate.labels.tables import (
     COMPLETENESS,
     REPORT_CLASSES,
@@ -36,7 +36,7 @@ from astrosieve_training.source.train.runs import train
 from astrosieve_training.source.train.warm_start import load_start
 
 if TYPE_CHECKING:
-    from astrosieve_training.source.evaluate.labels.run import LabelChecks, Tuned
+    from astrosieve_training.source.evaluate.labels.settings import LabelChecks, Tuned
 
 __all__ = ['check_network', 'check_tuned', 'judged']
 

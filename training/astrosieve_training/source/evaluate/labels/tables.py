@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from astrosieve_training.source.evaluate.limits import cell, share
+from astrosieve_training.judge.limits import cell, share
 
 __all__ = ['COMPLETENESS', 'REPORT_CLASSES', 'summed', 'table_lines']
 

@@ -16,6 +16,8 @@ from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.images.exposures import Chip, read_chips
 from astrosieve.source.classes import CLASSES
 from astrosieve.tables.catalogs import positions
+from astrosieve_training.data_folder import data_folder
+from astrosieve_training.judge.figures import slug
 from astrosieve_training.simulate import Truth, label_positions, read_truth
 from astrosieve_training.simulate.files import write_dithered_set
 from astrosieve_training.source.config import load_config
@@ -24,21 +26,17 @@ from astrosieve_training.source.datasets.detections import (
     detection_set,
     join,
 )
-from astrosieve_training.source.datasets.real.frames import data_folder, ngc1261
-from astrosieve_training.source.evaluate.figures import slug
+from astrosieve_training.source.datasets.real.frames import ngc1261
 from astrosieve_training.source.evaluate.labels.tables import summed
 from astrosieve_training.source.label.carrying import carry_labels
 from astrosieve_training.source.label.embedding import EmbeddingSettings, find_clusters
 from astrosieve_training.source.label.naming import NamingSettings, name_clusters
-from astrosieve_training.source.label.procedure import (
-    Labelled,
-    LabelSettings,
-    label_exposures,
-)
+from astrosieve_training.source.label.procedure import Labelled, label_exposures
 from astrosieve_training.source.label.regions import UNLABELLED
+from astrosieve_training.source.label.settings import LabelSettings
 
 if TYPE_CHECKING:
-    from astrosieve_training.source.evaluate.labels.run import Field
+    from astrosieve_training.source.evaluate.labels.settings import Field
 
 __all__ = [
     'LabelledSet',

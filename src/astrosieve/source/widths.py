@@ -1,0 +1,35 @@
+"""Widths of the PSF that a network may assume."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ['width_hypotheses']
+
+
+_WIDTHS = (1.6, 2.1, 2.8, 3.7)
+
+
+def width_hypotheses(inputs: dict[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """
+    Return inputs that a network can be asked about, one for each width to assume.
+
+    Parameters
+    ----------
+    inputs : dict of str to `~numpy.ndarray`
+        Of any preprocessing.
+
+    Returns
+    -------
+    hypotheses : list of dict
+        The inputs alone where the width of the PSF is known, or no input. Else one
+        for each of several widths from 1.6 to 3.7 pixels, in place of NaN: the
+        probabilities are to be averaged over them.
+    """
+    fwhm = inputs.get('fwhm')
+    if fwhm is None or not np.isnan(fwhm).any():
+        return [inputs]
+    return [
+        {**inputs, 'fwhm': np.where(np.isnan(fwhm), np.float32(width), fwhm)}
+        for width in _WIDTHS
+    ]

@@ -1,0 +1,1 @@
+"""Judging: scores, limits, reports, figures; no task."""

@@ -1,0 +1,1 @@
+"""Learning: loops, losses, calibration, export; no task."""

@@ -1,0 +1,131 @@
+"""Plans of exposures to simulate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from astrosieve_training.settings import require
+
+__all__ = ['ExposurePlan', 'ExposureSet']
+
+
+@dataclass(frozen=True)
+class ExposurePlan:
+    """
+    One exposure to simulate: with the code's version, all that decides its pixels.
+
+    Parameters
+    ----------
+    camera, scene : str
+        Camera (name or file, or 'random' for one drawn by the seed) and scene preset.
+    exptime : float
+        Seconds; 0 for the camera's usual one.
+    seed : int
+        Seed of everything random in it.
+    shape : tuple of int
+        ``(ny, nx)`` of the chip; ``(0, 0)`` for the camera's own.
+    vary : bool
+        Whether the scene's densities and the exposure time are drawn about the given
+        ones.
+    """
+
+    camera: str
+    scene: str
+    exptime: float
+    seed: int
+    shape: tuple[int, int]
+    vary: bool = False
+
+    @property
+    def label(self) -> str:
+        """Short name, for files and tables."""
+        return f'{Path(self.camera).stem}-{self.scene}-{self.seed}'
+
+
+@dataclass(frozen=True)
+class ExposureSet:
+    """
+    A set of exposures, spread evenly over cameras, scenes and exposure times.
+
+    Parameters
+    ----------
+    name : str
+        What tables call the set.
+    n : int
+        Number of exposures.
+    seed : int
+        Exposure i has the seed ``seed + i``; sets must not share seeds.
+    cameras, scenes : tuple of str
+        Cameras (names or files, or 'random') and scene presets.
+    exptimes : tuple of float
+        Exposure times, seconds; empty for the cameras' usual ones.
+    shape : tuple of int
+        ``(ny, nx)``; ``(0, 0)`` for the cameras' own.
+    use_dq : tuple of bool
+        Whether pixels that DQ calls without signal are filled; taken in turn.
+    vary : bool
+        Whether each scene's densities and exposure time are drawn about the given
+        ones.
+    thin : int
+        Largest number of detections of a class that an exposure gives, drawn at
+        random from one detection per pixel; 0 for all.
+    """
+
+    n: int
+    seed: int
+    cameras: tuple[str, ...]
+    name: str = 'set'
+    scenes: tuple[str, ...] = ('globular',)
+    exptimes: tuple[float, ...] = ()
+    shape: tuple[int, int] = (1024, 1024)
+    use_dq: tuple[bool, ...] = (True,)
+    vary: bool = False
+    thin: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.n >= 0, f'{self.name}.n', self.n, '0 or more')
+        require(self.seed >= 0, f'{self.name}.seed', self.seed, '0 or more')
+        require(self.thin >= 0, f'{self.name}.thin', self.thin, '0 or more')
+        for key in ('cameras', 'scenes', 'use_dq'):
+            value = getattr(self, key)
+            require(len(value) > 0, f'{self.name}.{key}', value, 'a list, not empty')
+        good = all(0 < t < np.inf for t in self.exptimes)
+        require(good, f'{self.name}.exptimes', self.exptimes, 'positive numbers')
+        good = len(self.shape) == 2 and (self.shape == (0, 0) or min(self.shape) >= 64)
+        require(good, f'{self.name}.shape', self.shape, 'two integers, 64 or more')
+
+    @property
+    def seeds(self) -> range:
+        """Seeds of the exposures."""
+        return range(self.seed, self.seed + self.n)
+
+    def plans(self) -> list[ExposurePlan]:
+        """
+        Return the exposures of the set.
+
+        Returns
+        -------
+        plans : list of `ExposurePlan`
+            Each camera in turn; scenes and times are dealt out so that each camera
+            meets each of them as evenly as ``n`` allows.
+        """
+        rng = np.random.default_rng(self.seed)
+        decks: dict[str, list[tuple[str, float]]] = {}
+        times = self.exptimes or (0.0,)
+        plans = []
+        for i in range(self.n):
+            camera = self.cameras[i % len(self.cameras)]
+            deck = decks.setdefault(camera, [])
+            if not deck:
+                pairs = [(scene, time) for scene in self.scenes for time in times]
+                deck.extend(pairs[j] for j in rng.permutation(len(pairs)))
+            scene, exptime = deck.pop()
+            plans.append(
+                ExposurePlan(
+                    camera, scene, exptime, self.seed + i, self.shape, self.vary
+                )
+            )
+        return plans

@@ -1,0 +1,529 @@
+"""The steps of the task source."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from astrosieve.commands.batch import report_warnings
+from astrosieve_training.steps import need
+
+_CONFIG = 'source-isr2024'
+
+
+_TUNED = 'source-finetuned'
+
+
+@click.group()
+def source() -> None:
+    """Is a detection a star, a cosmic ray, a diffraction spike ...?"""
+
+
+def _config_option(function: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        '--config',
+        default=_CONFIG,
+        show_default=True,
+        metavar='NAME|FILE',
+        help='Configuration of the network: a name, or a TOML file.',
+    )(function)
+
+
+@source.command()
+@click.option(
+    '--camera', metavar='NAME|FILE', help='A camera; by default the configuration says.'
+)
+@click.option('-n', '--number', type=click.IntRange(min=1), help='How many exposures.')
+@click.option(
+    '-o',
+    '--output',
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help='Folder; the current one by default.',
+)
+@click.option('--seed', type=click.IntRange(min=0), help='Seed of the first exposure.')
+@click.option('--scene', help="Scene preset, with --camera; 'field' by default.")
+@click.option('--exptime', type=click.FloatRange(min=0, min_open=True), help='Seconds.')
+@click.option(
+    '--shape',
+    type=(int, int),
+    metavar='NY NX',
+    help='Size of a subarray; full chips by default with --camera.',
+)
+@click.option(
+    '--dithers',
+    type=click.IntRange(min=1),
+    default=1,
+    help='Dithered exposures of each field, with --camera; -n then counts fields.',
+)
+@_config_option
+def simulate(
+    camera: str | None,
+    number: int | None,
+    output: Path,
+    seed: int | None,
+    scene: str | None,
+    exptime: float | None,
+    shape: tuple[int, int] | None,
+    dithers: int,
+    config: str,
+) -> None:
+    """
+    Write simulated exposures with their truth.
+
+    Each is a FITS file like those of the camera (FLC: SCI, ERR, DQ) and a truth
+    file: the electrons of each kind in each pixel, tables of stars, galaxies
+    and cosmic rays. Files that are there with the same settings are kept.
+
+    Without --camera the exposures are those that the configuration's network is
+    trained on. The step train makes its own, by the same seeds, in its cache, so
+    that these files are for looking at and for other programs.
+    """
+    written, kept = need('source.simulate').write_exposures(
+        config,
+        output,
+        camera=camera,
+        number=number,
+        seed=seed,
+        scene=scene,
+        exptime=exptime,
+        shape=shape,
+        dithers=dithers,
+    )
+    click.echo(f'{written} exposures written to {output}, {kept} were there already')
+
+
+@source.command()
+@_config_option
+@click.option(
+    '-o',
+    '--output',
+    type=click.Path(file_okay=False, path_type=Path),
+    help='Folder of the training; NAME-run in the current one by default.',
+)
+@click.option('--seed', type=click.IntRange(min=0), help="In place of the file's.")
+@click.option(
+    '--dataset',
+    'datasets',
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help='Folder that the step label has written, to learn from in place of simulated '
+    'exposures. May be given several times.',
+)
+@click.option(
+    '--from',
+    'start',
+    metavar='NAME|PATH',
+    help='Model to go on from, with --dataset; --config is then source-finetuned by '
+    'default.',
+)
+@click.option('--name', help="Name of the model, in place of the file's.")
+def train(
+    config: str,
+    output: Path | None,
+    seed: int | None,
+    datasets: tuple[Path, ...],
+    start: str | None,
+    name: str | None,
+) -> None:
+    """
+    Train a network.
+
+    Simulates, detects and labels what the configuration says, trains, and
+    calibrates on exposures kept aside. An interrupted training goes on where it
+    stopped.
+
+    With --dataset the labels of one's own exposures take the place of simulated
+    ones; with --from as well, a trained network is fitted to them.
+    """
+    if start is not None and not datasets:
+        msg = '--from needs --dataset: what should the model learn?'
+        raise click.UsageError(msg)
+    source = click.get_current_context().get_parameter_source('config')
+    if start is not None and source == ParameterSource.DEFAULT:
+        config = _TUNED
+    loaded = need('source.config').load_config(config)
+    if seed is not None:
+        loaded = replace(loaded, seed=seed)
+    if name is not None:
+        loaded = replace(loaded, name=name)
+    folder = output or Path(f'{loaded.name}-run')
+    if not datasets:
+        run = need('source.train.runs').train(loaded, folder)
+    else:
+        began = (
+            need('source.train.warm_start').load_start(start)
+            if start is not None
+            else None
+        )
+        loaded, data = need('source.train.labelled').prepare_labels(
+            loaded, datasets, start=began, cache=folder / 'cache'
+        )
+        run = need('source.train.runs').train(loaded, folder, data=data, start=began)
+    _show_run(run, folder)
+
+
+def _parse_names(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[int, str]:
+    """Read NUMBER=CLASS options."""
+    names = {}
+    for value in values:
+        number, equals, name = value.partition('=')
+        if not equals or not number.strip().isdigit():
+            msg = f'{value!r} must be NUMBER=CLASS, for instance 3=spike'
+            raise click.BadParameter(msg)
+        names[int(number)] = name.strip()
+    return names
+
+
+@source.command()
+@click.argument(
+    'exposures',
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option(
+    '-o',
+    '--output',
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help='Folder of the dataset.',
+)
+@click.option('--aligned', is_flag=True, help='The WCS agree; TweakReg is not run.')
+@click.option(
+    '--combined',
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='Your own combined image, in place of TweakReg and AstroDrizzle: the WCS are '
+    'used as they are, and one exposure is enough.',
+)
+@click.option(
+    '--labels',
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file of labels, as the viewer's, in place of the whole procedure.",
+)
+@click.option(
+    '--regions',
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='Names, boxes and lassos: as page.html saves them, or written by hand.',
+)
+@click.option(
+    '--rename', 'names', multiple=True, metavar='NUMBER=CLASS', callback=_parse_names,
+    help="Name of a cluster, in place of the automatic one; 'unlabelled' leaves it "
+    'out.',
+)  # fmt: skip
+@click.option(
+    '--separation', type=click.FloatRange(min=1.5), default=5.0, show_default=True,
+    help='Smallest distance of a peak from any brighter pixel, pixels.',
+)  # fmt: skip
+@click.option(
+    '--min-electrons', type=click.FloatRange(min=0), default=100.0, show_default=True,
+    help='Fewest electrons in the 2x2 pixels of a peak.',
+)  # fmt: skip
+@click.option(
+    '--merge-radius', type=click.FloatRange(min=0.05), default=1.0, show_default=True,
+    help='Largest distance of two peaks of one place, pixels of the detector.',
+)  # fmt: skip
+@click.option(
+    '--min-exposures', type=click.IntRange(min=1), default=2, show_default=True,
+    help='Exposures that must cover a place.',
+)  # fmt: skip
+@click.option(
+    '--samples', type=click.IntRange(min=100), default=30_000, show_default=True,
+    help='Largest number of places that are embedded.',
+)  # fmt: skip
+@click.option(
+    '--neighbors', type=click.IntRange(min=2), default=35, show_default=True,
+    help="UMAP's.",
+)  # fmt: skip
+@click.option(
+    '--min-dist', type=click.FloatRange(0, 1), default=0.01, show_default=True,
+    help="UMAP's.",
+)  # fmt: skip
+@click.option('--seed', type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    '--preprocessing', 'preprocessings', multiple=True, metavar='NAME',
+    help="For which networks; by default those of 'source' and of 'source-isr2024'.",
+)  # fmt: skip
+@click.option('--overwrite', is_flag=True, help='Replace a dataset that is there.')
+def label(exposures: tuple[Path, ...], output: Path, **given: Any) -> None:
+    """
+    Label the detections of dithered exposures, without labelling by hand.
+
+    The procedure of WFC3 ISR 2024-14: EXPOSURES (FLT, FLC; two or more of one field
+    and filter) are aligned and combined, and what the combined image shows at their
+    peaks is embedded by UMAP, clustered, named, and carried back. The folder gets a
+    dataset for the step train, labels.ecsv, places.ecsv, contact sheets, figures, and
+    page.html to look at, rename and draw in. An interrupted run goes on where it
+    stopped.
+    """
+    outputs = need('source.label.outputs')
+    preprocessings = given['preprocessings'] or outputs.PREPROCESSINGS
+    began = time.perf_counter()
+
+    def say(text: str) -> None:
+        click.echo(f'{time.perf_counter() - began:5.0f} s  {text}', err=True)
+
+    shared = {'preprocessings': preprocessings, 'overwrite': given['overwrite']}
+    with report_warnings('', set()):
+        if given['labels'] is not None:
+            _only_labels(click.get_current_context())
+            card = outputs.make_dataset_from_labels(
+                exposures, given['labels'], output, **shared
+            )
+        else:
+            labelled, card = outputs.make_dataset(
+                exposures,
+                output,
+                _label_settings(given),
+                regions=given['regions'],
+                names=given['names'],
+                say=say,
+                **shared,
+            )
+            for line in labelled.lines():
+                click.echo(line)
+    for line in need('source.label.dataset').summary_lines(card):
+        click.echo(line)
+    click.echo(f'written to {output}')
+
+
+def _label_settings(given: dict[str, Any]) -> Any:
+    procedure = need('source.label.procedure')
+    return procedure.LabelSettings(
+        peaks=procedure.PeakSettings(
+            separation=given['separation'],
+            min_electrons=given['min_electrons'],
+            radius=given['merge_radius'],
+            min_exposures=given['min_exposures'],
+        ),
+        embedding=procedure.EmbeddingSettings(
+            samples=given['samples'],
+            n_neighbors=given['neighbors'],
+            min_dist=given['min_dist'],
+            seed=given['seed'],
+        ),
+        aligned=given['aligned'],
+        combined='' if given['combined'] is None else str(given['combined']),
+    )
+
+
+def _only_labels(ctx: click.Context) -> None:
+    """Refuse options that say nothing where the labels are given."""
+    with_labels = {'exposures', 'output', 'labels', 'preprocessings', 'overwrite'}
+    for parameter in ctx.command.params:
+        name = parameter.name or ''
+        if _given(ctx, name) and name not in with_labels:
+            msg = f'{parameter.opts[0]} does not go with --labels, which gives them'
+            raise click.UsageError(msg)
+
+
+def _show_run(run: Any, folder: Path) -> None:
+    for kind, counts in run.summary['counts'].items():
+        listed = ', '.join(f'{n} {name}' for name, n in counts.items())
+        click.echo(f'{kind}: {listed}')
+    for number, each in enumerate(run.summary['runs']):
+        mark = ' (taken)' if number == run.summary['best_run'] else ''
+        if not each['best_epoch']:
+            click.echo(
+                f'run {number}: validation loss {each["best_loss"]:.4f} at the start, '
+                f'no epoch was better, {each["seconds"]:.0f} s{mark}'
+            )
+            continue
+        last = each['history'][each['best_epoch'] - 1]
+        click.echo(
+            f'run {number}: validation loss {each["best_loss"]:.4f}, accuracy '
+            f'{last["validation_accuracy"]:.2%} after epoch {each["best_epoch"]}, '
+            f'{each["seconds"]:.0f} s{mark}'
+        )
+    for name, point in run.calibration.operating_points.items():
+        click.echo(
+            f'{name}: p_star >= {point.threshold:.4f}: completeness '
+            f'{point.completeness:.2%}, purity {point.purity:.2%}'
+        )
+    click.echo(f'written to {folder}')
+
+
+@source.command()
+@click.argument('run', type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    '-o',
+    '--output',
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help='Folder of weights; the current one by default.',
+)
+def export(run: Path, output: Path) -> None:
+    """
+    Export a training as ONNX file, model card and manifest.
+
+    RUN is the folder that the step train wrote. Torch and onnxruntime are
+    compared on thousands of cutouts; if they differ nothing is written.
+    """
+    card, difference = need('source.export').export_run(run, output)
+    click.echo(
+        f'{output / f"{card.name}-{card.version}.onnx"}: differs from torch by '
+        f'{difference:.2g} at most on {card.metrics["export"]["cutouts"]} cutouts'
+    )
+
+
+@source.command()
+@click.argument('model', default='source')
+@_config_option
+@click.option(
+    '-o',
+    '--output',
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help='Folder for tables and figures; the current one by default.',
+)
+@click.option(
+    '--figure',
+    'figures',
+    multiple=True,
+    metavar='NAME',
+    help='Draw a figure of WFC3 ISR 2024-14 in place of judging: curves, confusion, '
+    'overlay, pooling, scan, drizzled; or cosmic-rays, frames (simulated beside real). '
+    'May be given several times.',
+)
+@click.option(
+    '--runs',
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    help='Trainings of each kind for the figure pooling.',
+)
+@click.option(
+    '--seed',
+    type=click.IntRange(min=0),
+    help="Judge on other exposures: the first one's seed, in place of the file's.",
+)
+@click.option(
+    '--update',
+    is_flag=True,
+    help="Write the tables into the model's card and, with --readme, into a README.",
+)
+@click.option(
+    '--readme',
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the markers '<!-- table:source begin -->' and '... end -->'; "
+    "with --ablation 'table:ablation'.",
+)
+@click.option(
+    '--ablation',
+    is_flag=True,
+    help='In place of judging a model, train and judge the networks of the table of '
+    'what was tried; --config then names an ablation file. An interrupted table goes '
+    'on.',
+)
+@click.option(
+    '--labelling',
+    is_flag=True,
+    help='In place of judging a model, judge the labels of the step label, and what '
+    'networks learn from them. Interrupted work goes on.',
+)
+def evaluate(
+    model: str,
+    config: str,
+    output: Path,
+    figures: tuple[str, ...],
+    runs: int,
+    seed: int | None,
+    update: bool,
+    readme: Path | None,
+    ablation: bool,
+    labelling: bool,
+) -> None:
+    """
+    Judge a model beside its baselines.
+
+    MODEL is a name, or the path of an ONNX file with its card beside it. The
+    exposures are those of the configuration's section judge, made from their
+    seeds, and the real frames, where they are found. With --ablation there is no
+    MODEL: a network is trained for each row of a table, and judged.
+    """
+    if ablation or labelling:
+        work = _ablate if ablation else _check_labels
+        _refuse_others(click.get_current_context(), ablation=ablation)
+        for path in work(click.get_current_context(), output, readme):
+            click.echo(path)
+        return
+    if figures:
+        for path in need('source.evaluate.reproduction').draw(
+            figures, model, output, runs=runs
+        ):
+            click.echo(path)
+        return
+    loaded = need('source.config').load_config(config)
+    if seed is not None:
+        loaded = loaded.judged_from(seed)
+    report = need('source.evaluate.judge').evaluate(
+        model, loaded, output, say=lambda text: click.echo(text, err=True)
+    )
+    for path in report.write(output):
+        click.echo(path)
+    if update:
+        for path in report.update(readme):
+            click.echo(path)
+
+
+def _given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
+
+
+def _refuse_others(ctx: click.Context, *, ablation: bool) -> None:
+    """Refuse options that say nothing where no model is judged."""
+    refused = {
+        'model': 'MODEL', 'figures': '--figure', 'runs': '--runs', 'seed': '--seed',
+        'update': '--update',
+    }  # fmt: skip
+    if ablation:
+        mine, allowed = '--ablation', '--config, --output and --readme'
+        refused['labelling'] = '--labelling'
+    else:
+        mine, allowed = '--labelling', '--output and --readme'
+        refused['config'] = '--config'
+    for name, shown in refused.items():
+        if _given(ctx, name):
+            msg = (
+                f'{shown} does not go with {mine}, which trains networks of its own; '
+                f'{allowed} do'
+            )
+            raise click.UsageError(msg)
+
+
+def _check_labels(ctx: click.Context, output: Path, readme: Path | None) -> list[Path]:
+    """Judge the step label; return what was written."""
+    checks = need('source.evaluate.labels.run')
+    results = checks.check_labels(
+        checks.load_label_checks(), output, say=lambda text: click.echo(text, err=True)
+    )
+    paths = [output / 'labelling.json', output / 'labelling.md']
+    if readme is not None:
+        lines = need('source.evaluate.labels.tables').table_lines(results)
+        need('source.evaluate.judge').replace_between(readme, lines, 'labelling')
+        paths.append(readme)
+    return paths
+
+
+def _ablate(ctx: click.Context, output: Path, readme: Path | None) -> list[Path]:
+    """Make the table of what was tried; return what was written."""
+    ablation = need('source.evaluate.ablation')
+    files = [ctx.params['config']] if _given(ctx, 'config') else []
+    loaded = ablation.load_ablation(*files)
+    results = ablation.ablate(
+        loaded, output, say=lambda text: click.echo(text, err=True)
+    )
+    paths = [output / 'ablation.json', output / 'ablation.md']
+    if readme is not None:
+        lines = ablation.table_lines(loaded, results)
+        need('source.evaluate.judge').replace_between(readme, lines, 'ablation')
+        paths.append(readme)
+    return paths

@@ -1,0 +1,67 @@
+"""Inputs as an epoch of training sees them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from astrosieve.source.preprocessing import width_hypotheses
+from astrosieve_training.learn.augment import turned
+from astrosieve_training.source.config import TrainConfig
+from astrosieve_training.source.datasets.examples import Examples
+
+
+def _spoil(examples: Examples, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Return the cutouts, some with pixels filled as unusable ones are."""
+    cutouts = examples.inputs['cutouts'].copy()
+    size = cutouts.shape[-1]
+    half = size // 2
+    for i in np.flatnonzero(rng.random(len(cutouts)) < share):
+        bad = np.zeros((size, size), dtype=bool)
+        kind = rng.integers(3)
+        if kind == 0:  # scattered pixels
+            bad.ravel()[rng.integers(size * size, size=rng.integers(1, 9))] = True
+        elif kind == 1:  # a bad column
+            bad[:, rng.integers(size)] = True
+        else:  # beyond the edge of the image
+            bad[: rng.integers(1, 4)] = True
+            bad = np.rot90(bad, int(rng.integers(4)))
+        bad[half, half] = False
+        cutouts[i, 0][bad] = examples.fill[i]
+    return cutouts
+
+
+def _told_widths(
+    examples: Examples, jitter: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Return widths of the PSF: half, and those not measured, true and jittered."""
+    measured = examples.inputs['fwhm']
+    factors = np.exp(rng.normal(0, jitter, len(examples)))
+    true = (examples.fwhm * factors).astype(np.float32)[:, None]
+    share = 0.5 if jitter else 0.0
+    use = (rng.random(len(examples)) < share)[:, None] | np.isnan(measured)
+    return np.where(use & np.isfinite(true), true, measured)
+
+
+def _one_hypothesis(
+    inputs: dict[str, np.ndarray], rng: np.random.Generator
+) -> np.ndarray:
+    """Return widths of the PSF; where none is known, one that is then assumed."""
+    widths = [each['fwhm'] for each in width_hypotheses(inputs)]
+    if len(widths) == 1:
+        return widths[0]
+    number = rng.integers(len(widths), size=len(widths[0]))
+    drawn: np.ndarray = np.stack(widths)[number, np.arange(len(number))]
+    return drawn
+
+
+def augmented(
+    examples: Examples, settings: TrainConfig, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Return inputs as an epoch of training sees them."""
+    inputs = dict(examples.inputs)
+    if settings.spoil:
+        inputs['cutouts'] = _spoil(examples, settings.spoil, rng)
+    if 'fwhm' in inputs:
+        inputs['fwhm'] = _told_widths(examples, settings.fwhm_jitter, rng)
+        inputs['fwhm'] = _one_hypothesis(inputs, rng)
+    return turned(inputs, rng) if settings.augment else inputs
