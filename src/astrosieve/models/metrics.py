@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 __all__ = [
+    'Share',
     'confusion_matrix',
     'expected_calibration_error',
     'threshold_at_completeness',
@@ -43,6 +46,84 @@ def wilson_interval(
     low = np.where(n > 0, ((centre - spread) / scale).clip(0, 1), 0.0)
     high = np.where(n > 0, ((centre + spread) / scale).clip(0, 1), 1.0)
     return low, high
+
+
+@dataclass(frozen=True)
+class Share:
+    """
+    A share with its counts and its 95 % interval (Wilson).
+
+    As text it is what tables show: ``25.00% (4.56% to 69.94%; 1/4)``, and a dash
+    where nothing was counted.
+
+    Parameters
+    ----------
+    k, n : int
+        Successes and trials.
+
+    Raises
+    ------
+    ValueError
+        If there are more successes than trials, or fewer than none.
+
+    Examples
+    --------
+    >>> from astrosieve.models.metrics import Share
+    >>> share = Share(1, 4)
+    >>> share.value, round(share.low, 4), round(share.high, 4)
+    (0.25, 0.0456, 0.6994)
+    """
+
+    k: int
+    n: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.k <= self.n:
+            msg = f'a share counts 0 <= k <= n; got k = {self.k}, n = {self.n}'
+            raise ValueError(msg)
+
+    @classmethod
+    def of(cls, hits: np.ndarray, members: np.ndarray) -> Share:
+        """Count, of two masks of one shape, how many members are hit."""
+        return cls(int((hits & members).sum()), int(members.sum()))
+
+    @property
+    def value(self) -> float:
+        """The share; NaN for no trial."""
+        return self.k / self.n if self.n else float('nan')
+
+    @property
+    def low(self) -> float:
+        """Lower end of the interval; 0 for no trial."""
+        return float(wilson_interval(self.k, self.n)[0])
+
+    @property
+    def high(self) -> float:
+        """Upper end of the interval; 1 for no trial."""
+        return float(wilson_interval(self.k, self.n)[1])
+
+    def __str__(self) -> str:
+        if not self.n:
+            return '-'
+        interval = f'{self.low:.2%} to {self.high:.2%}'
+        return f'{self.value:.2%} ({interval}; {self.k}/{self.n})'
+
+    def as_dict(self) -> dict[str, Any]:
+        """
+        Return counts, share and interval, as JSON takes them.
+
+        Returns
+        -------
+        values : dict
+            ``k``, ``n``, ``share`` (None for no trial), ``low``, ``high``.
+        """
+        return {
+            'k': self.k,
+            'n': self.n,
+            'share': self.value if self.n else None,
+            'low': self.low,
+            'high': self.high,
+        }
 
 
 def confusion_matrix(

@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import binomtest
 
 from astrosieve.models.metrics import (
+    Share,
     confusion_matrix,
     expected_calibration_error,
     threshold_at_completeness,
@@ -29,6 +30,40 @@ def test_wilson_of_nothing() -> None:
     low, high = wilson_interval([0, 5], [0, 10])
     assert (low[0], high[0]) == (0, 1)
     assert low[1] == pytest.approx(1 - high[1])
+
+
+def test_share_has_counts_and_interval() -> None:
+    """Value and ends are those of the counts; so are text and dict."""
+    share = Share(8, 10)
+    low, high = wilson_interval(8, 10)
+    assert (share.value, share.low, share.high) == (0.8, low, high)
+    assert share.as_dict() == {'k': 8, 'n': 10, 'share': 0.8, 'low': low, 'high': high}
+    assert str(Share(1, 4)) == '25.00% (4.56% to 69.94%; 1/4)'
+    assert str(Share(0, 7)).startswith('0.00% (0.00% to ')
+
+
+def test_share_of_nothing() -> None:
+    """Without a trial nothing is known, and a table shows a dash."""
+    share = Share(0, 0)
+    assert np.isnan(share.value)
+    assert share.as_dict() == {'k': 0, 'n': 0, 'share': None, 'low': 0, 'high': 1}
+    assert str(share) == '-'
+
+
+def test_share_counts_members_that_are_hit() -> None:
+    """Hits outside the members do not count; counts are plain integers."""
+    hits = np.array([True, True, False, True])
+    members = np.array([True, False, True, True])
+    share = Share.of(hits, members)
+    assert share == Share(2, 3)
+    assert type(share.k) is type(share.n) is int
+
+
+@pytest.mark.parametrize(('k', 'n'), [(3, 2), (-1, 2), (0, -1)])
+def test_share_refuses_impossible_counts(k: int, n: int) -> None:
+    """The message states the rule and the counts."""
+    with pytest.raises(ValueError, match=f'0 <= k <= n; got k = {k}, n = {n}'):
+        Share(k, n)
 
 
 def test_confusion_matrix() -> None:
