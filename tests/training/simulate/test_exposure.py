@@ -14,9 +14,9 @@ from astrosieve.exceptions import CatalogError, OutputError
 from astrosieve_training.simulate import (
     COMPONENTS,
     Camera,
-    Exposure,
     PSFConfig,
     SceneConfig,
+    SimulatedExposure,
     Truth,
     label_positions,
     load_camera,
@@ -35,13 +35,13 @@ _CAMERA = Camera(
 
 
 @pytest.fixture(scope='module')
-def exposure() -> Exposure:
+def exposure() -> SimulatedExposure:
     """Return a two-chip exposure with a bit of everything."""
     scene = SceneConfig(star_density=3000, galaxy_density=200, nebula=1.0)
     return simulate_exposure(_CAMERA, seed=11, scene=scene)
 
 
-def test_deterministic_bit_for_bit(exposure: Exposure) -> None:
+def test_deterministic_bit_for_bit(exposure: SimulatedExposure) -> None:
     """The same seed gives the same exposure, another seed another."""
     again = simulate_exposure(_CAMERA, seed=11, scene=exposure.scene)
     other = simulate_exposure(_CAMERA, seed=12, scene=exposure.scene)
@@ -54,7 +54,7 @@ def test_deterministic_bit_for_bit(exposure: Exposure) -> None:
         assert not np.array_equal(a.sci, c.sci)
 
 
-def test_types_and_shapes(exposure: Exposure) -> None:
+def test_types_and_shapes(exposure: SimulatedExposure) -> None:
     """Arrays are float32 and int16 and of the chip's shape."""
     assert len(exposure.chips) == 2
     for chip in exposure.chips:
@@ -65,7 +65,7 @@ def test_types_and_shapes(exposure: Exposure) -> None:
         assert (chip.err > 0).all()
 
 
-def test_planes_sum_to_the_noiseless_image(exposure: Exposure) -> None:
+def test_planes_sum_to_the_noiseless_image(exposure: SimulatedExposure) -> None:
     """Components and sky are all there is, but for pixels that lack charge."""
     for chip in exposure.chips:
         total = sum(p.astype(float) for p in chip.truth.planes.values())
@@ -76,7 +76,7 @@ def test_planes_sum_to_the_noiseless_image(exposure: Exposure) -> None:
         assert (rest < -0.5).mean() < 0.01
 
 
-def test_noise_is_the_noise(exposure: Exposure) -> None:
+def test_noise_is_the_noise(exposure: SimulatedExposure) -> None:
     """The image scatters about its expectation by what the truth says."""
     chip = exposure.chips[0]
     pull = (chip.sci - chip.noiseless) / chip.truth.noise
@@ -147,7 +147,7 @@ def test_dithered_set_sees_the_same_sky() -> None:
     assert np.abs(a['x'][ia] - b['x'][ib]).max() > 0.1
 
 
-def test_flc_file(exposure: Exposure, tmp_path: Path) -> None:
+def test_flc_file(exposure: SimulatedExposure, tmp_path: Path) -> None:
     """A file has SCI, ERR, DQ for each chip and what TweakReg asks for."""
     path = tmp_path / 'sim_flc.fits'
     exposure.write(path)
@@ -164,7 +164,7 @@ def test_flc_file(exposure: Exposure, tmp_path: Path) -> None:
         exposure.write(path)
 
 
-def test_core_reads_the_file(exposure: Exposure, tmp_path: Path) -> None:
+def test_core_reads_the_file(exposure: SimulatedExposure, tmp_path: Path) -> None:
     """The package's own reader takes it."""
     from astrosieve.images.exposures import read_chips
 
@@ -197,7 +197,7 @@ def test_ground_and_c0m_layouts(tmp_path: Path) -> None:
         assert hdus[1].header['BUNIT'] == 'COUNTS'
 
 
-def test_truth_round_trip(exposure: Exposure, tmp_path: Path) -> None:
+def test_truth_round_trip(exposure: SimulatedExposure, tmp_path: Path) -> None:
     """What is written is read again, planes to 0.02 electrons, labels alike."""
     path = tmp_path / 'truth.fits'
     exposure.write_truth(path)
@@ -217,7 +217,7 @@ def test_truth_round_trip(exposure: Exposure, tmp_path: Path) -> None:
 
 
 def test_interrupted_write_leaves_nothing(
-    exposure: Exposure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    exposure: SimulatedExposure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file is whole or not there."""
 
@@ -232,7 +232,7 @@ def test_interrupted_write_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_not_a_truth_file(exposure: Exposure, tmp_path: Path) -> None:
+def test_not_a_truth_file(exposure: SimulatedExposure, tmp_path: Path) -> None:
     """An exposure is no truth file."""
     exposure.write(tmp_path / 'a.fits')
     with pytest.raises(CatalogError, match='not a truth file'):

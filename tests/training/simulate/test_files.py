@@ -14,8 +14,8 @@ from astrosieve.exceptions import OutputError
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.simulate import (
     PRESETS,
-    Exposure,
     SceneConfig,
+    SimulatedExposure,
     read_truth,
     vary_scene,
 )
@@ -154,7 +154,7 @@ def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[ExposurePlan]:
     """Return the plans that are simulated from now on."""
     calls: list[ExposurePlan] = []
 
-    def counted(plan: ExposurePlan, n: int) -> list[Exposure]:
+    def counted(plan: ExposurePlan, n: int) -> list[SimulatedExposure]:
         calls.append(plan)
         return simulate_plan(plan, n)
 
