@@ -31,7 +31,7 @@ from astrosieve.images.dq import DQMeaning
 from astrosieve.images.instruments import _RAW_AREAS, _WFPC2_GAIN, dq_meaning
 from astrosieve.images.units import PixelUnit, parse_unit
 
-__all__ = ['Chip', 'read_chips', 'root_name']
+__all__ = ['Chip', 'chip_from_header', 'read_chips', 'read_header', 'root_name']
 
 
 _COMPRESSIONS: dict[bytes, Callable[..., Any]] = {
@@ -334,54 +334,117 @@ def _text(header: fits.Header, *keys: str) -> str:
     return ''
 
 
-def _read_chip(hdus: fits.HDUList, hdu: fits.ImageHDU, path: Path) -> Chip:
-    """Read one image HDU with what belongs to it."""
-    header = hdus[0].header.copy(strip=True)
-    header.update(hdu.header)
-    name = f'{path.name}[{hdu.name},{hdu.ver}]'
-    sci = _plane(hdu, path)
-    shape = (sci.shape[0], sci.shape[1])
+def chip_from_header(
+    sci: np.ndarray,
+    header: fits.Header,
+    *,
+    path: str | Path,
+    extname: str = 'SCI',
+    extver: int = 1,
+) -> Chip:
+    """
+    Return an image with what its header says of it.
+
+    Parameters
+    ----------
+    sci : 2D `~numpy.ndarray`
+        Pixels.
+    header : `~astropy.io.fits.Header`
+        The image's header, with what the primary header adds, as `read_header`
+        returns it.
+    path : path-like
+        File, or what messages call the image.
+    extname : str, optional
+        Extension name.
+    extver : int, optional
+        Extension version.
+
+    Returns
+    -------
+    chip : `Chip`
+        Without ERR, DQ and WCS.
+    """
     instrument = _text(header, 'INSTRUME').upper()
     detector = _text(header, 'DETECTOR').upper()
-
+    path = Path(path)
     try:
         unit = parse_unit(header.get('BUNIT'))
     except ValueError as error:
-        msg = f'{name}: BUNIT: {error}; ignored'
+        msg = f'{path.name}[{extname},{extver}]: BUNIT: {error}; ignored'
         warnings.warn(msg, AstrosieveWarning, stacklevel=2)
         unit = None
     if unit is None and instrument == 'WFPC2':
         unit = PixelUnit('DN')  # calwp2 writes DN and, in old files, no BUNIT
-
-    err = dq = None
-    mask = _raw_mask(instrument, detector, shape, hdu.ver)
-    if hdu.name == 'SCI':
-        err = _companion(hdus, 'ERR', hdu.ver, shape, path)
-        dq = _companion(hdus, 'DQ', hdu.ver, shape, path)
-        weight = _companion(hdus, 'WHT', hdu.ver, shape, path)
-        if weight is not None:
-            empty = ~(weight > 0)
-            mask = empty if mask is None else mask | empty
-    if dq is None and instrument == 'WFPC2':
-        dq = _wfpc2_dq(path, hdu.ver, shape)
     exptime = _number(header.get('EXPTIME'))
     if unit is not None and unit.per_second:
         exptime = _number(header.get('SAMPTIME'), exptime)
+    ny, nx = sci.shape
     return Chip(
-        sci=sci,
+        sci=np.ascontiguousarray(sci, dtype=np.float32),
         path=path,
-        extname=hdu.name or 'PRIMARY',
-        extver=hdu.ver,
-        err=err,
-        dq=dq,
-        mask=mask,
+        extname=extname,
+        extver=extver,
+        mask=_raw_mask(instrument, detector, (ny, nx), extver),
         unit=unit,
         gain=_gain(header, instrument),
         exptime=exptime,
-        wcs=_wcs(hdu.header, hdus, name),
         instrument=instrument,
         detector=detector,
         # FILTER1 of WFPC2 is the number of a wheel's slot.
         filter_name=_text(header, 'FILTER', 'FILTNAM1', 'FILTER1', 'FILTER2'),
         header=header,
     )
+
+
+def read_header(path: str | Path, ext: str | None = None) -> fits.Header:
+    """
+    Read the header of an image, with what the primary header adds.
+
+    Parameters
+    ----------
+    path : path-like
+        FITS file.
+    ext : str, optional
+        As for `read_chips`; of several extensions the first.
+
+    Returns
+    -------
+    header : `~astropy.io.fits.Header`
+
+    Raises
+    ------
+    ExposureError
+        As from `read_chips`.
+    """
+    path = Path(path)
+    with _open(path) as hdus:
+        return _header(hdus, _select(hdus, ext, path)[0])
+
+
+def _header(hdus: fits.HDUList, hdu: fits.ImageHDU) -> fits.Header:
+    header = hdus[0].header.copy(strip=True)
+    header.update(hdu.header)
+    return header
+
+
+def _read_chip(hdus: fits.HDUList, hdu: fits.ImageHDU, path: Path) -> Chip:
+    """Read one image HDU with what belongs to it."""
+    chip = chip_from_header(
+        _plane(hdu, path),
+        _header(hdus, hdu),
+        path=path,
+        extname=hdu.name or 'PRIMARY',
+        extver=hdu.ver,
+    )
+    shape = (chip.sci.shape[0], chip.sci.shape[1])
+    if hdu.name == 'SCI':
+        chip.err = _companion(hdus, 'ERR', hdu.ver, shape, path)
+        chip.dq = _companion(hdus, 'DQ', hdu.ver, shape, path)
+        weight = _companion(hdus, 'WHT', hdu.ver, shape, path)
+        if weight is not None:
+            empty = ~(weight > 0)
+            chip.mask = empty if chip.mask is None else chip.mask | empty
+    if chip.dq is None and chip.instrument == 'WFPC2':
+        chip.dq = _wfpc2_dq(path, hdu.ver, shape)
+    chip.wcs = _wcs(hdu.header, hdus, chip.name)
+    return chip

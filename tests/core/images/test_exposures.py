@@ -15,7 +15,13 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from astrosieve.exceptions import AstrosieveError, AstrosieveWarning, ExposureError
-from astrosieve.images.exposures import Chip, read_chips, root_name
+from astrosieve.images.exposures import (
+    Chip,
+    chip_from_header,
+    read_chips,
+    read_header,
+    root_name,
+)
 from astrosieve.images.units import PixelUnit
 
 
@@ -159,6 +165,23 @@ class TestLayouts:
         assert only_chip(path).dq is None
         save(tmp_path / 'u1_c1m.fits', fits.ImageHDU(image, name='SCI', ver=3))
         assert only_chip(path).dq is None
+
+    def test_header_alone(self, image: np.ndarray, tmp_path: Path) -> None:
+        """A header says the same of pixels at hand as of those of its file."""
+        path = save(
+            tmp_path / 'u2_c0m.fits',
+            fits.ImageHDU(image, name='SCI', ver=3),
+            INSTRUME='WFPC2',
+            DETECTOR=3,
+            ATODGAIN=15.0,
+            EXPTIME=40.0,
+        )
+        read = only_chip(path)
+        made = chip_from_header(image, read_header(path, 'SCI,3'), path=path, extver=3)
+        assert (made.unit, made.gain) == (PixelUnit('DN'), 13.99)
+        assert made.name == read.name
+        for name in ('unit', 'gain', 'exptime', 'instrument', 'detector', 'dq_meaning'):
+            assert getattr(made, name) == getattr(read, name), name
 
     def test_drz(self, image: np.ndarray, tmp_path: Path) -> None:
         """Drizzled pixels without weight are masked; the unit is a rate."""
