@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from astrosieve.flags import Flag, FlagSet
+from astrosieve.images.pixels import PIXEL_FLAGS
 from astrosieve.source.flags import CLASS_FLAGS
 
 
@@ -75,3 +76,9 @@ def test_class_flags_are_consecutive() -> None:
     ]
     assert CLASS_FLAGS.unscored == 1
     assert CLASS_FLAGS.cosmic_ray_hint == 2048
+
+
+def test_pixel_bits_stand_once() -> None:
+    """The bits of pixels are bits of a detection's flags, and fit eight bits."""
+    assert set(PIXEL_FLAGS) <= set(CLASS_FLAGS)
+    assert PIXEL_FLAGS.value('edge', 'masked', 'non_finite', 'no_signal') == 120

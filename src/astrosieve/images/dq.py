@@ -1,13 +1,13 @@
 """
-Meaning of the DQ bits, by instrument.
+Meaning of DQ bits.
 
-The bits are those of the HST Data Handbooks of ACS, WFC3, WFPC2 and STIS. Four
-meanings matter here: no signal, saturated, cosmic ray, and a charge of its own.
+Four meanings matter here: no signal, saturated, cosmic ray, and a charge of its own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,12 +29,16 @@ class DQMeaning:
         An earlier program took the pixel for a cosmic ray: a hint.
     hot : int
         Hot, warm or unstable: the pixel adds charge of its own to its signal.
+    written : dict of str to int
+        The bit that a pipeline sets, by what it found: 'lost', 'bad', 'hot',
+        'unstable', 'warm', 'full_well', 'converter'; 0 where it leaves no mark.
     """
 
     no_signal: int
     saturated: int
     cosmic_ray: int
     hot: int
+    written: Mapping[str, int] = field(default_factory=dict)
 
 
 def dq_to_mask(dq: np.ndarray, bits: int) -> np.ndarray:

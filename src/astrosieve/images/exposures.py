@@ -28,7 +28,7 @@ from astropy.wcs import WCS, FITSFixedWarning
 
 from astrosieve.exceptions import AstrosieveWarning, ExposureError
 from astrosieve.images.dq import DQMeaning
-from astrosieve.images.instruments import _RAW_AREAS, _WFPC2_GAIN, dq_meaning
+from astrosieve.images.instruments import Instrument, instrument
 from astrosieve.images.units import PixelUnit, parse_unit
 
 __all__ = ['Chip', 'chip_from_header', 'read_chips', 'read_header', 'root_name']
@@ -100,7 +100,7 @@ class Chip:
     @property
     def dq_meaning(self) -> DQMeaning:
         """Meaning of the DQ bits."""
-        return dq_meaning(self.instrument, self.detector)
+        return instrument(self.instrument, self.detector).dq
 
 
 def root_name(path: str | Path) -> str:
@@ -268,10 +268,12 @@ def _companion(
     return plane
 
 
-def _wfpc2_dq(path: Path, extver: int, shape: tuple[int, int]) -> np.ndarray | None:
-    """Return the DQ plane of a C0M image, which is a file of its own, C1M."""
-    other = path.with_name(path.name.replace('_c0m', '_c1m'))
-    if '_c0m' not in path.name or not other.is_file():
+def _dq_of_its_own(
+    path: Path, names: tuple[str, str], extver: int, shape: tuple[int, int]
+) -> np.ndarray | None:
+    """Return a DQ plane that is in a file of its own, as WFPC2's are."""
+    other = path.with_name(path.name.replace(*names))
+    if other == path or not other.is_file():
         return None
     with _open(other) as hdus:
         plane = _companion(hdus, 'SCI', extver, shape, other)
@@ -286,14 +288,14 @@ def _number(*values: object) -> float | None:
     return None
 
 
-def _gain(header: fits.Header, instrument: str) -> float | None:
+def _gain(header: fits.Header, camera: Instrument) -> float | None:
     amplifiers = [_number(header.get(f'ATODGN{amp}')) for amp in 'ABCD']
     measured = [value for value in amplifiers if value is not None]
     if measured:
         return float(np.mean(measured))
-    if instrument == 'WFPC2':
+    if camera.gains:
         commanded = _number(header.get('ATODGAIN'))
-        return _WFPC2_GAIN.get(int(commanded), commanded) if commanded else None
+        return camera.gains.get(int(commanded), commanded) if commanded else None
     return _number(header.get('CCDGAIN'), header.get('EGAIN'), header.get('GAIN'))
 
 
@@ -313,11 +315,11 @@ def _wcs(header: fits.Header, hdus: fits.HDUList, name: str) -> WCS | None:
     return wcs if wcs.has_celestial else None
 
 
-def _raw_mask(
-    instrument: str, detector: str, shape: tuple[int, int], extver: int
+def _overscan(
+    camera: Instrument, shape: tuple[int, int], extver: int
 ) -> np.ndarray | None:
     """Return `True` on the overscan of a full-frame RAW image."""
-    area = _RAW_AREAS.get((instrument, detector, shape, extver))
+    area = camera.science_areas.get((shape, extver))
     if area is None:
         return None
     mask = np.ones(shape, dtype=bool)
@@ -364,17 +366,17 @@ def chip_from_header(
     chip : `Chip`
         Without ERR, DQ and WCS.
     """
-    instrument = _text(header, 'INSTRUME').upper()
+    name = _text(header, 'INSTRUME').upper()
     detector = _text(header, 'DETECTOR').upper()
     path = Path(path)
+    camera = instrument(name, detector)
     try:
         unit = parse_unit(header.get('BUNIT'))
     except ValueError as error:
         msg = f'{path.name}[{extname},{extver}]: BUNIT: {error}; ignored'
         warnings.warn(msg, AstrosieveWarning, stacklevel=2)
         unit = None
-    if unit is None and instrument == 'WFPC2':
-        unit = PixelUnit('DN')  # calwp2 writes DN and, in old files, no BUNIT
+    unit = unit or camera.unit
     exptime = _number(header.get('EXPTIME'))
     if unit is not None and unit.per_second:
         exptime = _number(header.get('SAMPTIME'), exptime)
@@ -384,11 +386,11 @@ def chip_from_header(
         path=path,
         extname=extname,
         extver=extver,
-        mask=_raw_mask(instrument, detector, (ny, nx), extver),
+        mask=_overscan(camera, (ny, nx), extver),
         unit=unit,
-        gain=_gain(header, instrument),
+        gain=_gain(header, camera),
         exptime=exptime,
-        instrument=instrument,
+        instrument=name,
         detector=detector,
         # FILTER1 of WFPC2 is the number of a wheel's slot.
         filter_name=_text(header, 'FILTER', 'FILTNAM1', 'FILTER1', 'FILTER2'),
@@ -444,7 +446,8 @@ def _read_chip(hdus: fits.HDUList, hdu: fits.ImageHDU, path: Path) -> Chip:
         if weight is not None:
             empty = ~(weight > 0)
             chip.mask = empty if chip.mask is None else chip.mask | empty
-    if chip.dq is None and chip.instrument == 'WFPC2':
-        chip.dq = _wfpc2_dq(path, hdu.ver, shape)
+    names = instrument(chip.instrument, chip.detector).dq_companion
+    if chip.dq is None and names is not None:
+        chip.dq = _dq_of_its_own(path, names, hdu.ver, shape)
     chip.wcs = _wcs(hdu.header, hdus, chip.name)
     return chip

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from astrosieve.images.background import BackgroundMesh
 from astrosieve.images.dq import DQMeaning, dq_to_mask
 from astrosieve.images.exposures import Chip
-from astrosieve.images.instruments import _NOMINAL_FWHM
+from astrosieve.images.instruments import instrument
 from astrosieve.images.pixels import spoilt_pixels
 from astrosieve.images.psf import estimate_fwhm
 from astrosieve.images.units import PixelUnit, parse_unit
@@ -46,9 +46,7 @@ def chip_fwhm(
     if fwhm is not None:
         return fwhm
     measured = estimate_fwhm(chip.sci, spoilt=spoilt)
-    nominal = _NOMINAL_FWHM.get((chip.instrument, chip.detector)) or _NOMINAL_FWHM.get(
-        (chip.instrument, '')
-    )
+    nominal = instrument(chip.instrument, chip.detector).fwhm
     if nominal is None:
         return measured
     plausible = measured is not None and 0.75 < measured / nominal < 1.5

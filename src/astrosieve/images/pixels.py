@@ -6,9 +6,20 @@ from math import gcd
 
 import numpy as np
 
-from astrosieve.source.flags import CLASS_FLAGS
+from astrosieve.flags import Flag, FlagSet
 
-__all__ = ['sample_pixels', 'spoilt_pixels']
+__all__ = ['PIXEL_FLAGS', 'sample_pixels', 'spoilt_pixels']
+
+
+PIXEL_FLAGS = FlagSet(
+    [
+        Flag(8, 'edge', 'the cutout reaches beyond the image; filled with sky'),
+        Flag(16, 'masked', 'the cutout holds pixels that the mask excludes'),
+        Flag(32, 'non_finite', 'the cutout holds NaN or infinite pixels'),
+        Flag(64, 'no_signal', 'the cutout holds pixels that DQ calls without signal'),
+    ]
+)
+"""Why pixels are not usable; flags of detections and frames build on these bits."""
 
 
 def spoilt_pixels(
@@ -30,8 +41,8 @@ def spoilt_pixels(
     Returns
     -------
     spoilt : 2D uint8 `~numpy.ndarray` or None
-        Bits 'masked', 'non_finite' and 'no_signal' of ``class_flags``; None
-        where every pixel is usable.
+        Bits 'masked', 'non_finite' and 'no_signal' of `PIXEL_FLAGS`; None where
+        every pixel is usable.
     """
     spoilt = None
     # A sum that is finite has finite terms, and costs less than a test of each.
@@ -39,9 +50,9 @@ def spoilt_pixels(
         total = sci.sum(dtype=np.float64)
     finite = None if np.isfinite(total) else np.isfinite(sci)
     for bad, bit in (
-        (mask, CLASS_FLAGS.masked),
-        (None if finite is None else ~finite, CLASS_FLAGS.non_finite),
-        (no_signal, CLASS_FLAGS.no_signal),
+        (mask, PIXEL_FLAGS.masked),
+        (None if finite is None else ~finite, PIXEL_FLAGS.non_finite),
+        (no_signal, PIXEL_FLAGS.no_signal),
     ):
         if bad is not None and bad.any():
             bits = np.where(bad, np.uint8(bit), np.uint8(0))

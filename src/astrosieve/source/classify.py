@@ -22,7 +22,7 @@ from astrosieve.exceptions import (
 from astrosieve.images.background import measure_mesh
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
 from astrosieve.images.dq import DQMeaning, dq_to_mask
-from astrosieve.images.instruments import dq_meaning
+from astrosieve.images.instruments import instrument
 from astrosieve.images.measured import _as_image, _as_plane, _spoilt, _width
 from astrosieve.images.traits import ImageTraits, measure_traits
 from astrosieve.images.units import PixelUnit, electron_scale
@@ -169,7 +169,7 @@ def classify_sources(
     table = _as_table(catalog)
     xy = positions(table, columns=columns, origin=origin)
     sci, pixel_unit = _as_image(data, unit)
-    meaning = dq_bits or dq_meaning()
+    meaning = dq_bits or instrument().dq
     dq = _as_plane(dq, 'dq', sci.shape)
     spoilt = _spoilt(sci, mask=mask, dq=dq, err=err, meaning=meaning)
     preprocessing = get_preprocessing(card.preprocessing)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from astrosieve.exceptions import CatalogError
 from astrosieve.images.dq import DQMeaning
-from astrosieve.images.instruments import dq_meaning
+from astrosieve.images.instruments import instrument
 from astrosieve.images.measured import _as_image, _as_plane, _spoilt
 from astrosieve.images.units import PixelUnit
 from astrosieve.models.registry import Model, load_model
@@ -141,7 +141,7 @@ def explain_source(
         mask=mask,
         dq=_as_plane(dq, 'dq', sci.shape),
         err=err,
-        meaning=dq_bits or dq_meaning(),
+        meaning=dq_bits or instrument().dq,
     )
     preprocessing = get_preprocessing(loaded.card.preprocessing)
     fitted = preprocessing.fit(sci, spoilt=spoilt, fwhm=table.meta.get('fwhm'))

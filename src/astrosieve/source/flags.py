@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from astrosieve.flags import Flag, FlagSet
+from astrosieve.images.pixels import PIXEL_FLAGS
 
 __all__ = ['CLASS_FLAGS']
 
@@ -12,10 +13,7 @@ CLASS_FLAGS = FlagSet(
         Flag(1, 'unscored', 'the row has no class; another bit says why'),
         Flag(2, 'bad_position', 'the position is not a finite number'),
         Flag(4, 'outside', 'the position lies outside the image'),
-        Flag(8, 'edge', 'the cutout reaches beyond the image; filled with sky'),
-        Flag(16, 'masked', 'the cutout holds pixels that the mask excludes'),
-        Flag(32, 'non_finite', 'the cutout holds NaN or infinite pixels'),
-        Flag(64, 'no_signal', 'the cutout holds pixels that DQ calls without signal'),
+        *PIXEL_FLAGS,
         Flag(128, 'invalid_center', 'the pixel under the position is not usable'),
         Flag(256, 'too_few_pixels', 'too large a share of the cutout is not usable'),
         Flag(512, 'no_contrast', 'the image has one value only, or no usable pixel'),

@@ -556,3 +556,32 @@ class TestBadFiles:
 def test_root_name(path: str, root: str) -> None:
     """FITS and compression suffixes go, others stay."""
     assert root_name(path) == root
+
+
+def test_a_header_says_as_much_as_its_file(tmp_path: Path) -> None:
+    """Unit, gain, time, overscan and names are those of the chip of a file."""
+    sci = np.zeros((1044, 1062), dtype=np.float32)
+    hdu = fits.ImageHDU(sci, name='SCI')
+    hdu.header['BUNIT'] = 'COUNTS'
+    path = save(
+        tmp_path / 'j_raw.fits',
+        hdu,
+        INSTRUME='ACS',
+        DETECTOR='HRC',
+        ATODGNA=2.2,
+        ATODGNB=2.4,
+        CCDGAIN=2.0,
+        EXPTIME=70.0,
+        FILTER1='CLEAR1S',
+        FILTER2='F606W',
+    )
+    read = only_chip(path)
+    chip = chip_from_header(
+        read.sci.astype('>f8'), read_header(path), path='shown', extname='PRIMARY'
+    )
+    assert chip.name == 'shown[PRIMARY,1]'
+    assert chip.sci.dtype == np.float32
+    assert chip.gain == read.gain == pytest.approx(2.3)
+    assert np.array_equal(chip.mask, read.mask)
+    for name in ('unit', 'exptime', 'instrument', 'detector', 'filter_name'):
+        assert getattr(chip, name) == getattr(read, name)

@@ -21,7 +21,7 @@ from astrosieve.exceptions import (
     ModelError,
     UnitWarning,
 )
-from astrosieve.images.instruments import dq_meaning
+from astrosieve.images.instruments import instrument
 from astrosieve.models.registry import Model, load_model
 from astrosieve.source.flags import CLASS_FLAGS
 
@@ -372,7 +372,7 @@ class TestPixels:
         """With dq_bits the bits mean what they mean to that instrument."""
         dq = np.full(image.shape, 8, dtype=np.int16)
         assert flags_of(classify([[40, 41]], dq=dq)[0]) == set()
-        wfpc2 = classify([[40, 41]], dq=dq, dq_bits=dq_meaning('WFPC2'))
+        wfpc2 = classify([[40, 41]], dq=dq, dq_bits=instrument('WFPC2').dq)
         assert flags_of(wfpc2[0]) == {'saturated'}
 
     def test_cosmic_ray_hint(self, classify: Any, image: np.ndarray) -> None:

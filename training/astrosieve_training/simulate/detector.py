@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from astrosieve.images.instruments import instrument
+
 if TYPE_CHECKING:
     from astrosieve_training.simulate.cameras import Camera
 
@@ -22,15 +24,6 @@ __all__ = [
     'make_defects',
     'trail',
 ]
-
-# DQ bits of ACS and WFC3 (HST Data Handbooks). WFPC2 has its own.
-DQ_LOST = 2
-DQ_BAD = 4
-DQ_HOT = 16
-DQ_UNSTABLE = 32
-DQ_WARM = 64
-DQ_FULL_WELL = 256
-DQ_CONVERTER = 2048
 
 
 @dataclass(frozen=True)
@@ -49,7 +42,7 @@ class Defects:
     columns : 2D float32 `~numpy.ndarray`
         Offset of bad columns, electrons.
     dq : 2D int16 `~numpy.ndarray`
-        What the pipeline knows of it.
+        What the pipeline knows of it, in the bits of the camera's instrument.
     """
 
     rate: np.ndarray
@@ -87,6 +80,7 @@ def make_defects(
     columns = np.zeros(shape, np.float32)
     dq = np.zeros(shape, np.int16)
     known = camera.flag_completeness
+    bits = instrument(camera.instrument, camera.detector).dq.written
 
     def draw(fraction: float) -> np.ndarray:
         return rng.integers(size, size=rng.poisson(fraction * size))
@@ -99,19 +93,19 @@ def make_defects(
     # An exponential with a shallow tail of very hot ones.
     scale = camera.hot_rate * np.where(rng.random(len(hot)) < 0.05, 8.0, 1.0)
     rate.flat[hot] = camera.hot_rate * 0.3 + scale * rng.exponential(size=len(hot))
-    mark(hot, DQ_HOT)
+    mark(hot, bits['hot'])
     warm = draw(camera.warm_fraction)
     rate.flat[warm] += camera.hot_rate * rng.uniform(0.03, 0.3, len(warm))
-    mark(warm, DQ_WARM)
+    mark(warm, bits['warm'])
     loose = draw(camera.unstable_fraction)
     unstable.flat[loose] = True
     rate.flat[loose] += camera.hot_rate * rng.exponential(size=len(loose))
-    mark(loose, DQ_UNSTABLE)
+    mark(loose, bits['unstable'])
     dead = draw(camera.dead_fraction)
     response.flat[dead] = rng.uniform(0, 0.5, len(dead)) * (rng.random(len(dead)) < 0.6)
-    mark(dead, DQ_BAD)
+    mark(dead, bits['bad'])
     stale = draw(0.05 * camera.hot_fraction)
-    dq.flat[stale] |= DQ_HOT
+    dq.flat[stale] |= bits['hot']
     # The density of bad columns is that of a chip 4,096 wide.
     for _ in range(rng.poisson(camera.bad_columns * nx / camera.shape[1])):
         column = int(rng.integers(nx))
@@ -123,7 +117,7 @@ def make_defects(
         else:
             response[start:, column] *= rng.uniform(0.0, 0.6)
         if rng.random() < known:
-            dq[start:, column] |= DQ_BAD
+            dq[start:, column] |= bits['bad']
     return Defects(rate, response, unstable, columns, dq)
 
 

@@ -13,6 +13,7 @@ from astropy.table import Table
 from astropy.wcs import WCS
 
 from astrosieve.atomic import atomic_path
+from astrosieve.images.instruments import instrument
 from astrosieve_training.simulate import detector
 from astrosieve_training.simulate.cameras import Camera, build_psf
 from astrosieve_training.simulate.cosmic_rays import (
@@ -468,14 +469,15 @@ def _simulate_chip(
     readout = camera.read_noise**2 + camera.gain**2 / 12
     sigma = np.sqrt(np.maximum(variance, 0) + np.float32(readout))
     error = np.sqrt(np.maximum(image - np.float32(pedestal), 0) + np.float32(readout))
+    bits = instrument(camera.instrument, camera.detector).dq.written
     dq = defects.dq.copy()
-    dq[full] |= detector.DQ_FULL_WELL
-    dq[over] |= detector.DQ_CONVERTER
+    dq[full] |= bits['full_well']
+    dq[over] |= bits['converter']
     # A compression block of telemetry is lost now and then.
     for _ in range(noise.poisson(0.02 * image.size / 250_000)):
         row, start = int(noise.integers(shape[0])), int(noise.integers(shape[1]))
         block = np.s_[row, start : start + 64]
-        dq[block] |= detector.DQ_LOST
+        dq[block] |= bits['lost']
         for plane in (image, noiseless, *planes.values()):
             plane[block] = 0
     scale = _electrons_per_unit(camera, exptime)
@@ -492,7 +494,7 @@ def _simulate_chip(
     return SimulatedChip(
         sci=(image / scale).astype(np.float32),
         err=(error / scale).astype(np.float32),
-        dq=_instrument_dq(camera, dq),
+        dq=dq,
         truth=truth,
         noiseless=np.asarray(noiseless, np.float32),
         electrons_per_unit=scale,
@@ -653,20 +655,6 @@ def _hit_table(hits: CosmicRayHits) -> Table:
     )
 
 
-def _instrument_dq(camera: Camera, dq: np.ndarray) -> np.ndarray:
-    if camera.instrument.upper() != 'WFPC2':
-        return dq
-    # As in the WFPC2 Data Handbook.
-    out = np.zeros_like(dq)
-    for ours, theirs in (
-        (detector.DQ_LOST, 16), (detector.DQ_BAD, 4), (detector.DQ_HOT, 512),
-        (detector.DQ_UNSTABLE, 256), (detector.DQ_FULL_WELL, 8),
-        (detector.DQ_CONVERTER, 8),
-    ):  # fmt: skip
-        out[(dq & ours) != 0] |= theirs
-    return out
-
-
 def _primary_header(exposure: SimulatedExposure, rootname: str) -> fits.Header:
     camera = exposure.camera
     start = 58000.0 + (exposure.seed % 1000) + exposure.index * 0.02
@@ -700,8 +688,10 @@ def _primary_header(exposure: SimulatedExposure, rootname: str) -> fits.Header:
             cards[f'ATODGN{amp}'] = gain
             cards[f'READNSE{amp}'] = camera.read_noise
             cards[f'BIASLEV{amp}'] = 0.0
-        if camera.instrument.upper() == 'WFPC2':
-            cards |= {'FILTNAM1': camera.filter, 'ATODGAIN': round(gain + 0.6)}
+        commanded = instrument(camera.instrument, camera.detector).gains
+        if commanded:
+            nearest = min(commanded, key=lambda name: abs(commanded[name] - gain))
+            cards |= {'FILTNAM1': camera.filter, 'ATODGAIN': nearest}
     cards |= {'SIMCAM': camera.name, 'SIMSEED': exposure.seed}
     header.update(cards)
     return header
