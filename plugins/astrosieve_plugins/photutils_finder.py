@@ -19,11 +19,12 @@ from astropy.table import QTable, Table
 from numpy.typing import ArrayLike
 
 from astrosieve import classify_sources, load_model
+from astrosieve.classes import UNSCORED
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.images.cutouts import extract_cutouts
 from astrosieve.images.dq import DQMeaning
 from astrosieve.models.registry import Model
-from astrosieve.tables.catalogs import UNSCORED, select_classes
+from astrosieve.tables.catalogs import select_classes
 
 try:
     import photutils

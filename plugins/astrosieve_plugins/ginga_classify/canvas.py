@@ -23,10 +23,10 @@ from ginga.colors import resolve_color
 from ginga.vec.CanvasRenderVec import VectorRenderMixin
 
 from astrosieve.classes import Marker
-from astrosieve.source.classes import CLASSES, marker_for
-from astrosieve.tables.catalogs import UNSCORED, fill_masked
+from astrosieve.source.classes import CLASSES
+from astrosieve.tables.catalogs import fill_masked
 
-__all__ = ['ClassLegend', 'ClassMarkers', 'class_order', 'draw_classes']
+__all__ = ['ClassLegend', 'ClassMarkers', 'draw_classes']
 
 # Strokes of each shape, as matplotlib calls it, within a circle of radius 1: lines
 # from point to point; None is the circle itself.
@@ -46,14 +46,6 @@ _SELECTED = '#ffffff'
 # Positions in the window, shape, colour, radius, width of the strokes.
 _Layer = tuple[np.ndarray, str, str, float, float]
 _GLYPHS = {'o': '○', 'x': '×', '+': '+', 'D': '◇', 's': '□', '.': '·', '1': 'Y'}
-
-
-def class_order(names: Sequence[str]) -> list[str]:
-    """Return names of classes in the order of legends, each once."""
-    known = [*CLASSES, UNSCORED]
-    others = sorted(set(names) - set(known))
-    order = [*CLASSES, *others, UNSCORED]
-    return [name for name in order if name in set(names)]
 
 
 def glyph(marker: Marker) -> str:
@@ -143,7 +135,7 @@ class ClassMarkers(CanvasObjectBase):
     classes : sequence of str
         Names of the classes; the last is drawn first.
     convention : {'colour-blind', 'report'}, optional
-        Whose colours; see `astrosieve.source.classes.CONVENTIONS`.
+        Whose colours; see `astrosieve.classes.CONVENTIONS`.
     size : float, optional
         Factor on the size of the markers.
 
@@ -220,7 +212,7 @@ class ClassMarkers(CanvasObjectBase):
         codes, labelled = self.codes[rows], self.labelled[rows]
         line = 1.2 if radius < 5 else 1.6
         for code in reversed(range(len(self.classes))):
-            marker = marker_for(self.classes[code], self.convention)
+            marker = CLASSES.marker(self.classes[code], self.convention)
             mine = codes == code
             for which, width in ((~labelled, line), (labelled, 2 * line)):
                 points = at[mine & which]
@@ -289,8 +281,8 @@ class ClassLegend(CompoundObject):
     ) -> None:
         self._layers: list[_Layer] = []
         lines = []
-        for number, name in enumerate(class_order(list(counts))):
-            marker = marker_for(name, convention)
+        for number, name in enumerate(CLASSES.ordered(counts)):
+            marker = CLASSES.marker(name, convention)
             y = 20.0 + 20 * number
             place = np.array([[16.0, y]])
             self._layers.append((place, marker.matplotlib, marker.color, 6.0, 1.6))
@@ -357,7 +349,7 @@ def draw_classes(
     >>> viewer.save_rgb_image_as_file('classes.png')             # doctest: +SKIP
     """
     names = np.asarray(catalog['class_name'], dtype=str)
-    classes = class_order(names.tolist())
+    classes = CLASSES.ordered(names.tolist())
     codes = np.array([classes.index(name) for name in names], dtype=np.int16)
     markers = ClassMarkers(
         fill_masked(catalog['x_centroid']),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from astrosieve.source.classes import marker_for
+from astrosieve.source.classes import CLASSES
 from astrosieve.source.explain import Explanation
 
 __all__ = ['explanation_picture', 'message_picture']
@@ -109,7 +109,7 @@ def _bars(
     """Draw a bar for each probability between x = box[0] and box[2]."""
     left, y, right = box
     for name, p in probabilities.items():
-        ink = marker_for(name, convention).color
+        ink = CLASSES.marker(name, convention).color
         draw.rectangle((left, y + 2, right, y + 16), outline='#444444')
         draw.rectangle((left, y + 2, left + (right - left) * p, y + 16), fill=ink)
         text = f'{name.replace("_", " ")} {p:.3f}'

@@ -77,10 +77,11 @@ from ginga.GingaPlugin import LocalPlugin
 from ginga.gw import Widgets
 from ginga.misc.Bunch import Bunch
 
+from astrosieve.classes import CONVENTIONS, UNSCORED
 from astrosieve.exceptions import AstrosieveError, CatalogError, ExposureError
 from astrosieve.images.exposures import root_name
 from astrosieve.models.registry import list_models
-from astrosieve.source.classes import CLASSES, CONVENTIONS, marker_for
+from astrosieve.source.classes import CLASSES
 from astrosieve.source.explain import Explanation
 from astrosieve.source.exposures import ClassifyOptions
 from astrosieve.source.finders import list_finders
@@ -91,7 +92,7 @@ from astrosieve.source.labels import (
     read_labels,
     write_labels,
 )
-from astrosieve.tables.catalogs import UNSCORED, write_catalog
+from astrosieve.tables.catalogs import write_catalog
 from astrosieve.tables.coordinate_files import write_coordinates
 from astrosieve.tables.regions import write_regions
 from astrosieve_plugins.ginga_classify.canvas import ClassMarkers, glyph
@@ -809,7 +810,7 @@ class ClassifySources(LocalPlugin):
 
     def _colour_glyphs(self) -> None:
         for name, label in self.w.glyph.items():
-            marker = marker_for(name, self.w.convention.get_text())
+            marker = CLASSES.marker(name, self.w.convention.get_text())
             label.set_text(glyph(marker))
             label.set_color(fg=marker.color, bg='#303030')
 
@@ -1164,7 +1165,7 @@ def _write(review: Review, kind: str, path: Path, only_shown: bool) -> str:
         write_labels(labels, path, overwrite=True)
         return f'{n} labels -> {path} ({len(labels)} in all)'
     if kind == 'Regions (DS9)':
-        write_regions(table, path, overwrite=True)
+        write_regions(table, path, CLASSES, overwrite=True)
     elif kind == 'TweakReg catalogue':
         stars = table[np.asarray(table['class_name'], dtype=str) == 'star']
         comments = {'image': review.exposure, 'extver': review.extver}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from astropy.table import Column, Table
 
+from astrosieve.classes import UNSCORED
 from astrosieve.exceptions import CatalogError
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.labels import make_labels, match_labels
-from astrosieve.tables.catalogs import UNSCORED, fill_masked
-from astrosieve_plugins.ginga_classify.canvas import class_order
+from astrosieve.tables.catalogs import fill_masked
 
 __all__ = ['ORDERS', 'Review']
 
@@ -65,8 +65,8 @@ class Review:
             given[:] = np.ma.filled(np.ma.asarray(table['label'], dtype=str), _NO_LABEL)
         names = np.asarray(table['class_name'], dtype=str)
         scored = [name[2:] for name in table.colnames if name.startswith('p_')]
-        found = class_order([*names.tolist(), *given[given != _NO_LABEL]])
-        self.classes = tuple(class_order([*scored, *CLASSES, UNSCORED, *found]))
+        found = CLASSES.ordered([*names.tolist(), *given[given != _NO_LABEL]])
+        self.classes = tuple(CLASSES.ordered([*scored, *CLASSES, UNSCORED, *found]))
         self._p = np.full((len(table), len(self.classes)), np.nan, dtype=np.float32)
         for name in scored:
             self._p[:, self.classes.index(name)] = fill_masked(table[f'p_{name}'])

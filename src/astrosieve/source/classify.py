@@ -12,6 +12,7 @@ from astropy.table import QTable, Table
 from numpy.typing import ArrayLike
 
 from astrosieve import __version__
+from astrosieve.classes import UNSCORED
 from astrosieve.exceptions import (
     AstrosieveWarning,
     CatalogError,
@@ -33,7 +34,7 @@ from astrosieve.models.registry import Model, load_model
 from astrosieve.models.session import CHUNK_SIZE
 from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve.source.preprocessing import FittedPreprocessing, get_preprocessing
-from astrosieve.tables.catalogs import UNSCORED, add_classes, positions
+from astrosieve.tables.catalogs import add_classes, positions
 
 __all__ = ['COSMIC_RAY_HINT_ODDS', 'classify_sources']
 

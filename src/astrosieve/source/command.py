@@ -13,6 +13,7 @@ import numpy as np
 from astropy.table import Table
 
 from astrosieve.atomic import check_output
+from astrosieve.classes import UNSCORED
 from astrosieve.commands.batch import for_each_image, in_folder
 from astrosieve.commands.options import parse_columns, parse_prior, parse_unit_option
 from astrosieve.exceptions import AstrosieveError, CatalogError, ModelIntegrityError
@@ -22,12 +23,7 @@ from astrosieve.models.registry import load_model
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.exposures import ClassifyOptions, classify_exposure, explain_row
 from astrosieve.source.finders import list_finders
-from astrosieve.tables.catalogs import (
-    UNSCORED,
-    read_catalog,
-    select_classes,
-    write_catalog,
-)
+from astrosieve.tables.catalogs import read_catalog, select_classes, write_catalog
 from astrosieve.tables.regions import write_regions
 
 
@@ -312,7 +308,7 @@ def _classify_one(
             if len(by_chip) > 1:
                 suffix = f'_{chip.extname.lower()}{chip.extver}'
                 path = path.with_stem(path.stem + suffix)
-            write_regions(part, path, overwrite=overwrite)
+            write_regions(part, path, CLASSES, overwrite=overwrite)
             written.append(path)
     for number in explain:
         path = outputs.catalog.with_name(f'{root_name(image)}_explain_{number}.png')
@@ -350,11 +346,9 @@ def _explain(
 def _summary(name: str, table: Table, kept: Table, written: list[Path]) -> str:
     """Return one line on what was found and where it is."""
     counts = Counter(np.asarray(table['class_name'], dtype=str).tolist())
-    others = sorted(set(counts) - {*CLASSES, UNSCORED})
-    ordered = [n for n in (*CLASSES, *others, UNSCORED) if n in counts]
     text = f'{name}: {len(table)} detections'
     if len(table):
-        text += ': ' + ', '.join(f'{counts[n]} {n}' for n in ordered)
+        text += ': ' + ', '.join(f'{counts[n]} {n}' for n in CLASSES.ordered(counts))
     if len(kept) < len(table):
         text += f'; {len(kept)} kept'
         lost = counts[UNSCORED] - int((kept['class_name'] == UNSCORED).sum())

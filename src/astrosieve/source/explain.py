@@ -9,6 +9,7 @@ import astropy.units as u
 import numpy as np
 from numpy.typing import ArrayLike
 
+from astrosieve.classes import UNSCORED
 from astrosieve.exceptions import CatalogError
 from astrosieve.images.dq import DQMeaning
 from astrosieve.images.instruments import instrument
@@ -18,7 +19,6 @@ from astrosieve.models.registry import Model, load_model
 from astrosieve.source.classify import classify_sources
 from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve.source.preprocessing import get_preprocessing
-from astrosieve.tables.catalogs import UNSCORED
 
 __all__ = ['Explanation', 'View', 'explain_source']
 

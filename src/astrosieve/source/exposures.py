@@ -13,6 +13,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Row, Table, vstack
 
+from astrosieve.classes import UNSCORED
 from astrosieve.exceptions import AstrosieveWarning, CatalogError
 from astrosieve.images.background import measure_background
 from astrosieve.images.exposures import Chip, read_chips
@@ -23,7 +24,7 @@ from astrosieve.source.classify import classify_sources
 from astrosieve.source.explain import Explanation, explain_source
 from astrosieve.source.finders import detect
 from astrosieve.source.flags import CLASS_FLAGS
-from astrosieve.tables.catalogs import UNSCORED, add_classes, fill_masked, positions
+from astrosieve.tables.catalogs import add_classes, fill_masked, positions
 
 __all__ = ['ClassifyOptions', 'classify_chip', 'classify_exposure', 'explain_row']
 

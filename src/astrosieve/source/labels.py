@@ -17,8 +17,9 @@ from astropy.table import Table, vstack
 from numpy.typing import ArrayLike
 
 from astrosieve.atomic import atomic_path
+from astrosieve.classes import UNSCORED
 from astrosieve.exceptions import CatalogError
-from astrosieve.tables.catalogs import UNSCORED, fill_masked
+from astrosieve.tables.catalogs import fill_masked
 
 __all__ = [
     'LABEL_FORMAT',

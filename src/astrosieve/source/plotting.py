@@ -10,8 +10,8 @@ from astropy.table import Table
 
 from astrosieve.figures import new_figure
 from astrosieve.images.background import measure_background
-from astrosieve.source.classes import CLASSES, marker_for
-from astrosieve.tables.catalogs import UNSCORED, fill_masked
+from astrosieve.source.classes import CLASSES
+from astrosieve.tables.catalogs import fill_masked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,7 +97,7 @@ def explanation_figure(explanation: Explanation, title: str = '') -> Figure:
     odds.barh(
         [each.replace('_', ' ') for each in names],
         [explanation.probabilities[each] for each in names],
-        color=[marker_for(each).color for each in names],
+        color=[CLASSES.marker(each).color for each in names],
         edgecolor='0.3',
     )
     for row, each in enumerate(names):
@@ -174,12 +174,9 @@ def draw_overlay(axes: Axes, image: np.ndarray, table: Table) -> None:
     box = axes.get_window_extent()
     per_pixel = min(box.width / nx, box.height / ny) * 72 / axes.figure.dpi
     size = float(np.clip(9 * per_pixel, 2.5, 13)) ** 2
-    others = sorted(set(names.tolist()) - {*CLASSES, UNSCORED})
-    for name in (*CLASSES, *others, UNSCORED):
+    for name in CLASSES.ordered(names[inside].tolist()):
         rows = (names == name) & inside
-        if not rows.any():
-            continue
-        marker = marker_for(name)
+        marker = CLASSES.marker(name)
         hollow = marker.matplotlib in 'oDsp'
         axes.scatter(
             x[rows],

@@ -20,7 +20,6 @@ from astrosieve.atomic import atomic_path
 from astrosieve.exceptions import CatalogError
 
 __all__ = [
-    'UNSCORED',
     'add_classes',
     'fill_masked',
     'positions',
@@ -28,9 +27,6 @@ __all__ = [
     'select_classes',
     'write_catalog',
 ]
-
-UNSCORED = 'unscored'
-"""``class_name`` of a row that cannot be scored."""
 
 # Position columns by preference: ours, photutils 3 and 2, PSF photometry's,
 # peaks, SExtractor's windowed and plain, and what hand-made tables use.

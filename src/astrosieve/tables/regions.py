@@ -8,13 +8,15 @@ import numpy as np
 from astropy.table import Table
 
 from astrosieve.atomic import atomic_path
-from astrosieve.source.classes import marker_for
+from astrosieve.classes import ClassSet
 from astrosieve.tables.catalogs import fill_masked
 
 __all__ = ['write_regions']
 
 
-def write_regions(catalog: Table, path: str | Path, *, overwrite: bool = False) -> None:
+def write_regions(
+    catalog: Table, path: str | Path, classes: ClassSet, *, overwrite: bool = False
+) -> None:
     """
     Write a classified catalogue as DS9 points in image coordinates.
 
@@ -25,6 +27,8 @@ def write_regions(catalog: Table, path: str | Path, *, overwrite: bool = False) 
         ``id``; one chip. Rows without a finite position are left out.
     path : path-like
         Region file; its positions are 1-based, as DS9 counts.
+    classes : `~astrosieve.classes.ClassSet`
+        Classes of the task, for colours and shapes.
     overwrite : bool, optional
         Whether an existing file may be replaced.
 
@@ -37,7 +41,7 @@ def write_regions(catalog: Table, path: str | Path, *, overwrite: bool = False) 
     y = fill_masked(catalog['y_centroid'])
     lines = ['# Region file format: DS9 version 4.1', 'global width=1', 'image']
     for name in np.unique(catalog['class_name']):
-        marker = marker_for(str(name))
+        marker = classes.marker(str(name))
         rows = np.flatnonzero(
             (catalog['class_name'] == name) & np.isfinite(x) & np.isfinite(y)
         )

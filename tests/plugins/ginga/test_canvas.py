@@ -15,7 +15,7 @@ pytest.importorskip('ginga')
 from ginga.misc.log import get_logger
 from ginga.pilw.ImageViewPil import CanvasView
 
-from astrosieve.source.classes import marker_for
+from astrosieve.source.classes import CLASSES
 from astrosieve_plugins.ginga_classify import canvas as module
 from astrosieve_plugins.ginga_classify.canvas import (
     ClassMarkers,
@@ -66,7 +66,7 @@ def test_markers_are_where_the_detections_are(view: Any, convention: str) -> Non
     draw_classes(view.get_canvas(), catalog(), convention=convention)
     image = pixels(view)
     for name, x, y in (('star', 50, 30), ('cosmic_ray', 150, 70)):
-        assert has(near(image, x, y), marker_for(name, convention).color)
+        assert has(near(image, x, y), CLASSES.marker(name, convention).color)
     changed = np.argwhere((image != empty).any(axis=2))
     away = np.minimum(
         np.abs(changed - (99 - 30, 50)).max(1), np.abs(changed - (99 - 70, 150)).max(1)
@@ -92,8 +92,8 @@ def test_keep_and_thresholds(view: Any) -> None:
     shown = draw(view.get_canvas(), table, thresholds={'star': 0.7, 'spike': 0.5}).shown
     assert shown.tolist() == [False, True]
     image = pixels(view)
-    assert not has(near(image, 50, 30), marker_for('star', 'colour-blind').color)
-    assert has(near(image, 150, 70), marker_for('cosmic_ray', 'colour-blind').color)
+    assert not has(near(image, 50, 30), CLASSES.marker('star', 'colour-blind').color)
+    assert has(near(image, 150, 70), CLASSES.marker('cosmic_ray', 'colour-blind').color)
 
 
 def test_drawing_again_replaces(view: Any) -> None:
@@ -106,9 +106,9 @@ def test_drawing_again_replaces(view: Any) -> None:
         'classmarkers',
     ]
     corner = pixels(view)[:60, :100]
-    assert has(corner, marker_for('star', 'colour-blind').color)
+    assert has(corner, CLASSES.marker('star', 'colour-blind').color)
     draw_classes(view.get_canvas(), catalog())
-    assert not has(pixels(view)[:60, :40], marker_for('star', 'colour-blind').color)
+    assert not has(pixels(view)[:60, :40], CLASSES.marker('star', 'colour-blind').color)
 
 
 @pytest.mark.parametrize('place', [(-2, 50), (199.4, 50), (100, -3), (100, 101)])
@@ -145,7 +145,7 @@ def test_selected_and_labelled_rows_stand_out(view: Any) -> None:
     assert np.array_equal(near(ring, 150, 70), near(plain, 150, 70))
     markers.selected = np.array([], dtype=int)
     markers.labelled[1] = True
-    color = marker_for('cosmic_ray').color
+    color = CLASSES.marker('cosmic_ray').color
     wanted = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
     bold = (np.abs(near(pixels(view), 150, 70) - wanted).max(-1) < 12).sum()
     assert bold > 1.4 * (np.abs(near(plain, 150, 70) - wanted).max(-1) < 12).sum()
@@ -157,7 +157,7 @@ def test_overlaps_keep_strokes(view: Any) -> None:
     table = Table(rng.uniform(60, 90, (400, 2)), names=('x_centroid', 'y_centroid'))
     table['class_name'] = 'star'
     draw_classes(view.get_canvas(), table, convention='report')
-    color = marker_for('star').color
+    color = CLASSES.marker('star').color
     wanted = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
     box = pixels(view)[99 - 85 : 99 - 65, 65:86]
     assert (np.abs(box - wanted).max(axis=-1) < 12).mean() > 0.5

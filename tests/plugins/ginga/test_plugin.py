@@ -29,7 +29,7 @@ pytestmark = [
 from ginga.AstroImage import AstroImage  # noqa: E402
 from ginga.RGBImage import RGBImage  # noqa: E402
 
-from astrosieve.source.classes import MARKERS  # noqa: E402
+from astrosieve.source.classes import CLASSES  # noqa: E402
 from astrosieve.source.demo import demo_exposure  # noqa: E402
 from astrosieve.source.labels import read_labels  # noqa: E402
 from astrosieve.tables.catalogs import read_catalog  # noqa: E402
@@ -292,13 +292,13 @@ def test_both_colour_conventions(classified: Any) -> None:
     """The report's colours are a choice; markers and legend change together."""
     plugin = classified
     assert plugin.w.convention.get_text() == 'colour-blind'
-    assert not has_color(window(plugin), MARKERS['star'].color)
+    assert not has_color(window(plugin), CLASSES.marker('star').color)
     plugin.choose(plugin.w.convention, 'report')
     pixels = window(plugin)
     for name in ('star', 'cosmic_ray'):
-        assert has_color(pixels, MARKERS[name].color), name
+        assert has_color(pixels, CLASSES.marker(name).color), name
     style = plugin.w.glyph['star'].get_widget().styleSheet()
-    assert MARKERS['star'].color in style.lower()
+    assert CLASSES.marker('star').color in style.lower()
 
 
 def test_a_row_pans_and_a_marker_selects(classified: Any) -> None:

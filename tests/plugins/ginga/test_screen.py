@@ -15,7 +15,7 @@ pytest.importorskip('PySide6')
 
 from PIL import Image
 
-from astrosieve.source.classes import marker_for
+from astrosieve.source.classes import CLASSES
 
 
 @pytest.mark.xvfb
@@ -36,6 +36,6 @@ def test_picture_under_xvfb(tmp_path: Path) -> None:
     image = np.array(Image.open(path).convert('RGB')).astype(int)
     assert image.shape == (950, 1500, 3)
     for name in ('star', 'cosmic_ray'):
-        color = marker_for(name, 'colour-blind').color
+        color = CLASSES.marker(name, 'colour-blind').color
         wanted = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
         assert (np.abs(image - wanted).max(axis=-1) < 12).sum() > 500, name

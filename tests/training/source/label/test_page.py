@@ -21,7 +21,7 @@ pytest.importorskip('matplotlib')
 from matplotlib.image import imread
 
 from astrosieve.exceptions import OutputError
-from astrosieve.source.classes import CLASSES, marker_for
+from astrosieve.source.classes import CLASSES
 from astrosieve_training.source.label.page import write_page
 from astrosieve_training.source.label.regions import (
     Box,
@@ -108,8 +108,8 @@ def test_page_holds_what_went_in(tmp_path: Path) -> None:
     assert data['clustersDigest'] == cluster_digest(points['clusters'])
     assert [each['name'] for each in data['classes']] == [*CLASSES, 'unlabelled']
     for each in data['classes'][:-1]:
-        assert each['colours'][0] == marker_for(each['name']).color
-        assert each['colours'][1] == marker_for(each['name'], 'colour-blind').color
+        assert each['colours'][0] == CLASSES.marker(each['name']).color
+        assert each['colours'][1] == CLASSES.marker(each['name'], 'colour-blind').color
     low, high = data['magnitudeRange']
     assert 18 < low < 18.5 < 25.5 < high < 26
     assert data['magnitudeLabel'] == 'F336W magnitude'

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from astrosieve.images.background import measure_background
-from astrosieve.source.classes import CLASSES, MARKERS
+from astrosieve.source.classes import CLASSES
 from astrosieve_training.judge.figures import _INK, save_figure, slug
 
 if TYPE_CHECKING:
@@ -17,13 +17,6 @@ if TYPE_CHECKING:
     from astrosieve_training.source.evaluate.report import Report
 
 __all__ = ['draw_judgement', 'draw_phases', 'draw_scan']
-
-
-# On white paper the overlay's green is too pale.
-_COLORS = {name: marker.color for name, marker in MARKERS.items()}
-
-
-_COLORS['star'] = '#108a35'
 
 
 _BASELINE_MARKERS = ('s', '^', 'v', 'P', 'X')
@@ -90,7 +83,7 @@ def draw_phases(samples: Mapping[str, np.ndarray], path: Path) -> Path:
                     grid, mine - theirs, style, color=_INK,
                     label=f'{first} minus {other}',
                 )  # fmt: skip
-            axis.axhspan(-0.02, 0.02, color=_COLORS['star'], alpha=0.12)
+            axis.axhspan(-0.02, 0.02, color=CLASSES.ink('star'), alpha=0.12)
             axis.set(xlabel=f'sub-pixel phase in {name}', ylim=(-0.04, 0.04))
             axis.grid(alpha=0.3)
         axes[0, 0].set_ylabel('difference of cumulative shares')
@@ -201,7 +194,7 @@ def _draw_bins(results: dict[str, Any], path: Path, title: str) -> Path:
                 )
                 axis.errorbar(
                     x, y, yerr=[np.maximum(y - low, 0), np.maximum(high - y, 0)],
-                    fmt='o', ms=4, color=_COLORS[name], label=name, capsize=2,
+                    fmt='o', ms=4, color=CLASSES.ink(name), label=name, capsize=2,
                 )  # fmt: skip
             axis.set_xticks(range(len(found)))
             axis.set_xticklabels([f'{row["from"]:g}' for row in found], fontsize=7)
@@ -240,7 +233,7 @@ def _draw_reliability(judged: Judged, path: Path, title: str) -> Path:
             if (label == name).any():
                 right.hist(
                     p_star[label == name], edges, histtype='step', label=name,
-                    color=_COLORS[name],
+                    color=CLASSES.ink(name),
                 )  # fmt: skip
         right.set(yscale='log', xlabel='p_star', ylabel='detections')
         right.legend(fontsize=8)

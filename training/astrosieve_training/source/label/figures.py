@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from astrosieve.source.classes import CLASSES, MARKERS
+from astrosieve.source.classes import CLASSES
 from astrosieve_training.judge.figures import save_figure
 from astrosieve_training.source.label.regions import UNLABELLED
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ['draw_embedding', 'draw_exposures', 'exposure_agreement']
 
-_COLORS = {name: marker.color for name, marker in MARKERS.items()}
-_COLORS |= {'star': '#108a35', UNLABELLED: '#c8ccd0'}
+_COLORS = {name: CLASSES.ink(name) for name in CLASSES} | {UNLABELLED: '#c8ccd0'}
 
 
 def _scatter(axis: Axes, points: np.ndarray, labels: np.ndarray) -> None:

@@ -22,7 +22,8 @@ from matplotlib.colors import to_hex
 from numpy.typing import ArrayLike
 
 from astrosieve.atomic import atomic_path
-from astrosieve.source.classes import CLASSES, CONVENTIONS, marker_for
+from astrosieve.classes import CONVENTIONS
+from astrosieve.source.classes import CLASSES
 from astrosieve_training.source.label.regions import (
     REGIONS_FORMAT,
     UNLABELLED,
@@ -155,7 +156,7 @@ def write_page(
 def _colours(name: str) -> list[str]:
     if name == UNLABELLED:
         return [_UNLABELLED_COLOUR] * len(CONVENTIONS)
-    return [marker_for(name, convention).color for convention in CONVENTIONS]
+    return [CLASSES.marker(name, convention).color for convention in CONVENTIONS]
 
 
 def _sprite(cutouts: np.ndarray) -> tuple[np.ndarray, int]:
