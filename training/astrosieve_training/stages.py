@@ -39,8 +39,7 @@ class Stages:
     Stages of a piece of work, each kept in a folder under a key.
 
     A stage is done again when its key changes: that should be a digest of the keys of
-    the stages before it, of its settings and of its code. What other keys left of the
-    same stage is taken away once the new result is there.
+    the stages before it, of its settings and of its code.
 
     Parameters
     ----------
@@ -48,9 +47,18 @@ class Stages:
         Made where it is not there.
     say : callable, optional
         Told, in a line, what begins.
+    tidy : bool, optional
+        Whether what other keys left of a stage is taken away once the new result is
+        there. `False` where work with several settings shares the folder.
     """
 
-    def __init__(self, folder: Path, say: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        say: Callable[[str], None] | None = None,
+        *,
+        tidy: bool = True,
+    ) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -58,6 +66,7 @@ class Stages:
             raise OutputError(msg) from error
         self.folder = folder
         self.say = say or (lambda text: None)
+        self.tidy = tidy
 
     def table(self, name: str, key: str, make: Callable[[], Table]) -> Table:
         """Return a table, made where it is not there or broken."""
@@ -147,27 +156,11 @@ class Stages:
 
     def _tidy(self, name: str, kept: Path) -> None:
         """Take away what other keys left of a stage."""
-        for path in self.folder.glob(f'{name}-*'):
+        others = self.folder.glob(f'{name}-*') if self.tidy else ()
+        for path in others:
             if path == kept:
                 continue
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink()
-
-
-def cached_arrays(
-    path: Path, make: Callable[[], dict[str, np.ndarray]]
-) -> dict[str, np.ndarray]:
-    """Return arrays from a file, made and written where it is not there or broken."""
-    try:
-        with path.open('rb') as file, np.load(file) as arrays:
-            return {key: arrays[key] for key in arrays.files}
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        path.unlink()
-    arrays = make()
-    with atomic_path(path, overwrite=True) as temporary, temporary.open('wb') as out:
-        np.savez_compressed(out, **arrays)  # type: ignore[arg-type]
-    return arrays

@@ -22,10 +22,13 @@ from astrosieve_training.simulate import (
 from astrosieve_training.simulate import files as simulated_files
 from astrosieve_training.simulate.files import (
     load_exposure,
-    simulate_plan,
     write_dithered_set,
 )
-from astrosieve_training.simulate.plans import ExposurePlan
+from astrosieve_training.simulate.plans import (
+    ExposurePlan,
+    plan_camera,
+    simulate_plan,
+)
 from astrosieve_training.source.simulate import write_exposures
 
 PLAN = ExposurePlan('demo', 'outskirts', 0.0, 5, (96, 112))
@@ -121,7 +124,7 @@ def test_random_cameras_follow_the_seed(random_plan: ExposurePlan) -> None:
     assert one.camera == again.camera
     assert np.array_equal(one.sci, again.sci)
     assert np.array_equal(one.dq, again.dq)
-    other = simulated_files._camera(replace(random_plan, seed=99))
+    other = plan_camera(replace(random_plan, seed=99))
     assert asdict(other) != asdict(one.camera)
 
 
@@ -145,7 +148,7 @@ def test_files_give_back_what_was_simulated(
 def test_layouts_of_both_kinds_are_met() -> None:
     """Random cameras are of space and of the ground; their files differ."""
     plans = [ExposurePlan('random', 'field', 0.0, seed, (96, 96)) for seed in range(40)]
-    layouts = {simulated_files._camera(plan).layout for plan in plans}
+    layouts = {plan_camera(plan).layout for plan in plans}
     assert {'flc', 'ground'} <= layouts
     assert layouts <= set(simulated_files._SUFFIXES)
 

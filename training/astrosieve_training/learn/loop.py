@@ -19,9 +19,9 @@ from astrosieve.source.preprocessing import width_hypotheses
 from astrosieve_training.learn.losses import ClassLoss
 from astrosieve_training.source.config import SourceConfig
 from astrosieve_training.source.datasets.examples import Examples
-from astrosieve_training.source.networks import build_network, network_version
+from astrosieve_training.source.networks import build_network, network_module
 from astrosieve_training.source.train.augment import augmented
-from astrosieve_training.versions import digest
+from astrosieve_training.versions import code_version, digest
 
 if TYPE_CHECKING:
     from astrosieve_training.source.train.warm_start import Start
@@ -183,7 +183,7 @@ def train_run(
         len(training),
         float(training.inputs['cutouts'].sum(dtype=np.float64)),
         torch.__version__,
-        network_version(),
+        code_version(network_module(config.network.kind)),
         *named,
         *tuned,
     )

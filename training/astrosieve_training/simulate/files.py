@@ -5,84 +5,25 @@ from __future__ import annotations
 import json
 import warnings
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from astropy.utils.exceptions import AstropyUserWarning
 
 from astrosieve.atomic import atomic_path
 from astrosieve.exceptions import OutputError
 from astrosieve.images.exposures import Chip, read_chips
-from astrosieve_training.simulate import (
-    PRESETS,
-    Camera,
-    SimulatedExposure,
-    Truth,
-    load_camera,
-    random_camera,
-    read_truth,
-    simulate_dithered_set,
-    vary_scene,
+from astrosieve_training.simulate.plans import (
+    ExposurePlan,
+    plan_camera,
+    simulate_plan,
 )
-from astrosieve_training.simulate.plans import ExposurePlan
-from astrosieve_training.versions import digest
+from astrosieve_training.simulate.truth import Truth, read_truth
 
-__all__ = ['load_exposure', 'simulate_plan', 'simulator_version', 'write_dithered_set']
+__all__ = ['load_exposure', 'write_dithered_set']
 
 
 _SUFFIXES = {'flc': 'flc', 'c0m': 'c0m', 'ground': 'img'}
-
-
-# Streams of chance beside those of the exposure itself.
-_CAMERA, _SCENE = 77, 78
-
-
-@cache
-def simulator_version() -> str:
-    """Return a hash of the code and the camera files that decide an exposure."""
-    here = Path(__file__).parent
-    paths = [*here.glob('*.py'), *here.parent.glob('cameras/*.toml')]
-    return digest(*[path.read_text(encoding='utf-8') for path in sorted(paths)])
-
-
-def _camera(plan: ExposurePlan) -> Camera:
-    if plan.camera == 'random':
-        return random_camera(np.random.default_rng([plan.seed, _CAMERA]))
-    return load_camera(plan.camera)
-
-
-def simulate_plan(plan: ExposurePlan, n: int = 1) -> list[SimulatedExposure]:
-    """
-    Simulate what a plan says.
-
-    Parameters
-    ----------
-    plan : `~astrosieve_training.simulate.plans.ExposurePlan`
-        The plan.
-    n : int, optional
-        Dithered exposures of its field.
-
-    Returns
-    -------
-    exposures : list of `~astrosieve_training.simulate.SimulatedExposure`
-    """
-    camera = _camera(plan)
-    exptime = plan.exptime or camera.exptime
-    scene = PRESETS[plan.scene]
-    if plan.vary:
-        rng = np.random.default_rng([plan.seed, _SCENE])
-        scene = vary_scene(scene, rng)
-        exptime *= float(10 ** rng.uniform(-0.7, 0.3))
-    return simulate_dithered_set(
-        camera,
-        n,
-        seed=plan.seed,
-        shape=plan.shape if plan.shape != (0, 0) else None,
-        scene=scene,
-        exptime=exptime,
-    )
 
 
 def load_exposure(plan: ExposurePlan, folder: Path) -> tuple[Chip, Truth]:
@@ -142,7 +83,7 @@ def write_dithered_set(
 
 def _paths(plan: ExposurePlan, folder: Path, n: int = 1) -> list[tuple[Path, Path]]:
     """Return the files of a plan: of one exposure, or of n dithered ones."""
-    suffix = _SUFFIXES[_camera(plan).layout]
+    suffix = _SUFFIXES[plan_camera(plan).layout]
     names = [plan.label] if n == 1 else [f'{plan.label}-{i}' for i in range(n)]
     return [
         (folder / f'{name}_{suffix}.fits', folder / f'{name}_truth.fits')
@@ -173,7 +114,7 @@ def _write(plan: ExposurePlan, folder: Path, n: int = 1) -> bool:
     paths = _paths(plan, folder, n)
     settings = {
         'plan': asdict(plan),
-        'camera': asdict(_camera(plan)),
+        'camera': asdict(plan_camera(plan)),
         'files': [path.name for pair in paths for path in pair],
     }
     settings = json.loads(json.dumps(settings))  # as it will be read

@@ -1,15 +1,32 @@
-"""Plans of exposures to simulate."""
+"""Plans of exposures, and what is simulated by them."""
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from astrosieve_training.settings import require
+from astrosieve_training.simulate.cameras import Camera, load_camera, random_camera
+from astrosieve_training.simulate.exposure import (
+    SimulatedExposure,
+    simulate_dithered_set,
+)
+from astrosieve_training.simulate.scene import PRESETS, vary_scene
+from astrosieve_training.versions import code_version, digest
 
-__all__ = ['ExposurePlan', 'ExposureSet']
+__all__ = [
+    'ExposurePlan',
+    'ExposureSet',
+    'exposure_key',
+    'plan_camera',
+    'simulate_plan',
+]
+
+# Streams of chance beside those of the exposure itself.
+_CAMERA, _SCENE = 77, 78
 
 
 @dataclass(frozen=True)
@@ -129,3 +146,71 @@ class ExposureSet:
                 )
             )
         return plans
+
+
+def plan_camera(plan: ExposurePlan) -> Camera:
+    """
+    Return the camera of a plan.
+
+    Parameters
+    ----------
+    plan : `ExposurePlan`
+        The plan.
+
+    Returns
+    -------
+    camera : `~astrosieve_training.simulate.cameras.Camera`
+        Drawn by the plan's seed where that says 'random'.
+    """
+    if plan.camera == 'random':
+        return random_camera(np.random.default_rng([plan.seed, _CAMERA]))
+    return load_camera(plan.camera)
+
+
+def exposure_key(plan: ExposurePlan) -> str:
+    """
+    Return a hash of all that decides an exposure.
+
+    Parameters
+    ----------
+    plan : `ExposurePlan`
+        The plan.
+
+    Returns
+    -------
+    key : str
+        Of the plan, its camera's settings, and the code that simulates.
+    """
+    return digest(plan, plan_camera(plan), code_version(sys.modules[__name__]))
+
+
+def simulate_plan(plan: ExposurePlan, n: int = 1) -> list[SimulatedExposure]:
+    """
+    Simulate what a plan says.
+
+    Parameters
+    ----------
+    plan : `ExposurePlan`
+        The plan.
+    n : int, optional
+        Dithered exposures of its field.
+
+    Returns
+    -------
+    exposures : list of `~astrosieve_training.simulate.SimulatedExposure`
+    """
+    camera = plan_camera(plan)
+    exptime = plan.exptime or camera.exptime
+    scene = PRESETS[plan.scene]
+    if plan.vary:
+        rng = np.random.default_rng([plan.seed, _SCENE])
+        scene = vary_scene(scene, rng)
+        exptime *= float(10 ** rng.uniform(-0.7, 0.3))
+    return simulate_dithered_set(
+        camera,
+        n,
+        seed=plan.seed,
+        shape=plan.shape if plan.shape != (0, 0) else None,
+        scene=scene,
+        exptime=exptime,
+    )

@@ -10,24 +10,33 @@ same exposures, and an interrupted run goes on where it stopped.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from astropy.table import Table, vstack
 
-from astrosieve.images import psf
 from astrosieve.images.exposures import Chip
 from astrosieve.images.traits import measure_traits
-from astrosieve_training.simulate import Truth, label_positions
-from astrosieve_training.simulate.files import load_exposure, simulator_version
-from astrosieve_training.simulate.plans import ExposurePlan, ExposureSet
+from astrosieve.source.finders import get_finder
+from astrosieve.source.preprocessing import get_preprocessing
+from astrosieve_training.simulate import Truth, label_positions, plans
+from astrosieve_training.simulate.files import load_exposure
+from astrosieve_training.simulate.plans import (
+    ExposurePlan,
+    ExposureSet,
+    exposure_key,
+    plan_camera,
+)
 from astrosieve_training.source.config import FinderConfig
 from astrosieve_training.source.datasets.chips import ChipImage, Measure
-from astrosieve_training.stages import cached_arrays
-from astrosieve_training.versions import digest
+from astrosieve_training.stages import Stages
+from astrosieve_training.versions import code_version, digest
 
 __all__ = [
     'DetectionSet',
@@ -38,9 +47,6 @@ __all__ = [
     'simulated_exposures',
     'simulated_set',
 ]
-
-
-_CACHE_VERSION = 2
 
 
 _THINNING = 79  # stream of chance
@@ -213,13 +219,13 @@ def _one(
     use_dq: bool,
     thin: int,
     measure: Measure | None,
-    folder: Path,
+    stages: Stages,
 ) -> DetectionSet:
     """Return the labelled detections of one simulated exposure."""
 
     @cache
     def opened() -> tuple[ChipImage, Truth]:
-        chip, truth = load_exposure(plan, _exposure_folder(folder))
+        chip, truth = load_exposure(plan, _exposure_folder(plan, stages.folder))
         return ChipImage.of(chip, use_dq=use_dq, fwhm=None), truth
 
     def labelled() -> dict[str, np.ndarray]:
@@ -238,27 +244,33 @@ def _one(
             arrays = {key: value[rows] for key, value in arrays.items()}
         return arrays
 
-    settings = (plan, *finders, use_dq, thin, simulator_version(), _CACHE_VERSION)
-
-    def path(kind: str, *parts: object) -> Path:
-        return folder / f'{plan.label}-{kind}-{digest(*settings, *parts)}.npz'
-
-    arrays = cached_arrays(path('labels', _core_version(*_FINDING)), labelled)
+    here = sys.modules[__name__]
+    factories = [_module(get_finder(finder.name)) for finder in finders]
+    key = digest(
+        exposure_key(plan), finders, use_dq, thin, code_version(here, *factories)
+    )
+    arrays = stages.arrays(f'{plan.label}-labels', key, labelled)
     xy = np.column_stack([arrays['row_x'], arrays['row_y']])
     if not len(xy):
         return DetectionSet({}, Table())
-    version = data_version()
-    arrays |= cached_arrays(
-        path('inputs', preprocessing, version),
+    version = code_version(here, _module(get_preprocessing(preprocessing)))
+    arrays |= stages.arrays(
+        f'{plan.label}-inputs',
+        digest(key, preprocessing, version),
         lambda: opened()[0].inputs(xy, preprocessing),
     )
     if measure is not None:
-        version = _core_version(*_FINDING)
-        arrays |= cached_arrays(
-            path('columns', measure.__qualname__, version),
+        arrays |= stages.arrays(
+            f'{plan.label}-columns',
+            digest(key, measure.__qualname__, code_version(here, _module(measure))),
             lambda: opened()[0].measured(xy, measure),
         )
     return set_from_arrays(arrays)
+
+
+def _module(thing: Any) -> ModuleType:
+    """Return the module of a function, or of an object of a class."""
+    return sys.modules[thing.__module__]
 
 
 def simulated_exposures(
@@ -281,11 +293,13 @@ def simulated_exposures(
     truth : `~astrosieve_training.simulate.Truth`
     """
     for plan in exposures.plans():
-        yield plan, *load_exposure(plan, _exposure_folder(folder))
+        yield plan, *load_exposure(plan, _exposure_folder(plan, folder))
 
 
-def _exposure_folder(folder: Path) -> Path:
-    return folder / f'exposures-{simulator_version()}'
+def _exposure_folder(plan: ExposurePlan, folder: Path) -> Path:
+    """Return the folder of the exposures of one camera, and of one simulator."""
+    camera = plan.camera if plan.camera == 'random' else plan_camera(plan)
+    return folder / f'exposures-{digest(camera, code_version(plans))}'
 
 
 def simulated_set(
@@ -321,7 +335,7 @@ def simulated_set(
     """
     from tqdm import tqdm
 
-    folder.mkdir(parents=True, exist_ok=True)
+    stages = Stages(folder, tidy=False)
     bar = tqdm(
         exposures.plans(), desc=exposures.name, disable=None if progress else True
     )
@@ -334,33 +348,13 @@ def simulated_set(
                 use_dq=exposures.use_dq[i % len(exposures.use_dq)],
                 thin=exposures.thin,
                 measure=measure,
-                folder=folder,
+                stages=stages,
             )
             for i, plan in enumerate(bar)
         ]
     )
 
 
-@cache
-def _core_version(*names: str) -> str:
-    """Return a hash of modules of the core."""
-    core = Path(psf.__file__).parents[1]
-    return digest(*[(core / name).read_text(encoding='utf-8') for name in names])
-
-
 def data_version() -> str:
-    """Return a hash of the core's code that decides what networks see."""
-    return _core_version(*_FINDING, *_CUTTING)
-
-
-# Modules of the core that decide what is found, and what a network sees of it.
-_FINDING = (
-    'images/background.py', 'source/finders.py', 'images/pixels.py', 'images/psf.py',
-    'source/exposures.py',
-)  # fmt: skip
-
-
-_CUTTING = (
-    'images/cutouts.py', 'source/preprocessing/_base.py',
-    'source/preprocessing/local_noise.py', 'source/preprocessing/zscale_log.py',
-)  # fmt: skip
+    """Return a hash of the code that decides what networks see."""
+    return code_version(sys.modules[__name__])

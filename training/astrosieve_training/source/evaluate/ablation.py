@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -25,8 +26,11 @@ from astrosieve.models.calibration import softmax
 from astrosieve_training.judge.limits import cell, share
 from astrosieve_training.learn.loop import predict_logits, train_run
 from astrosieve_training.settings import ConfigError, build_dataclass, load_dataclass
-from astrosieve_training.simulate.files import simulator_version
-from astrosieve_training.simulate.plans import ExposurePlan, ExposureSet
+from astrosieve_training.simulate.plans import (
+    ExposurePlan,
+    ExposureSet,
+    exposure_key,
+)
 from astrosieve_training.source.config import (
     CalibrationConfig,
     FinderConfig,
@@ -34,12 +38,11 @@ from astrosieve_training.source.config import (
     SourceConfig,
     load_config,
 )
-from astrosieve_training.source.datasets import detections as datasets
 from astrosieve_training.source.datasets.detections import DetectionSet, simulated_set
 from astrosieve_training.source.datasets.examples import balance_examples, make_examples
 from astrosieve_training.source.evaluate.limits import faint_leak, leaks
-from astrosieve_training.source.networks import build_network
-from astrosieve_training.versions import digest
+from astrosieve_training.source.networks import build_network, network_module
+from astrosieve_training.versions import code_version, digest
 
 __all__ = [
     'Ablation',
@@ -135,13 +138,6 @@ class Row:
     def folder(self) -> str:
         """Name of its folder."""
         return re.sub(r'[^a-z0-9]+', '-', self.name.lower()).strip('-')
-
-
-def _code_version() -> str:
-    """Return a hash of the networks' code, and of that which measures leaks."""
-    here = Path(__file__).parent
-    paths = [here / 'limits.py', *sorted(here.parent.glob('networks/*.py'))]
-    return digest(*[path.read_text(encoding='utf-8') for path in paths])
 
 
 def _changed(section: Any, values: Mapping[str, Any], where: str) -> Any:
@@ -301,6 +297,8 @@ class Ablation:
     def key(self, row: Row) -> str:
         """Return a hash of all that decides the numbers of a row."""
         settings = self.settings(row)
+        sets = (settings.training, settings.validation, *settings.judge.sets)
+        network = network_module(settings.network.kind)
         return digest(
             settings.network,
             settings.train,
@@ -312,9 +310,8 @@ class Ablation:
             *self.groups,
             row.training,
             row.per_camera,
-            simulator_version(),
-            datasets.data_version(),
-            _code_version(),
+            [exposure_key(plan) for each in sets for plan in each.plans()],
+            code_version(sys.modules[__name__], network),
         )
 
 

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import difflib
-from functools import cache
+import pkgutil
 from importlib import import_module
-from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from astrosieve.exceptions import ModelError
 from astrosieve.source.preprocessing import get_preprocessing
-from astrosieve_training.versions import digest
 
 if TYPE_CHECKING:
     from torch import nn
 
     from astrosieve_training.source.config import NetworkConfig
 
-__all__ = ['build_network', 'network_version']
+__all__ = ['build_network', 'network_module']
 
-_MODULES = {'isr2024': 'isr2024', 'multiscale': 'multiscale'}
+
+def network_module(kind: str) -> ModuleType:
+    """
+    Return the module of an architecture.
+
+    Raises
+    ------
+    ModelError
+        If there is no such architecture.
+    """
+    known = [module.name for module in pkgutil.iter_modules(__path__)]
+    if kind not in known:
+        near = difflib.get_close_matches(kind, known, n=1, cutoff=0.4)
+        hint = f'; did you mean {near[0]!r}?' if near else ''
+        msg = f'no network {kind!r}{hint} Known: {", ".join(known)}'
+        raise ModelError(msg)
+    return import_module(f'{__name__}.{kind}')
 
 
 def build_network(config: NetworkConfig) -> nn.Module:
@@ -41,20 +56,7 @@ def build_network(config: NetworkConfig) -> nn.Module:
     ModelError
         If there is no such architecture.
     """
-    if config.kind not in _MODULES:
-        near = difflib.get_close_matches(config.kind, _MODULES, n=1, cutoff=0.4)
-        hint = f'; did you mean {near[0]!r}?' if near else ''
-        msg = f'no network {config.kind!r}{hint} Known: {", ".join(_MODULES)}'
-        raise ModelError(msg)
-    module = import_module(f'{__name__}.{_MODULES[config.kind]}')
-    network: nn.Module = module.build(
+    network: nn.Module = network_module(config.kind).build(
         config, shapes=get_preprocessing(config.preprocessing).shapes
     )
     return network
-
-
-@cache
-def network_version() -> str:
-    """Return a hash of the code of all architectures."""
-    paths = sorted(Path(__file__).parent.glob('*.py'))
-    return digest(*[path.read_text(encoding='utf-8') for path in paths])

@@ -10,6 +10,7 @@ that it has not seen by labels of their own. What is finished is not done again.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,25 +18,23 @@ from typing import Any
 
 from astrosieve.atomic import atomic_path
 from astrosieve_training.judge.figures import slug
-from astrosieve_training.simulate.files import simulator_version
+from astrosieve_training.simulate.plans import exposure_key
 from astrosieve_training.source.evaluate.labels.networks import (
     check_network,
     check_tuned,
 )
-from astrosieve_training.source.evaluate.labels.settings import LabelChecks
+from astrosieve_training.source.evaluate.labels.settings import Field, LabelChecks
 from astrosieve_training.source.evaluate.labels.tables import table_lines
 from astrosieve_training.source.evaluate.labels.truth import check_field, check_ngc1261
 from astrosieve_training.stages import Stages
-from astrosieve_training.versions import digest
+from astrosieve_training.versions import code_version, digest
 
 __all__ = ['check_labels']
 
 
-def _code_version() -> str:
-    here = Path(__file__).parent
-    files = sorted([*here.parents[1].glob('label/*.py'), *here.glob('*.py')])
-    texts = [path.read_text(encoding='utf-8') for path in files]
-    return digest(*texts, simulator_version())
+def _exposures(field: Field, *seeds: int) -> list[str]:
+    """Return what decides the exposures of a field."""
+    return [exposure_key(field.plan(seed)) for seed in seeds]
 
 
 def check_labels(
@@ -62,11 +61,11 @@ def check_labels(
     tell = say or (lambda text: None)
     folder.mkdir(parents=True, exist_ok=True)
     stages = Stages(folder / 'results', tell)
-    code = _code_version()
+    code = code_version(sys.modules[__name__])
     results: dict[str, Any] = {'fields': [], 'tuned': {}}
     for field in checks.fields:
         for seed in field.seeds:
-            key = digest(code, field, seed)
+            key = digest(code, field, _exposures(field, seed))
             results['fields'].append(
                 stages.record(
                     f'{slug(field.name)}-{seed}', key,
@@ -77,12 +76,19 @@ def check_labels(
     real = stages.record('ngc1261', key, lambda: {'found': check_ngc1261(folder, tell)})
     results['ngc1261'] = real['found']
     if checks.network is not None:
-        key = digest(code, checks.network, checks.fields[0], checks.seed)
+        first = checks.fields[0]
+        seeds = checks.network.training + checks.network.judged
+        key = digest(
+            code, checks.network, first, checks.seed, _exposures(first, *seeds)
+        )
         results['network'] = stages.record(
             'network', key, lambda: check_network(checks, folder, tell)
         )
     for tuned in checks.tuned:
-        key = digest(code, tuned, checks.seed)
+        seeds = tuned.seeds + tuned.judged
+        key = digest(
+            code, tuned, checks.seed, _exposures(tuned.field(tuned.seeds[0]), *seeds)
+        )
         results['tuned'][tuned.name] = stages.record(
             f'tuned-{slug(tuned.name)}', key,
             partial(check_tuned, tuned, checks, folder, tell),
