@@ -39,7 +39,6 @@ from astrosieve_training.learn.sampling import balance
 from astrosieve_training.source.datasets.chips import ChipImage
 from astrosieve_training.source.datasets.detections import (
     DetectionSet,
-    data_version,
     join,
     set_from_arrays,
 )
@@ -724,7 +723,7 @@ def write_dataset(
         ``missing`` (classes of `~astrosieve.source.classes.CLASSES` without members in
         the training half), ``counts`` (by split and class), ``settings``, ``exposures``
         (name, bytes, sha256, instrument, detector, filter, exptime), ``cameras``,
-        ``preprocessings`` (file, sha256, rows, version, gap).
+        ``preprocessings`` (by their versioned names: file, sha256, rows), ``gap``.
 
     Raises
     ------
@@ -792,7 +791,6 @@ def write_dataset(
             'file': f'{name}.npz',
             'sha256': sha256_of(buffer.getvalue()),
             'rows': len(each),
-            'code': data_version(),
         }
     with atomic_path(folder / _CARD, overwrite=True) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
@@ -862,8 +860,7 @@ def read_dataset(folder: str | Path, preprocessing: str) -> Dataset:
     Raises
     ------
     DatasetError
-        If it is not there or damaged, was not made for the preprocessing, or by
-        another version of the code that makes it.
+        If it is not there or damaged, or was not made for the preprocessing.
     """
     folder = Path(folder)
     card = read_card(folder)
@@ -871,18 +868,13 @@ def read_dataset(folder: str | Path, preprocessing: str) -> Dataset:
     if preprocessing not in there:
         msg = (
             f'{folder}: made for {", ".join(there)}, not for the preprocessing '
-            f'{preprocessing!r} that the network needs; label again with it'
+            f'{preprocessing!r} that the network needs; make it again: '
+            'astrosieve-train source label EXPOSURES --labels '
+            f'{folder / "labels.ecsv"} --preprocessing {preprocessing} -o DATASET'
         )
         raise DatasetError(msg)
     entry = there[preprocessing]
     path = folder / entry['file']
-    if entry['code'] != data_version():
-        msg = (
-            f'{path}: made by another version of {preprocessing} (astrosieve '
-            f'{card.get("version")}); make it again: astrosieve-train source label '
-            f'EXPOSURES --labels {folder / "labels.ecsv"} -o DATASET'
-        )
-        raise DatasetError(msg)
     try:
         content = path.read_bytes()
     except OSError as error:
