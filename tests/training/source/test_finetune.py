@@ -32,8 +32,7 @@ from astrosieve.source.labels import make_labels
 from astrosieve.source.preprocessing import get_preprocessing
 from astrosieve_training import configs
 from astrosieve_training.cli import main
-from astrosieve_training.learn.calibrate import fit_scaling
-from astrosieve_training.learn.loop import predict_logits, train_run
+from astrosieve_training.learn.loop import predict_logits
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.simulate import (
     label_positions,
@@ -59,7 +58,7 @@ from astrosieve_training.source.label.dataset import (
 from astrosieve_training.source.networks import build_network
 from astrosieve_training.source.train.augment import _one_hypothesis
 from astrosieve_training.source.train.labelled import prepare_labels
-from astrosieve_training.source.train.runs import load_run
+from astrosieve_training.source.train.runs import load_run, train_network
 from astrosieve_training.source.train.warm_start import Start, load_start, network_of
 
 DATA = Path(__file__).parents[2] / 'data'
@@ -468,13 +467,13 @@ def test_absent_classes_keep_their_probabilities(start: Start, tmp_path: Path) -
     )
 
     def moved(rehearsed: Examples | None, path: str) -> float:
-        state = train_run(
+        state = train_network(
             training, training, config, 0, tmp_path / path, start=start,
             rehearsal=rehearsed,
         )  # fmt: skip
-        assert state['best_epoch'] > 0
+        assert state.best_epoch > 0
         network = build_network(start.network)
-        network.load_state_dict(state['best'])
+        network.load_state_dict(state.best)
         old = build_network(start.network)
         old.load_state_dict(start.state)
         before, after = (
@@ -503,12 +502,12 @@ def test_staying_near_the_start(start: Start, dataset: Path, tmp_path: Path) -> 
             train=replace(config.train, epochs=1),
             tune=replace(config.tune, stay=stay),
         )
-        state = train_run(
+        state = train_network(
             data.training, data.validation, changed, 0, tmp_path / f'{stay}.pt',
             start=start,
         )  # fmt: skip
         moved = [
-            float(((state['network'][key] - value) ** 2).sum())
+            float(((state.network[key] - value) ** 2).sum())
             for key, value in start.state.items()
             if value.is_floating_point()
         ]
@@ -517,7 +516,7 @@ def test_staying_near_the_start(start: Start, dataset: Path, tmp_path: Path) -> 
     # The statistics of the batch normalisation are those of the start.
     for key, value in start.state.items():
         if 'running' in key:
-            assert bool((state['network'][key] == value).all())
+            assert bool((state.network[key] == value).all())
 
 
 def test_start_stays_where_nothing_is_better(start: Start, tmp_path: Path) -> None:
@@ -534,9 +533,9 @@ def test_start_stays_where_nothing_is_better(start: Start, tmp_path: Path) -> No
     wrong = Examples(inputs, np.arange(64) % 2, nothing, two)
     config = load_config('source-finetuned')
     config = replace(config, train=replace(config.train, epochs=1))
-    state = train_run(wrong, right, config, 0, tmp_path / 'a.pt', start=start)
-    assert state['best_epoch'] == 0
-    assert all(bool((state['best'][k] == v).all()) for k, v in start.state.items())
+    state = train_network(wrong, right, config, 0, tmp_path / 'a.pt', start=start)
+    assert state.best_epoch == 0
+    assert all(bool((state.best[k] == v).all()) for k, v in start.state.items())
 
 
 def test_unknown_width_is_assumed() -> None:
@@ -550,34 +549,6 @@ def test_unknown_width_is_assumed() -> None:
     assert np.array_equal(
         _one_hypothesis({'fwhm': known}, np.random.default_rng(0)), known
     )
-
-
-def test_scaling_leaves_absent_classes_alone() -> None:
-    """Their offset is 0, the others are what they are without them."""
-    rng = np.random.default_rng(2)
-    labels = rng.integers(2, size=400)
-    logits = rng.normal(0, 1, (400, 3))
-    logits[np.arange(400), labels] += 1.0
-    logits[:, 0] += 0.7
-    shares = np.ones(3) / 3
-    temperature, offsets = fit_scaling(logits, labels, shares)
-    assert offsets[2] == 0
-    assert offsets[:2].sum() == pytest.approx(0, abs=1e-9)
-    assert offsets[0] < -0.1
-    alone, same = fit_scaling(logits[:, :2], labels, shares[:2])
-    assert temperature == pytest.approx(alone)
-    assert np.allclose(offsets[:2], same)
-
-
-def test_scaling_of_few_that_are_told_apart_is_finite() -> None:
-    """Without an expectation the temperature would go to nothing."""
-    labels = np.arange(40) % 2
-    logits = np.where(np.arange(2) == labels[:, None], 3.0, -3.0)
-    free, _ = fit_scaling(logits, labels, np.ones(2) / 2)
-    held, offsets = fit_scaling(logits, labels, np.ones(2) / 2, spread=1.0)
-    assert free < 0.5 * held
-    assert 0.5 < held < 1.0
-    assert np.allclose(offsets, 0, atol=1e-4)
 
 
 def test_demo_is_judged_as_before(tuned: tuple[Path, str], start: Start) -> None:

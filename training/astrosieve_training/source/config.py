@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from astrosieve.source.classes import CLASSES
+from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.settings import (
     ConfigError,
     build_dataclass,
@@ -132,20 +133,14 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(LoopSettings):
     """
-    The training.
+    The training: the loop, and what is particular to detections.
 
     Parameters
     ----------
-    epochs, batch_size : int
-        Passes through the training set, and cutouts per step.
-    learning_rate : float
-        Of AdamW; the highest, where there is a schedule.
-    weight_decay : float
-        Of AdamW; with 0 it is Adam.
-    schedule : {'constant', 'one-cycle'}
-        Of the learning rate (Smith & Topin 2019, SPIE 11006, 1100612).
+    epochs, batch_size, learning_rate, weight_decay, schedule, runs, threads, device
+        See `~astrosieve_training.learn.settings.LoopSettings`.
     class_weight : float
         A class counts in the loss as the most frequent over it, to this power.
     focal : float
@@ -154,8 +149,6 @@ class TrainConfig:
     fwhm_jitter : float
         Half of the cutouts are told, in place of the measured width of the PSF, the
         true one times a log-normal factor of this width. For networks that are told.
-    runs : int
-        Independent runs; the one of lowest validation loss is taken.
     balance : float
         Classes are cut to this many times the smallest; 0 leaves them.
     max_per_class : int
@@ -173,19 +166,11 @@ class TrainConfig:
         to either side, as published (80/20).
     validation_share : float
         Share of the cutouts for validation where the split is by cutout.
-    threads : int
-        Threads of torch; two wait for each other where the cores are shared.
     """
 
-    epochs: int = 10
-    batch_size: int = 128
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    schedule: str = 'constant'
     class_weight: float = 0.0
     focal: float = 0.0
     fwhm_jitter: float = 0.08
-    runs: int = 3
     balance: float = 1.5
     max_per_class: int = 40_000
     augment: bool = True
@@ -193,26 +178,19 @@ class TrainConfig:
     min_share: float = 0.6
     split: str = 'exposure'
     validation_share: float = 0.2
-    threads: int = 1
 
     def __post_init__(self) -> None:
-        for key in ('epochs', 'batch_size', 'runs', 'max_per_class', 'threads'):
-            value = getattr(self, key)
-            require(value >= 1, f'train.{key}', value, '1 or more')
+        super().__post_init__()
+        good = self.max_per_class >= 1
+        require(good, 'train.max_per_class', self.max_per_class, '1 or more')
         for key in ('spoil', 'min_share', 'validation_share'):
             value = getattr(self, key)
             require(0 <= value < 1, f'train.{key}', value, 'a share, 0 or more')
-        require(
-            self.learning_rate > 0, 'train.learning_rate', self.learning_rate,
-            'positive',
-        )  # fmt: skip
-        for key in ('weight_decay', 'class_weight', 'focal', 'fwhm_jitter'):
+        for key in ('class_weight', 'focal', 'fwhm_jitter'):
             value = getattr(self, key)
             require(value >= 0, f'train.{key}', value, '0 or more')
         good = self.focal == 0 or self.focal >= 1
         require(good, 'train.focal', self.focal, '0, or 1 or more')
-        good = self.schedule in ('constant', 'one-cycle')
-        require(good, 'train.schedule', self.schedule, "'constant' or 'one-cycle'")
         good = self.balance == 0 or self.balance >= 1
         require(good, 'train.balance', self.balance, '0, or 1 or more')
         good = self.split in ('exposure', 'cutout')

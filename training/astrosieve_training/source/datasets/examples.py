@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from astrosieve.exceptions import OutputError
 from astrosieve_training.data_folder import data_folder
+from astrosieve_training.learn.examples import arrays_key
 from astrosieve_training.learn.sampling import balance, label_numbers
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.source.config import SourceConfig
@@ -65,6 +67,12 @@ class Examples:
     fill: np.ndarray
     fwhm: np.ndarray
 
+    @cached_property
+    def key(self) -> str:
+        """Hash of all arrays."""
+        own = {'labels': self.labels, 'fill': self.fill, 'fwhm': self.fwhm}
+        return arrays_key({**self.inputs, **own})
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -90,8 +98,6 @@ class Origin:
         What the operating points are measured on.
     limits : tuple of str
         For the card.
-    key : str
-        Hash of the data, by which an interrupted run knows its own.
     start : dict of str to str
         Name, version and SHA-256 of the model that was trained on; empty for none.
     """
@@ -101,7 +107,6 @@ class Origin:
     split: str
     sample: str
     limits: tuple[str, ...] = ()
-    key: str = ''
     start: dict[str, str] = field(default_factory=dict)
 
 

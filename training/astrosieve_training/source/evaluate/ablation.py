@@ -24,7 +24,7 @@ from astropy.table import Table
 from astrosieve.atomic import atomic_path
 from astrosieve.models.calibration import softmax
 from astrosieve_training.judge.limits import cell, share
-from astrosieve_training.learn.loop import predict_logits, train_run
+from astrosieve_training.learn.loop import RunState
 from astrosieve_training.settings import ConfigError, build_dataclass, load_dataclass
 from astrosieve_training.simulate.plans import (
     ExposurePlan,
@@ -42,6 +42,8 @@ from astrosieve_training.source.datasets.detections import DetectionSet, simulat
 from astrosieve_training.source.datasets.examples import balance_examples, make_examples
 from astrosieve_training.source.evaluate.limits import faint_leak, leaks
 from astrosieve_training.source.networks import build_network, network_module
+from astrosieve_training.source.train.predict import averaged_logits
+from astrosieve_training.source.train.runs import train_network
 from astrosieve_training.versions import code_version, digest
 
 __all__ = [
@@ -386,7 +388,7 @@ class _Network:
     module: Any
     star: int
     n_examples: int
-    state: dict[str, Any]
+    state: RunState
 
     @property
     def n_parameters(self) -> int:
@@ -394,7 +396,7 @@ class _Network:
 
     def scores(self, detections: DetectionSet) -> np.ndarray:
         """Return the probability of a star, as if classes were equally frequent."""
-        logits = predict_logits(self.module, detections.inputs)
+        logits = averaged_logits(self.module, detections.inputs)
         return softmax(logits)[:, self.star]
 
 
@@ -418,9 +420,9 @@ def _train(
         make_examples(sky, config), make_examples(holdout, config), config, rng
     )
     path = folder / f'run-{number:02d}.pt'
-    state = train_run(training, validation, config, number, path)
+    state = train_network(training, validation, config, number, path)
     module = build_network(config.network)
-    module.load_state_dict(state['best'])
+    module.load_state_dict(state.best)
     star = config.network.classes.index('star')
     return _Network(module, star, len(training), state)
 
@@ -488,8 +490,8 @@ def _do(ablation: Ablation, row: Row, data: _Data, folder: Path) -> dict[str, An
         'cutouts': sum(network.n_examples for network in networks),
         'parameters': n_parameters,
         'bytes': _BYTES_PER_PARAMETER * n_parameters,
-        'seconds': sum(network.state['seconds'] for network in networks),
-        'best_epochs': [network.state['best_epoch'] for network in networks],
+        'seconds': sum(network.state.seconds for network in networks),
+        'best_epochs': [network.state.best_epoch for network in networks],
         'samples': _judged(ablation, row, networks, data),
     }
 

@@ -202,13 +202,13 @@ def _note(exposures: ExposureSet) -> str:
 
 def _train_rival(config: SourceConfig, folder: Path) -> Rival:
     """Train another network, on exposures from the same cache."""
-    from astrosieve_training.learn.loop import predict_logits
+    from astrosieve_training.source.train.predict import averaged_logits
     from astrosieve_training.source.train.runs import train
 
     run = train(config, folder / 'rival', cache=folder / 'cache', progress=False)
 
     def predict(inputs: dict[str, np.ndarray]) -> np.ndarray:
-        logits = predict_logits(run.network, inputs) + run.calibration.offsets
+        logits = averaged_logits(run.network, inputs) + run.calibration.offsets
         return softmax(logits.astype(np.float32), run.calibration.temperature)
 
     network = config.network

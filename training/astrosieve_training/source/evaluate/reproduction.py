@@ -35,7 +35,7 @@ from astrosieve.models.metrics import confusion_matrix, wilson_interval
 from astrosieve.models.registry import load_model
 from astrosieve_training.data_folder import data_folder
 from astrosieve_training.judge.figures import save_figure
-from astrosieve_training.learn.loop import predict_logits, train_run
+from astrosieve_training.learn.loop import RunState
 from astrosieve_training.learn.sampling import label_numbers
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.source.config import SourceConfig, load_config
@@ -49,6 +49,8 @@ from astrosieve_training.source.datasets.real.frames import hrc_47tuc, ngc1261
 from astrosieve_training.source.evaluate.checks import scan
 from astrosieve_training.source.evaluate.figures import draw_scan
 from astrosieve_training.source.networks import build_network
+from astrosieve_training.source.train.predict import averaged_logits
+from astrosieve_training.source.train.runs import train_network
 
 if TYPE_CHECKING:
     from astrosieve_training.simulate import SimulatedExposure
@@ -85,12 +87,12 @@ class _Setting:
         labels = label_numbers(both.rows, self.config.network.classes)
         return both[both.usable & (labels >= 0)]
 
-    def trained(self, data: TrainingData, number: int = 0) -> tuple[Any, dict]:
+    def trained(self, data: TrainingData, number: int = 0) -> tuple[Any, RunState]:
         """Return a network trained as published, and its history."""
         path = self.cache / f'published-{number:02d}.pt'
-        state = train_run(data.training, data.validation, self.config, number, path)
+        state = train_network(data.training, data.validation, self.config, number, path)
         network = build_network(self.config.network)
-        network.load_state_dict(state['best'])
+        network.load_state_dict(state.best)
         return network, state
 
 
@@ -104,19 +106,19 @@ def _curves(setting: _Setting, path: Path) -> None:
     """Figure 4: loss and accuracy by epoch, and the time of the training."""
     data = setting.data()
     _, state = setting.trained(data)
-    epochs = [each['epoch'] for each in state['history']]
+    epochs = [each['epoch'] for each in state.history]
     with save_figure(path, columns=2, size=(4.4, 3.4)) as (figure, axes):
         for axis, key in zip(axes[0], ('loss', 'accuracy'), strict=True):
             for prefix, style in (('', 'o-'), ('validation_', 's--')):
-                values = [each[f'{prefix}{key}'] for each in state['history']]
+                values = [each[f'{prefix}{key}'] for each in state.history]
                 label = 'validation' if prefix else 'training'
                 axis.plot(epochs, values, style, color=_INK, ms=4, label=label)
-            axis.axvline(state['best_epoch'], color='#9aa0a6', lw=1)
+            axis.axvline(state.best_epoch, color='#9aa0a6', lw=1)
             axis.set(xlabel='epoch', ylabel=key)
             axis.grid(alpha=0.3)
         axes[0, 0].legend()
         figure.suptitle(
-            f'{len(data.training)} cutouts, {state["seconds"]:.0f} s, threads: '
+            f'{len(data.training)} cutouts, {state.seconds:.0f} s, threads: '
             f'{setting.config.train.threads}',
             fontsize=10,
         )
@@ -125,9 +127,9 @@ def _curves(setting: _Setting, path: Path) -> None:
         'isr2024-curves',
         {
             'counts': data.counts,
-            'history': state['history'],
-            'seconds': state['seconds'],
-            'best_epoch': state['best_epoch'],
+            'history': state.history,
+            'seconds': state.seconds,
+            'best_epoch': state.best_epoch,
         },
     )
 
@@ -142,12 +144,12 @@ def _confusion(setting: _Setting, path: Path) -> None:
     matrices = {
         'split by cutout, as published': confusion_matrix(
             data.validation.labels,
-            predict_logits(network, data.validation.inputs).argmax(axis=1),
+            averaged_logits(network, data.validation.inputs).argmax(axis=1),
             len(classes),
         ),
         'unseen exposures': confusion_matrix(
             labels,
-            predict_logits(network, unseen.inputs).argmax(axis=1),
+            averaged_logits(network, unseen.inputs).argmax(axis=1),
             len(classes),
         ),
     }
@@ -228,10 +230,10 @@ def _pooling(setting: _Setting, path: Path) -> None:
         shares = []
         for number in range(setting.runs):
             record = setting.cache / f'pooling-{int(pooling)}-{number:02d}.pt'
-            state = train_run(data.training, validation, config, number, record)
+            state = train_network(data.training, validation, config, number, record)
             network = build_network(config.network)
-            network.load_state_dict(state['best'])
-            logits = predict_logits(network, unseen.inputs)
+            network.load_state_dict(state.best)
+            logits = averaged_logits(network, unseen.inputs)
             right = logits.argmax(axis=1) == labels
             by_class = [right[labels == i].mean() for i in range(len(classes))]
             shares.append([right.mean(), *by_class])

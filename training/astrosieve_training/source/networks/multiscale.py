@@ -118,10 +118,10 @@ class MultiScale(nn.Module):
         """Return what a star of the PSF's width leaves, in units of its amplitude."""
         light = centre.clamp(min=0) + 1e-6
         total = light.sum((2, 3))
-        steps = torch.arange(-1.0, 2.0)
+        steps = torch.arange(-1.0, 2.0, device=light.device)
         x = (light.sum(2) * steps).sum(2) / total
         y = (light.sum(3) * steps).sum(2) / total
-        grid = torch.arange(-5.0, 6.0)
+        grid = torch.arange(-5.0, 6.0, device=light.device)
         rate = _RATE / (fwhm * fwhm)
         across = torch.exp(-rate * (grid - x) ** 2)
         along = torch.exp(-rate * (grid - y) ** 2)

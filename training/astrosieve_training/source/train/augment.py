@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from astrosieve.source.preprocessing import width_hypotheses
 from astrosieve_training.learn.augment import turned
-from astrosieve_training.source.config import TrainConfig
-from astrosieve_training.source.datasets.examples import Examples
+
+if TYPE_CHECKING:
+    from astrosieve_training.source.config import TrainConfig
+    from astrosieve_training.source.datasets.examples import Examples
+
+__all__ = ['Augmented', 'augmented']
 
 
 def _spoil(examples: Examples, share: float, rng: np.random.Generator) -> np.ndarray:
@@ -65,3 +72,37 @@ def augmented(
         inputs['fwhm'] = _told_widths(examples, settings.fwhm_jitter, rng)
         inputs['fwhm'] = _one_hypothesis(inputs, rng)
     return turned(inputs, rng) if settings.augment else inputs
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """
+    Examples as `~astrosieve_training.learn.loop.train_run` asks for them.
+
+    Parameters
+    ----------
+    examples : `~astrosieve_training.source.datasets.examples.Examples`
+        Cutouts and labels.
+    settings : `~astrosieve_training.source.config.TrainConfig`
+        What an epoch changes in them.
+    """
+
+    examples: Examples
+    settings: TrainConfig
+
+    @property
+    def key(self) -> str:
+        """Hash of all arrays."""
+        return self.examples.key
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def batch(
+        self, rows: np.ndarray, rng: np.random.Generator | None
+    ) -> tuple[dict[str, np.ndarray], np.ndarray, None]:
+        """Return inputs and labels; without a generator as they are."""
+        part = self.examples[rows]
+        if rng is None:
+            return part.inputs, part.labels, None
+        return augmented(part, self.settings, rng), part.labels, None

@@ -33,7 +33,6 @@ from astrosieve_training.source.label.dataset import (
     near_rows,
     read_dataset,
 )
-from astrosieve_training.versions import digest
 
 if TYPE_CHECKING:
     from astrosieve_training.source.train.warm_start import Start
@@ -188,7 +187,6 @@ def _origin(
         ),
         sample=f'labels of {seen}, region held back',
         limits=tuple(limits),
-        key=digest([each.sha256 for each in datasets], config.network.classes),
         start=began,
     )
 

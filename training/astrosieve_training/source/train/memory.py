@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from astrosieve_training.learn.loop import tensors
-from astrosieve_training.source.config import SourceConfig
-from astrosieve_training.source.datasets.examples import Examples
 from astrosieve_training.source.networks import build_network
 from astrosieve_training.source.train.augment import augmented
 
 if TYPE_CHECKING:
+    from astrosieve_training.source.config import SourceConfig
+    from astrosieve_training.source.datasets.examples import Examples
     from astrosieve_training.source.train.warm_start import Start
 
 
@@ -42,21 +42,23 @@ class Memory:
         if rehearsal is not None:
             labels = rehearsal.labels
             self.members = [np.flatnonzero(labels == n) for n in np.unique(labels)]
-        self.start = start.state
+        device = self.train.device
+        self.start = {key: value.to(device) for key, value in start.state.items()}
         self.teacher = build_network(start.network)
         self.teacher.load_state_dict(start.state)
-        self.teacher.eval()
+        self.teacher.to(device).eval()
 
     def __call__(self, network: nn.Module, rng: np.random.Generator) -> torch.Tensor:
         """Return what is to be added to the loss of labelled detections."""
         settings = self.settings
-        loss = torch.zeros(())
+        device = self.train.device
+        loss = torch.zeros((), device=device)
         if self.rehearsal is not None:
             # Each class as often as the others.
             number = rng.integers(len(self.members), size=settings.rehearsal_batch)
             rows = [rng.choice(self.members[each]) for each in number]
             part = self.rehearsal[np.array(rows)]
-            inputs = tensors(augmented(part, self.train, rng))
+            inputs = tensors(augmented(part, self.train, rng), device)
             with torch.no_grad():
                 known = torch.softmax(self.teacher(*inputs), 1)
             forgotten = nn.functional.cross_entropy(network(*inputs), known)

@@ -1,16 +1,11 @@
-"""
-Training of a network: several runs, each resumable after each epoch.
-
-A run depends on the configuration, its seed and its number alone. After each
-epoch its state is written; an interrupted run goes on from there and gives the
-same parameters as one that was never interrupted (same torch, same threads).
-"""
+"""Training of a network for sources: several runs, the best of them calibrated."""
 
 from __future__ import annotations
 
 import json
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,18 +16,27 @@ from torch import nn
 from astrosieve.atomic import atomic_path
 from astrosieve.exceptions import OutputError
 from astrosieve.source.preprocessing import width_hypotheses
-from astrosieve_training.learn.loop import predict_logits, save_state, train_run
+from astrosieve_training.learn import loop
+from astrosieve_training.learn.losses import ClassLoss
 from astrosieve_training.source.config import SourceConfig
-from astrosieve_training.source.datasets.examples import TrainingData, prepare
-from astrosieve_training.source.networks import build_network
+from astrosieve_training.source.datasets.examples import (
+    Examples,
+    TrainingData,
+    prepare,
+)
+from astrosieve_training.source.networks import build_network, network_module
+from astrosieve_training.source.train import augment, memory
 from astrosieve_training.source.train.operating_points import Calibration, calibrate
+from astrosieve_training.source.train.predict import averaged_logits
+from astrosieve_training.versions import code_version, digest
 
 if TYPE_CHECKING:
     from astrosieve_training.source.train.warm_start import Start
 
-__all__ = ['Run', 'load_run', 'train']
+__all__ = ['Run', 'load_run', 'train', 'train_network']
 
 
+_TOLD = ('best_loss', 'best_epoch', 'seconds', 'history')  # of each run
 _SPREAD = 1.0  # of the calibration on few labels, see `fit_scaling`
 
 
@@ -57,6 +61,62 @@ class Run:
     network: nn.Module
     calibration: Calibration
     summary: dict[str, Any]
+
+
+def train_network(
+    training: Examples,
+    validation: Examples,
+    config: SourceConfig,
+    number: int,
+    path: Path,
+    *,
+    start: Start | None = None,
+    rehearsal: Examples | None = None,
+) -> loop.RunState:
+    """
+    Train a configuration's network once.
+
+    Parameters
+    ----------
+    training, validation : `~astrosieve_training.source.datasets.examples.Examples`
+        To learn from, and to choose the best parameters by.
+    config : `~astrosieve_training.source.config.SourceConfig`
+        Network, training, seed.
+    number : int
+        Of the run.
+    path : `~pathlib.Path`
+        File of its state.
+    start : `~astrosieve_training.source.train.warm_start.Start`, optional
+        To go on from, in place of fresh parameters.
+    rehearsal : `~astrosieve_training.source.datasets.examples.Examples`, optional
+        What else a network that goes on is shown, see
+        `~astrosieve_training.source.config.TuneConfig`.
+
+    Returns
+    -------
+    state : `~astrosieve_training.learn.loop.RunState`
+    """
+    settings = config.train
+    code = code_version(network_module(config.network.kind), loop, augment, memory)
+    key = [config.network, settings, code]
+    if start is not None:
+        key += [start.network, config.tune, rehearsal.key if rehearsal else '']
+    counts = np.bincount(training.labels, minlength=len(config.network.classes))
+    weights = (counts.max() / np.maximum(counts, 1)) ** settings.class_weight
+    return loop.train_run(
+        partial(build_network, config.network),
+        augment.Augmented(training, settings),
+        augment.Augmented(validation, settings),
+        ClassLoss(torch.tensor(weights, dtype=torch.float32), settings.focal),
+        settings,
+        seed=config.seed,
+        number=number,
+        path=path,
+        key=digest(*key),
+        start=start.state if start else None,
+        extra_loss=memory.Memory(start, rehearsal, config) if start else None,
+        predict=averaged_logits,
+    )
 
 
 def train(
@@ -105,22 +165,21 @@ def train(
     origin = data.origin
     prepared = time.perf_counter() - started
     states = [
-        train_run(
+        train_network(
             data.training, data.validation, config, number,
             folder / f'run-{number:02d}.pt', start=start, rehearsal=data.rehearsal,
-            data_key=origin.key if origin else '',
         )
         for number in trange(
             config.train.runs, desc='runs', disable=None if progress else True
         )
     ]  # fmt: skip
-    best = min(range(len(states)), key=lambda i: states[i]['best_loss'])
+    best = min(range(len(states)), key=lambda i: states[i].best_loss)
     network = build_network(config.network)
-    network.load_state_dict(states[best]['best'])
+    network.load_state_dict(states[best].best)
     calibration = calibrate(
-        predict_logits(network, data.calibrating.inputs),
+        averaged_logits(network, data.calibrating.inputs),
         data.calibrating,
-        predict_logits(network, data.holdout.inputs),
+        averaged_logits(network, data.holdout.inputs),
         data.holdout,
         classes=config.network.classes,
         settings=config.calibration,
@@ -134,14 +193,17 @@ def train(
         'best_run': best,
         'seconds_prepare': prepared,
         'runs': [
-            {k: s[k] for k in ('best_loss', 'best_epoch', 'seconds', 'history')}
+            {
+                k: getattr(s, k)
+                for k in ('best_loss', 'best_epoch', 'seconds', 'history')
+            }
             for s in states
         ],
         'calibration': asdict(calibration),
     }
     if origin is not None:
         summary['origin'] = asdict(origin)
-    save_state({'network': network.state_dict()}, folder / 'best.pt')
+    loop.save_state({'network': network.state_dict()}, folder / 'best.pt')
     rows = np.random.default_rng([config.seed, 3]).permutation(len(data.holdout))[:2048]
     with (
         atomic_path(folder / 'examples.npz', overwrite=True) as temporary,
