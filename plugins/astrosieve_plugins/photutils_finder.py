@@ -391,7 +391,7 @@ class ClassifiedStarFinder(StarFinderBase):
             msg = f'finder must be a photutils finder or a callable; got {finder!r}'
             raise TypeError(msg)
         self.finder = finder
-        self.model = model if isinstance(model, Model) else load_model(model)
+        self.model = load_model(model, task='source')
         self.keep = _checked_keep(keep, self.model)
         self._takes_mask = _takes_mask(finder)
         self._options: dict[str, Any] = {

@@ -15,6 +15,14 @@ from astropy.table import Table
 
 from astrosieve.atomic import atomic_path, check_output
 from astrosieve.commands.batch import report_warnings
+from astrosieve.commands.options import (
+    fwhm_option,
+    keep_option,
+    model_option,
+    nsigma_option,
+    output_folder_option,
+    overwrite_option,
+)
 from astrosieve.exceptions import AstrosieveError
 from astrosieve.images.exposures import read_chips, root_name
 from astrosieve.source.finders import list_finders
@@ -90,13 +98,7 @@ def _known_parameters() -> set[str]:
 
 @click.command()
 @click.argument('exposures', nargs=-1, required=True, metavar='EXPOSURE...')
-@click.option(
-    '-o',
-    '--output',
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(),
-    help='Folder for the table and the pictures; else the current one.',
-)
+@output_folder_option('the table and the pictures')
 @click.option('--refcat', type=click.Path(path_type=Path), help='Catalogue of the sky.')
 @click.option('--gaia', is_flag=True, help='Fetch Gaia DR3 as the reference catalogue.')
 @click.option('--update', is_flag=True, help='Change headers; keep the original ones.')
@@ -105,14 +107,10 @@ def _known_parameters() -> set[str]:
     help="Source finder; 'tweakreg' is TweakReg's own. Default: dao, or tweakreg where "
     'its own options are given.',
 )
-@click.option('--fwhm', type=float, help='FWHM of the PSF, pixels; else estimated.')
-@click.option('--nsigma', type=float, default=5.0, show_default=True)
-@click.option(
-    '--model', default='source', show_default=True, help='Model, by name or path.'
-)
-@click.option(
-    '--keep', multiple=True, metavar='CLASS', help='Class to keep; else star.'
-)
+@fwhm_option
+@nsigma_option
+@model_option('source')
+@keep_option('star')
 @click.option(
     '--operating-point', default='pure', show_default=True, metavar='NAME',
     help="Threshold on p_star of the model's card; 'none' for the likeliest class.",
@@ -151,7 +149,7 @@ def _known_parameters() -> set[str]:
     help='Any other parameter of TweakReg, for instance nclip=5.',
 )  # fmt: skip
 @click.option('--log', type=click.Path(path_type=Path), help='Keep what TweakReg says.')
-@click.option('--overwrite', is_flag=True, help='Replace existing files.')
+@overwrite_option
 def tweakreg(exposures: tuple[str, ...], **given: Any) -> None:
     """
     Align exposures with TweakReg on their stars.

@@ -185,7 +185,7 @@ def make_selection(
     ValueError
         If ``min_stars`` is negative or ``keep`` names nothing.
     """
-    loaded = model if isinstance(model, Model) else load_model(model)
+    loaded = load_model(model, task='source')
     names = (keep,) if isinstance(keep, str) else tuple(keep)
     unknown = [name for name in names if name not in loaded.card.classes]
     if unknown or not names:

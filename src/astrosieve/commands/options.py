@@ -1,13 +1,50 @@
-"""Options that several commands share."""
+"""Arguments and options that commands share, each said once."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import click
 
+from astrosieve.classes import UNSCORED
+from astrosieve.exceptions import AstrosieveError, ModelIntegrityError
 from astrosieve.images.units import parse_unit
+from astrosieve.models.calibration import complete_prior
+from astrosieve.models.registry import Model, load_model
+
+__all__ = [
+    'chosen_model',
+    'columns_option',
+    'exptime_option',
+    'ext_option',
+    'format_option',
+    'fwhm_option',
+    'gain_option',
+    'images_argument',
+    'keep_option',
+    'model_option',
+    'nsigma_option',
+    'origin_option',
+    'output_folder_option',
+    'output_option',
+    'overwrite_option',
+    'prior_option',
+    'unit_option',
+]
 
 
-def parse_prior(
+def _positive(
+    ctx: click.Context, param: click.Parameter, value: float | None
+) -> float | None:
+    if value is not None and not 0 < value < float('inf'):
+        msg = f'{param.opts[0]} must be positive; got {value}'
+        raise click.UsageError(msg)
+    return value
+
+
+def _prior(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, float]:
     prior = {}
@@ -18,12 +55,12 @@ def parse_prior(
         except ValueError:
             equals = ''
         if not equals:
-            msg = f'{value!r} must be CLASS=SHARE, for instance cosmic_ray=0.8'
+            msg = f'{value!r} must be CLASS=SHARE, a class of the model and a number'
             raise click.BadParameter(msg)
     return prior
 
 
-def parse_columns(
+def _columns(
     ctx: click.Context, param: click.Parameter, value: str | None
 ) -> tuple[str, str] | None:
     if value is None:
@@ -35,11 +72,162 @@ def parse_columns(
     return names[0], names[1]
 
 
-def parse_unit_option(
-    ctx: click.Context, param: click.Parameter, value: str | None
-) -> str | None:
+def _unit(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     try:
         parse_unit(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
     return value
+
+
+images_argument = click.argument(
+    'images',
+    nargs=-1,
+    required=True,
+    metavar='IMAGE...',
+    type=click.Path(path_type=Path),
+)
+ext_option = click.option(
+    '--ext', metavar='SCI,1', help='Extension; else every SCI extension.'
+)
+fwhm_option = click.option(
+    '--fwhm',
+    type=float,
+    callback=_positive,
+    help='FWHM of the PSF, pixels; else estimated.',
+)
+nsigma_option = click.option(
+    '--nsigma',
+    type=float,
+    default=5.0,
+    show_default=True,
+    callback=_positive,
+    help='Detection threshold over the noise of the sky.',
+)
+unit_option = click.option(
+    '--unit',
+    callback=_unit,
+    help='Unit of the pixels: electron, electron/s, DN, DN/s.',
+)
+gain_option = click.option(
+    '--gain', type=float, metavar='E_PER_DN', help='Gain, electrons per DN.'
+)
+exptime_option = click.option(
+    '--exptime', type=float, metavar='S', help='Exposure time, seconds.'
+)
+prior_option = click.option(
+    '--prior',
+    multiple=True,
+    metavar='CLASS=SHARE',
+    callback=_prior,
+    help='Expected share of a class among the detections.',
+)
+origin_option = click.option(
+    '--origin',
+    type=click.Choice(['0', '0.5', '1']),
+    default='0',
+    show_default=True,
+    help="Coordinate of the first pixel's centre in --catalog.",
+)
+columns_option = click.option(
+    '--columns',
+    metavar='X,Y',
+    callback=_columns,
+    help='Position columns of --catalog, names or numbers from 1.',
+)
+format_option = click.option(
+    '--format',
+    type=click.Choice(['ecsv', 'fits']),
+    help='Format of the table; else what the name of -o says, else ecsv.',
+)
+overwrite_option = click.option(
+    '--overwrite', is_flag=True, help='Replace existing files.'
+)
+
+
+def model_option(default: str) -> Any:
+    """Return the option ``--model``, with a task's own model as its default."""
+    return click.option(
+        '--model', default=default, show_default=True, help='Model, by name or path.'
+    )
+
+
+def keep_option(otherwise: str) -> Any:
+    """Return the option ``--keep``, which says what is kept where it is not given."""
+    return click.option(
+        '--keep',
+        multiple=True,
+        metavar='CLASS',
+        help=f'Keep only rows of this class; else {otherwise}.',
+    )
+
+
+def output_option(name: str) -> Any:
+    """Return the option ``-o`` of a command that writes a file for each image."""
+    return click.option(
+        '-o',
+        '--output',
+        type=click.Path(path_type=Path),
+        help=f'File for one image, folder for several; else {name} here.',
+    )
+
+
+def output_folder_option(what: str) -> Any:
+    """Return the option ``-o`` of a command that writes several files."""
+    return click.option(
+        '-o',
+        '--output',
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path(),
+        help=f'Folder for {what}; else the current one.',
+    )
+
+
+def chosen_model(
+    name: str,
+    task: str,
+    *,
+    operating_point: str | None = None,
+    prior: Mapping[str, float] | None = None,
+    keep: tuple[str, ...] = (),
+) -> Model:
+    """
+    Load the model of a command and hold its options against the card.
+
+    Parameters
+    ----------
+    name : str
+        Name or path.
+    task : str
+        What the command does.
+    operating_point, prior, keep
+        As the options give them.
+
+    Returns
+    -------
+    model : `~astrosieve.models.registry.Model`
+
+    Raises
+    ------
+    UsageError
+        If there is no such model, or it lacks what is asked.
+    ClickException
+        If its files are damaged.
+    """
+    try:
+        model = load_model(name, task=task)
+        if operating_point:
+            model.card.operating_point(operating_point)
+        if prior:
+            complete_prior(prior, model.card.class_prior)
+    except ModelIntegrityError as error:
+        raise click.ClickException(str(error)) from error
+    except (AstrosieveError, ValueError) as error:
+        raise click.UsageError(str(error)) from error
+    known = (*model.card.classes, UNSCORED)
+    unknown = [each for each in keep if each not in known]
+    if unknown:
+        listed = ', '.join(known)
+        msg = f'--keep {unknown[0]}: model {model.card.name} has {listed}'
+        raise click.UsageError(msg)
+    return model

@@ -149,15 +149,19 @@ def list_models() -> list[str]:
     return shipped + sorted(set(_added()) - set(shipped))
 
 
-def load_model(name: str | Path = 'source', *, threads: int | None = None) -> Model:
+def load_model(
+    name: str | Path | Model, *, task: str | None = None, threads: int | None = None
+) -> Model:
     """
     Load a model and verify its files.
 
     Parameters
     ----------
-    name : str or path-like, optional
+    name : str, path-like or `Model`
         Name of a shipped or added model, or the path of an ONNX file with its
-        card beside it.
+        card beside it; a loaded model is returned as it is.
+    task : str, optional
+        What the model has to be for.
     threads : int, optional
         Threads of onnxruntime; by default as many as there are cores.
 
@@ -168,10 +172,18 @@ def load_model(name: str | Path = 'source', *, threads: int | None = None) -> Mo
     Raises
     ------
     ModelError
-        If there is no such model.
+        If there is no such model, or it is for another task.
     ModelIntegrityError
         If a file is missing or is not the one that its hash names.
     """
+    model = name if isinstance(name, Model) else _load(name, threads)
+    if task is not None and model.card.task != task:
+        msg = f'model {model.card.name} is for task {model.card.task!r}, not {task!r}'
+        raise ModelError(msg)
+    return model
+
+
+def _load(name: str | Path, threads: int | None) -> Model:
     path = Path(name)
     if path.suffix.lower() == '.onnx':
         return _load_path(path, threads)

@@ -160,11 +160,8 @@ def classify_sources(
     >>> table = classify_sources(image, detections, unit='electron')  # doctest: +SKIP
     >>> stars = table[table['class_name'] == 'star']                  # doctest: +SKIP
     """
-    loaded = model if isinstance(model, Model) else load_model(model)
+    loaded = load_model(model, task='source')
     card = loaded.card
-    if card.task != 'source':
-        msg = f'model {card.name} is for task {card.task!r}, not for sources'
-        raise ModelError(msg)
     point = card.operating_point(operating_point) if operating_point else None
     expected = complete_prior(prior, card.class_prior) if prior else card.class_prior
     table = _as_table(catalog)

@@ -116,7 +116,7 @@ def explain_source(
     CatalogError
         If the detection cannot be scored; the message says why.
     """
-    loaded = model if isinstance(model, Model) else load_model(model)
+    loaded = load_model(model, task='source')
     table = classify_sources(
         data,
         np.array([position], dtype=float),

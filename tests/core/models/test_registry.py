@@ -60,9 +60,13 @@ def test_name_and_alias(name: str, tiny_weights: Path) -> None:
     assert np.allclose(probabilities.sum(axis=1), 1)
 
 
-def test_the_default_is_source(tiny_weights: Path) -> None:
-    """Without a name the model of the alias 'source' is loaded."""
-    assert load_model().path == tiny_weights / 'tiny.onnx'
+def test_task(tiny_weights: Path) -> None:
+    """A model is refused where another task's is wanted, loaded before or now."""
+    model = load_model('tiny', task='source')
+    assert load_model(model, task='source') is model
+    for each in ('tiny', model):
+        with pytest.raises(ModelError, match="tiny is for task 'source', not 'blob'"):
+            load_model(each, task='blob')
 
 
 def test_list(tiny_weights: Path) -> None:
@@ -141,7 +145,7 @@ def test_broken_manifest(content: str | None, tiny_weights: Path) -> None:
     """A missing or damaged manifest is a broken installation, and called that."""
     manifest = tiny_weights / 'manifest.json'
     manifest.unlink() if content is None else manifest.write_text(content)
-    for use in (load_model, list_models):
+    for use in (lambda: load_model('tiny'), list_models):
         with pytest.raises(ModelIntegrityError, match='reinstall astrosieve'):
             use()
 

@@ -531,7 +531,7 @@ class TestRefusals:
     def test_model_for_another_task(self, classify: Any, model: Model) -> None:
         """A model for blobs does not classify sources."""
         other = Model(replace(model.card, task='blob'), model.path)
-        with pytest.raises(ModelError, match="tiny is for task 'blob', not for source"):
+        with pytest.raises(ModelError, match="tiny is for task 'blob', not 'source'"):
             classify(model=other)
 
     def test_operating_point_without_stars(self, classify: Any, model: Model) -> None:

@@ -14,7 +14,6 @@ from click.testing import CliRunner, Result
 
 from astrosieve import atomic, cli
 from astrosieve.cli import main
-from astrosieve.models import registry
 
 
 @pytest.fixture
@@ -204,19 +203,6 @@ def test_a_full_disk_leaves_nothing(
     assert result.exit_code == 1
     assert 'No space left on device' in result.stderr
     assert list(Path().iterdir()) == []
-
-
-def test_models_are_listed_and_shown(tiny_model: Path) -> None:
-    """`models` names each model; `models NAME` prints its card."""
-    result = CliRunner().invoke(main, ['models'])
-    assert result.exit_code == 0
-    for name in registry.list_models():
-        assert name in result.stdout
-    card = CliRunner().invoke(main, ['models', str(tiny_model)])
-    assert 'star, cosmic_ray, spike' in card.stdout
-    unknown = CliRunner().invoke(main, ['models', 'nothing'])
-    assert unknown.exit_code == 1
-    assert "no model 'nothing'" in unknown.stderr
 
 
 def test_demo_beats_its_truth_table(

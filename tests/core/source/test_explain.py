@@ -130,7 +130,7 @@ def test_what_is_hidden_is_sky(star_field) -> None:
     """The fill of the preprocessing is what the cutouts hold where pixels are lost."""
     mask = np.zeros(star_field.data.shape, dtype=bool)
     mask[40, 43] = True
-    preprocessing = get_preprocessing(load_model().card.preprocessing)
+    preprocessing = get_preprocessing(load_model('source').card.preprocessing)
     fitted = preprocessing.fit(
         star_field.data, spoilt=spoilt_pixels(star_field.data, mask=mask)
     )

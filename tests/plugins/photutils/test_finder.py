@@ -474,7 +474,7 @@ class TestOptions:
     def test_model_for_another_task(self, make: Any, tiny_model: Path) -> None:
         """A model that does not classify sources is refused."""
         card = replace(load_model(tiny_model).card, task='blob')
-        with pytest.raises(ModelError, match="for task 'blob', not for sources"):
+        with pytest.raises(ModelError, match="for task 'blob', not 'source'"):
             make(model=Model(card, tiny_model))
 
     def test_model_is_loaded_once(

@@ -183,10 +183,7 @@ def load_start(name: str | Path) -> Start:
     from astrosieve.models.session import OnnxSession
     from astrosieve.source.preprocessing import get_preprocessing
 
-    model = load_model(name, threads=1)
-    if model.card.task != 'source':
-        msg = f'{model.card.name} is for the task {model.card.task!r}, not for sources'
-        raise ModelError(msg)
+    model = load_model(name, task='source', threads=1)
     network, built = _read(model)
     inputs = parity_inputs(get_preprocessing(network.preprocessing).shapes)
     session = OnnxSession(model.path.read_bytes, name=str(model.path), threads=1)

@@ -1,0 +1,26 @@
+"""The command ``models``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from astrosieve.commands.models import models
+from astrosieve.models.registry import list_models
+
+
+def test_list() -> None:
+    """Each model has a line with its classes, and what it is."""
+    result = CliRunner().invoke(models)
+    assert result.exit_code == 0
+    for name in list_models():
+        assert f'\n{name}' in f'\n{result.stdout}'
+
+
+def test_card(tiny_model: Path) -> None:
+    """With a name or path the card is printed; one that is not there is an error."""
+    assert 'preprocessing' in CliRunner().invoke(models, [str(tiny_model)]).stdout
+    unknown = CliRunner().invoke(models, ['nothing'])
+    assert unknown.exit_code == 1
+    assert "no model 'nothing'" in unknown.stderr
