@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,15 @@ import numpy as np
 from astrosieve.atomic import atomic_path
 from astrosieve.exceptions import OutputError
 
+__all__ = ['markdown_table', 'plain', 'replace_between', 'rounded', 'slug']
 
-def replace_between(path: Path, lines: Sequence[str], table: str = 'source') -> None:
+
+def slug(name: str) -> str:
+    """Return a name as it may stand in a file's."""
+    return re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')
+
+
+def replace_between(path: Path, table: str, lines: Sequence[str]) -> None:
     """
     Replace what stands between the two markers of a text file.
 
@@ -20,10 +28,10 @@ def replace_between(path: Path, lines: Sequence[str], table: str = 'source') -> 
     ----------
     path : `~pathlib.Path`
         The file.
+    table : str
+        Name of the table, which the markers hold.
     lines : sequence of str
         What shall stand there.
-    table : str, optional
-        Name of the table, which the markers hold.
 
     Raises
     ------
@@ -54,14 +62,30 @@ def plain(value: Any) -> Any:
 
 
 def rounded(value: Any) -> Any:
+    """Return values with the digits that a card shows."""
     if isinstance(value, dict):
         return {key: rounded(each) for key, each in value.items()}
     return round(value, 5) if isinstance(value, float) else value
 
 
-def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """
+    Return a table.
+
+    Parameters
+    ----------
+    head : sequence of str
+        Names of the columns.
+    rows : iterable of sequence
+        Cells, which `str` turns into text.
+
+    Returns
+    -------
+    lines : list of str
+        Markdown.
+    """
     return [
         f'| {" | ".join(head)} |',
         f'|{" --- |" * len(head)}',
-        *(f'| {" | ".join(row)} |' for row in rows),
+        *(f'| {" | ".join(map(str, row))} |' for row in rows),
     ]

@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from sklearn.metrics import auc, roc_curve
 
-__all__ = ['roc_curve']
+__all__ = ['Curve', 'roc']
 
 
-def roc_curve(scores: np.ndarray, star: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class Curve:
     """
-    Return the ROC of stars against the rest.
+    A ROC, one point per distinct score, from (0, 0) to (1, 1).
+
+    Parameters
+    ----------
+    leak, completeness : 1D `~numpy.ndarray`
+        Shares of the others and of the members kept.
+    """
+
+    leak: np.ndarray
+    completeness: np.ndarray
+
+    @property
+    def area(self) -> float:
+        """Area under the curve."""
+        return float(auc(self.leak, self.completeness))
+
+
+def roc(scores: np.ndarray, positive: np.ndarray) -> Curve:
+    """
+    Return the ROC of a class against the rest.
 
     Parameters
     ----------
     scores : (N,) `~numpy.ndarray`
-        Higher means more like a star.
-    star : (N,) bool `~numpy.ndarray`
-        Truth.
+        Higher means more like a member.
+    positive : (N,) bool `~numpy.ndarray`
+        What is a member; something must be, and something not.
 
     Returns
     -------
-    leak, completeness : 1D `~numpy.ndarray`
-        Shares of the others and of the stars kept, one point per distinct score,
-        from (0, 0) to (1, 1).
+    curve : `Curve`
     """
-    order = np.argsort(-scores, kind='stable')
-    ranked = scores[order]
-    last = np.append(ranked[1:] != ranked[:-1], True) if len(ranked) else ranked > 0
-    right = np.cumsum(star[order])[last]
-    wrong = np.cumsum(~star[order])[last]
-    completeness = np.append(0, right) / max(int(star.sum()), 1)
-    leak = np.append(0, wrong) / max(int((~star).sum()), 1)
-    return leak, completeness
+    leak, completeness, _ = roc_curve(positive, scores, drop_intermediate=False)
+    return Curve(leak, completeness)

@@ -501,29 +501,28 @@ def _refuse_others(ctx: click.Context, *, ablation: bool) -> None:
 
 def _check_labels(ctx: click.Context, output: Path, readme: Path | None) -> list[Path]:
     """Judge the step label; return what was written."""
-    checks = need('source.evaluate.labels.run')
-    results = checks.check_labels(
-        checks.load_label_checks(), output, say=lambda text: click.echo(text, err=True)
+    checks = need('source.evaluate.labels.settings').load_label_checks()
+    results = need('source.evaluate.labels.run').check_labels(
+        checks, output, say=lambda text: click.echo(text, err=True)
     )
     paths = [output / 'labelling.json', output / 'labelling.md']
     if readme is not None:
         lines = need('source.evaluate.labels.tables').table_lines(results)
-        need('source.evaluate.judge').replace_between(readme, lines, 'labelling')
+        need('judge.report').replace_between(readme, 'labelling', lines)
         paths.append(readme)
     return paths
 
 
 def _ablate(ctx: click.Context, output: Path, readme: Path | None) -> list[Path]:
     """Make the table of what was tried; return what was written."""
-    ablation = need('source.evaluate.ablation')
     files = [ctx.params['config']] if _given(ctx, 'config') else []
-    loaded = ablation.load_ablation(*files)
-    results = ablation.ablate(
+    loaded = need('source.evaluate.ablation.settings').load_ablation(*files)
+    results = need('source.evaluate.ablation.run').ablate(
         loaded, output, say=lambda text: click.echo(text, err=True)
     )
     paths = [output / 'ablation.json', output / 'ablation.md']
     if readme is not None:
-        lines = ablation.table_lines(loaded, results)
-        need('source.evaluate.judge').replace_between(readme, lines, 'ablation')
+        lines = need('source.evaluate.ablation.tables').table_lines(loaded, results)
+        need('judge.report').replace_between(readme, 'ablation', lines)
         paths.append(readme)
     return paths

@@ -24,15 +24,15 @@ from astrosieve_training.settings import ConfigError
 from astrosieve_training.source.config import SourceConfig
 from astrosieve_training.source.datasets.detections import DetectionSet
 from astrosieve_training.source.datasets.examples import Examples
-from astrosieve_training.source.evaluate import ablation as ablation_module
-from astrosieve_training.source.evaluate.ablation import (
+from astrosieve_training.source.evaluate.ablation import run as ablation_module
+from astrosieve_training.source.evaluate.ablation.run import ablate, row_key
+from astrosieve_training.source.evaluate.ablation.settings import (
     Ablation,
     Row,
     Selection,
-    ablate,
     load_ablation,
-    table_lines,
 )
+from astrosieve_training.source.evaluate.ablation.tables import table_lines
 
 BASE = """
 name = 'tiny'
@@ -163,7 +163,7 @@ def test_changes_of_a_row_are_made(tmp_path: Path) -> None:
     assert changed.network == replace(base.network, context=())
     assert changed.train == replace(base.train, focal=1.0, epochs=2)
     assert (base.train.epochs, base.train.runs) == (1, 1)
-    assert loaded.key(loaded.rows[0]) != loaded.key(loaded.rows[1])
+    assert row_key(loaded, loaded.rows[0]) != row_key(loaded, loaded.rows[1])
 
 
 def test_exposures_are_chosen_per_camera() -> None:
@@ -282,7 +282,7 @@ def test_every_row_is_trained_and_judged(done: tuple[Ablation, Path]) -> None:
     assert list(rows) == ['base', 'One Image!', 'published', 'per camera']
     for row in ablation.rows:
         result = rows[row.name]
-        assert result['key'] == ablation.key(row)
+        assert result['key'] == row_key(ablation, row)
         assert result['exposures'] == 2
         assert result['seconds'] > 0
         assert result['bytes'] == 4 * result['parameters'] > 1000

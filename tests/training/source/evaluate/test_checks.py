@@ -20,7 +20,6 @@ from astrosieve_training.source.evaluate.checks import (
     check_domain,
     check_phases,
     check_scan,
-    largest_distance,
     scan,
 )
 
@@ -38,18 +37,6 @@ def model(scales_model: Path) -> Model:
 @pytest.fixture(scope='module')
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp('cache')
-
-
-def test_largest_distance() -> None:
-    """Of Kolmogorov and Smirnov: 0 for the same sample, 1 for samples apart."""
-    one = np.array([3.0, 1.0, 2.0, 4.0])
-    assert largest_distance(one, one[::-1]) == 0
-    assert largest_distance(one, one + 10) == 1
-    assert largest_distance(one, np.array([2.5, 5.0])) == pytest.approx(0.5)
-    rng = np.random.default_rng(0)
-    uniform, bent = rng.random(20_000), rng.random(20_000) ** 1.1
-    assert largest_distance(uniform, rng.random(20_000)) < 0.02
-    assert largest_distance(uniform, bent) > 0.02
 
 
 def test_phases_of_kept_stars(model: Model, cache: Path, tmp_path: Path) -> None:

@@ -16,11 +16,12 @@ pytest.importorskip('matplotlib')
 from astropy.table import Table
 
 from astrosieve.exceptions import OutputError
+from astrosieve.images.background import measure_background
 from astrosieve.images.exposures import Chip
 from astrosieve.models.registry import Model, load_model, sha256_of
 from astrosieve_training.judge.limits import Limit, scalar, share
 from astrosieve_training.judge.report import replace_between
-from astrosieve_training.judge.scores import roc_curve
+from astrosieve_training.judge.scores import roc
 from astrosieve_training.learn.sampling import label_numbers
 from astrosieve_training.source.config import FinderConfig
 from astrosieve_training.source.datasets.detections import (
@@ -118,11 +119,10 @@ def test_leak_at_completeness() -> None:
 def test_roc_runs_from_corner_to_corner_and_sees_ties() -> None:
     """A perfect score has area 1, equal scores one step only."""
     star = np.array([True, True, False, False])
-    leak, completeness = roc_curve(np.array([0.9, 0.8, 0.2, 0.1]), star)
-    assert np.trapezoid(completeness, leak) == 1
-    leak, completeness = roc_curve(np.full(4, 0.5), star)
-    assert leak.tolist() == [0, 1]
-    assert completeness.tolist() == [0, 1]
+    assert roc(np.array([0.9, 0.8, 0.2, 0.1]), star).area == 1
+    curve = roc(np.full(4, 0.5), star)
+    assert curve.leak.tolist() == [0, 1]
+    assert curve.completeness.tolist() == [0, 1]
 
 
 def test_bins_cover_every_detection_once() -> None:
@@ -185,19 +185,38 @@ def make_image() -> np.ndarray:
     return image.astype(np.float32)
 
 
-def test_columns_are_those_of_the_finder_itself() -> None:
+@pytest.mark.parametrize(
+    ('prefix', 'finder', 'names'),
+    [
+        ('dao', 'DAOStarFinder', FOREST_COLUMNS),
+        ('iraf', 'IRAFStarFinder', ('sharpness', 'roundness')),
+    ],
+)
+def test_columns_are_those_of_the_finder_itself(
+    prefix: str, finder: str, names: tuple[str, ...]
+) -> None:
     """At a finder's own detections its own columns come back, in order."""
-    pytest.importorskip('photutils')
-    from photutils.detection import DAOStarFinder
-
+    detection = pytest.importorskip('photutils.detection')
     image = make_image()
     chip = Chip(sci=image, path=Path('a.fits'))
-    found = DAOStarFinder(10.0, 2.0)(image)
+    threshold = 5 * measure_background(image).noise
+    found = getattr(detection, finder)(threshold, 2.0)(image)
+    assert len(found) >= 3
     xy = np.column_stack([found['x_centroid'], found['y_centroid']])[::-1]
     columns = measure_columns(image, xy, 2.0, chip)
-    for name in ('sharpness', 'roundness1', 'roundness2', 'peak', 'flux'):
-        assert columns[f'dao_{name}'][::-1] == pytest.approx(found[name], rel=1e-4)
-    assert np.isfinite(columns['iraf_sharpness']).all()
+    for name in names:
+        assert columns[f'{prefix}_{name}'][::-1] == pytest.approx(found[name], rel=1e-6)
+
+
+def test_what_a_finder_drops_has_a_row() -> None:
+    """No star can be fitted to empty sky; the rest is measured there too."""
+    pytest.importorskip('photutils')
+    image = make_image()
+    xy = np.array([[60.0, 60.0], [30.0, 30.0]])
+    columns = measure_columns(image, xy, 2.0, Chip(sci=image, path=Path('a.fits')))
+    assert np.isnan(columns['dao_roundness2']).tolist() == [True, False]
+    for name in ('sharpness', 'roundness1', 'peak', 'flux'):
+        assert np.isfinite(columns[f'dao_{name}']).all()
 
 
 def test_forest_learns_and_marks_what_cannot_be_measured() -> None:
@@ -467,7 +486,7 @@ def test_readme_without_markers_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / 'README.md'
     path.write_text('nothing\n', encoding='utf-8')
     with pytest.raises(OutputError, match='table:source begin'):
-        replace_between(path, ['x'])
+        replace_between(path, 'source', ['x'])
     assert path.read_text(encoding='utf-8') == 'nothing\n'
 
 

@@ -19,6 +19,7 @@ from astrosieve_training.settings import ConfigError
 from astrosieve_training.simulate import load_camera
 from astrosieve_training.source.config import list_configs
 from astrosieve_training.source.evaluate.labels import run as label_checks
+from astrosieve_training.source.evaluate.labels import settings as label_settings
 from astrosieve_training.source.evaluate.labels import tables as label_tables
 from astrosieve_training.source.evaluate.labels import truth as label_truth
 from astrosieve_training.source.evaluate.labels.run import check_labels
@@ -110,7 +111,7 @@ def test_packaged_checks_use_seeds_of_their_own() -> None:
 def test_cameras_of_the_checks_are_not_in_training() -> None:
     """They can be read, and are no packaged cameras."""
     for tuned in load_label_checks().tuned:
-        path = label_checks._camera(tuned.camera)
+        path = label_settings._camera(tuned.camera)
         assert path.endswith('.toml')
         assert load_camera(path).name == tuned.camera
 

@@ -14,7 +14,8 @@ What a network is compared with, on the same detections.
 
 The columns are measured at each detection, whichever finder it comes from, at the
 brightest pixel of the finder's convolved image in the 3x3 about it, as the finders
-themselves do.
+themselves do. Their own calls drop what they take for no star; here each has its row,
+so that their formulas are written out. The kernel is theirs.
 """
 
 from __future__ import annotations
@@ -80,32 +81,94 @@ def measure_columns(data: np.ndarray, xy: np.ndarray, fwhm: float, chip: Chip) -
     columns : `~astropy.table.Table`
         ``dao_<column>`` and ``iraf_<column>``, NaN where they cannot be measured.
     """
-    from photutils.detection import DAOStarFinder, IRAFStarFinder
+    from photutils.detection import DAOStarFinder
     from scipy.ndimage import convolve
 
     scale, _ = electron_scale(chip.unit, gain=chip.gain, exptime=chip.exptime)
-    threshold = 5 * measure_background(data).noise
-    columns = {}
-    for prefix, kind, wanted in (
-        ('dao', DAOStarFinder, FOREST_COLUMNS),
-        ('iraf', IRAFStarFinder, tuple(_IRAF_CUTS)),
-    ):
-        finder = kind(threshold, fwhm)
-        smooth = convolve(data, finder.kernel.data, mode='constant')
-        finder.xycoords = _local_peaks(smooth, xy)
-        with warnings.catch_warnings(), np.errstate(all='ignore'):
-            warnings.simplefilter('ignore')
-            # The public call drops rows; all are needed here, in order.
-            raw = finder._get_raw_catalog(data)
-            for name in wanted:
-                values = np.array(getattr(raw, name), dtype=float)
-                values[~np.isfinite(values)] = np.nan
-                if name in ('peak', 'flux'):
-                    values *= scale
-                elif name == 'mag':
-                    values -= 2.5 * np.log10(scale)
-                columns[f'{prefix}_{name}'] = values
+    finder = DAOStarFinder(5 * measure_background(data).noise, fwhm)
+    kernel = finder.kernel  # the other finder's is the same
+    size = len(kernel.data)
+    smooth = convolve(data, kernel.data, mode='constant')
+    ix, iy = _local_peaks(smooth, xy).T
+    cutouts = extract_cutouts(data, ix, iy, size, fill=0)
+    smoothed = extract_cutouts(smooth, ix, iy, size, fill=0)
+    with np.errstate(all='ignore'):
+        dao = _dao_columns(cutouts, smoothed, kernel, finder.threshold_eff)
+        iraf = _iraf_columns(cutouts, kernel.mask > 0, fwhm)
+    columns = {f'dao_{name}': dao[name] for name in FOREST_COLUMNS}
+    columns |= {f'iraf_{name}': iraf[name] for name in _IRAF_CUTS}
+    for name, values in columns.items():
+        columns[name] = np.where(np.isfinite(values), values, np.nan).astype(float)
+    columns['dao_peak'] *= scale
+    columns['dao_flux'] *= scale
+    columns['dao_mag'] -= 2.5 * np.log10(scale)
     return Table(columns)
+
+
+def _dao_columns(
+    cutouts: np.ndarray, smoothed: np.ndarray, kernel: Any, threshold: float
+) -> dict[str, np.ndarray]:
+    """Return DAOStarFinder's columns, also where it would find no star."""
+    c = cutouts.shape[-1] // 2
+    peak, height = cutouts[:, c, c], smoothed[:, c, c]
+    others = ((cutouts * kernel.mask).sum(axis=(1, 2)) - peak) / (kernel.mask.sum() - 1)
+    around = smoothed.copy()
+    around[:, c, c] = 0
+    quarters = (
+        np.s_[:, : c + 1, c + 1 :], np.s_[:, :c, : c + 1],
+        np.s_[:, c:, :c], np.s_[:, c + 1 :, c:],
+    )  # fmt: skip
+    one, two, three, four = (around[part].sum(axis=(1, 2)) for part in quarters)
+    uneven = (-one + two - three + four) / np.abs(around).sum(axis=(1, 2))
+    weight = c + 1 - np.abs(np.arange(2 * c + 1) - c)
+    gaussian = kernel.gaussian_kernel_unmasked
+    x = _fitted_height(cutouts, gaussian, weight)
+    y = _fitted_height(cutouts.swapaxes(1, 2), gaussian.T, weight)
+    flux = cutouts.sum(axis=(1, 2))
+    return {
+        'sharpness': (peak - others) / height,
+        'roundness1': 2 * uneven,
+        'roundness2': 2 * (x - y) / (x + y),
+        'peak': peak,
+        'flux': flux,
+        'mag': -2.5 * np.log10(flux),
+        'daofind_mag': -2.5 * np.log10(height / threshold),
+    }
+
+
+def _fitted_height(
+    cutouts: np.ndarray, gaussian: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """Return the height of a Gaussian along x; NaN where it is not positive."""
+    profiles, model = (
+        (each * weight[:, None]).sum(axis=-2) for each in (cutouts, gaussian)
+    )
+    total = weight.sum()
+    level, power = (model * weight).sum(), (model**2 * weight).sum()
+    rise = (profiles * model * weight).sum(axis=1)
+    rise = rise - (profiles * weight).sum(axis=1) * level / total
+    return np.where(rise > 0, rise / (power - level**2 / total), np.nan)
+
+
+def _iraf_columns(
+    cutouts: np.ndarray, inner: np.ndarray, fwhm: float
+) -> dict[str, np.ndarray]:
+    """Return IRAFStarFinder's columns, also where it would find no star."""
+    sky = (cutouts * ~inner).sum(axis=(1, 2)) / np.count_nonzero(~inner)
+    light = (cutouts - sky[:, None, None]) * inner.astype(int)
+    light[light < 0] = 0
+    pixels = np.arange(light.shape[-1], dtype=float)
+    along_x, along_y = light.sum(axis=1), light.sum(axis=2)
+    total = light.sum(axis=(1, 2))
+    dx = pixels - (along_x @ pixels / total)[:, None]
+    dy = pixels - (along_y @ pixels / total)[:, None]
+    xx = (along_x * dx**2).sum(axis=1) / total
+    yy = (along_y * dy**2).sum(axis=1) / total
+    xy = np.einsum('nij,ni,nj->n', light, dy, dx) / total
+    return {
+        'sharpness': 2 * np.sqrt(np.log(2) * (xx + yy)) / fwhm,
+        'roundness': np.sqrt((xx - yy) ** 2 + 4 * xy**2) / (xx + yy),
+    }
 
 
 def _local_peaks(smooth: np.ndarray, xy: np.ndarray) -> np.ndarray:

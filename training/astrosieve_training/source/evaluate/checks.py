@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
+from scipy.stats import ks_2samp
 
 from astrosieve.exceptions import AstrosieveWarning, OutOfDomainWarning
 from astrosieve.images.exposures import Chip
@@ -19,6 +20,7 @@ from astrosieve.models.registry import Model
 from astrosieve.source.classify import classify_sources
 from astrosieve.source.preprocessing import get_preprocessing
 from astrosieve_training.judge.limits import Limit, cell, scalar, share
+from astrosieve_training.judge.report import markdown_table
 from astrosieve_training.simulate import label_positions
 from astrosieve_training.simulate.plans import ExposureSet
 from astrosieve_training.source.config import FinderConfig
@@ -33,7 +35,6 @@ __all__ = [
     'check_domain',
     'check_phases',
     'check_scan',
-    'largest_distance',
     'scan',
 ]
 
@@ -47,26 +48,11 @@ _MARGIN = 6  # pixels from the edge within which a true star is not counted
 _POSITIONS = 50
 
 
-def largest_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """
-    Return the largest distance between two cumulative distributions.
-
-    Parameters
-    ----------
-    first, second : 1D `~numpy.ndarray`
-        Samples.
-
-    Returns
-    -------
-    distance : float
-        The statistic of Kolmogorov and Smirnov.
-    """
-    grid = np.sort(np.concatenate([first, second]))
-    shares = [
-        np.searchsorted(np.sort(each), grid, side='right') / len(each)
-        for each in (first, second)
-    ]
-    return float(np.abs(shares[0] - shares[1]).max())
+def _largest_distance(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the statistic of Kolmogorov and Smirnov; NaN without a sample."""
+    if not len(first) or not len(second):
+        return float('nan')
+    return float(ks_2samp(first, second, method='asymp').statistic)
 
 
 def _phase(positions: np.ndarray) -> np.ndarray:
@@ -133,23 +119,21 @@ def check_phases(
         f'{exposures.seeds.start} to {exposures.seeds.stop - 1}; {numbers}. Largest '
         "distance between the distributions of the true positions' sub-pixel phases:",
         '',
-        '| kept stars against | x | y |',
-        '| --- | --- | --- |',
     ]
-    limits = []
+    rows, limits = [], []
     for name, text in (
         ('detected', 'detected stars'),
         ('true', 'all true stars'),
     ):
         distances = [
-            largest_distance(samples['kept'][:, axis], samples[name][:, axis])
+            _largest_distance(samples['kept'][:, axis], samples[name][:, axis])
             for axis in (0, 1)
         ]
-        lines.append(f'| {text} | {distances[0]:.4f} | {distances[1]:.4f} |')
+        rows.append([text, *(f'{distance:.4f}' for distance in distances)])
         entry = scalar(max(distances), len(samples['kept']))
         what = f'largest distance between the phases of kept stars and of {text}'
         limits.append(Limit(what, entry, _PHASE_LIMIT))
-    return lines, limits
+    return lines + markdown_table(('kept stars against', 'x', 'y'), rows), limits
 
 
 def scan(
@@ -225,14 +209,12 @@ def check_scan(
         f'exposures, seeds {exposures.seeds.start} to {exposures.seeds.stop - 1}; '
         'what the pixels are, uncontested, and what they are called:',
         '',
-        f'| truth | {" | ".join(classes)} |',
-        f'|{" --- |" * (len(classes) + 1)}',
     ]
+    rows = []
     for name in classes:
         counts = np.bincount(found[true == name], minlength=len(classes))
-        if counts.any():
-            shares = ' | '.join(f'{k / counts.sum():.2%}' for k in counts)
-            lines.append(f'| {name} ({counts.sum()}) | {shares} |')
+        if n := counts.sum():
+            rows.append([f'{name} ({n})', *(f'{k / n:.2%}' for k in counts)])
     limits = []
     for name, other, limit, least in (
         ('background', 'background', _SKY_RIGHT, True),
@@ -242,7 +224,7 @@ def check_scan(
         k = int((mine == classes.index(other)).sum())
         what = f'pixels of {name} called {other}'
         limits.append(Limit(what, share(k, len(mine)), limit, least=least))
-    return lines, limits
+    return lines + markdown_table(('truth', *classes), rows), limits
 
 
 Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -334,17 +316,15 @@ def check_domain(
         f'{exposures.seeds.stop - 1}, changed in these ways; the PSF is estimated from '
         'the image. Warned and flagged as unlike the training:',
         '',
-        '| image | recognised | meant to be |',
-        '| --- | --- | --- |',
     ]
-    limits = []
+    rows, limits = [], []
     for name, k in counts.items():
         entry = share(k, exposures.n)
         usual = name in _USUAL
-        lines.append(f'| {name} | {cell(entry)} | {"no" if usual else "yes"} |')
+        rows.append([name, cell(entry), 'no' if usual else 'yes'])
         if usual:
             limits.append(Limit(f'called unusual: {name}', entry, _FALSE_ALARMS))
         else:
             what = f'recognised as unusual: {name}'
             limits.append(Limit(what, entry, _RECOGNISED, least=True))
-    return lines, limits
+    return lines + markdown_table(('image', 'recognised', 'meant to be'), rows), limits

@@ -10,7 +10,9 @@ import numpy as np
 
 from astrosieve.images.background import measure_background
 from astrosieve.source.classes import CLASSES
-from astrosieve_training.judge.figures import _INK, save_figure, slug
+from astrosieve_training.judge.figures import INK, figure_file
+from astrosieve_training.judge.report import slug
+from astrosieve_training.judge.scores import roc
 
 if TYPE_CHECKING:
     from astrosieve_training.source.evaluate.judged import Judged
@@ -74,13 +76,13 @@ def draw_phases(samples: Mapping[str, np.ndarray], path: Path) -> Path:
     def cumulative(values: np.ndarray) -> np.ndarray:
         return np.searchsorted(np.sort(values), grid, side='right') / len(values)
 
-    with save_figure(path, columns=2, size=(4.4, 3.4)) as (figure, axes):
+    with figure_file(path, columns=2, size=(4.4, 3.4)) as (figure, axes):
         for axis, name, column in zip(axes[0], 'xy', (0, 1), strict=True):
             mine = cumulative(samples[first][:, column])
             for other, style in zip(others, ('-', '--'), strict=False):
                 theirs = cumulative(samples[other][:, column])
                 axis.plot(
-                    grid, mine - theirs, style, color=_INK,
+                    grid, mine - theirs, style, color=INK,
                     label=f'{first} minus {other}',
                 )  # fmt: skip
             axis.axhspan(-0.02, 0.02, color=CLASSES.ink('star'), alpha=0.12)
@@ -114,7 +116,7 @@ def draw_scan(
     -------
     path : `~pathlib.Path`
     """
-    with save_figure(
+    with figure_file(
         path, rows=len(panels), columns=1 + len(classes), size=(2.4, 2.5)
     ) as (_, axes):
         for row, (title, pixels, p) in zip(axes, panels, strict=True):
@@ -140,19 +142,17 @@ def _uncontested(judged: Judged) -> np.ndarray:
 
 
 def _draw_roc(judged: Judged, results: dict[str, Any], path: Path, title: str) -> Path:
-    from astrosieve_training.judge.scores import roc_curve
-
     use = _uncontested(judged)
     star = np.asarray(judged.rows['label'], dtype=str)[use] == 'star'
-    with save_figure(path, size=(6, 4.6)) as (_, axes):
+    with figure_file(path, size=(6, 4.6)) as (_, axes):
         axis = axes[0, 0]
         for (method, scores), style in zip(
             judged.scores.items(), ('-', '--'), strict=False
         ):
-            leak, completeness = roc_curve(scores[use], star)
+            curve = roc(scores[use], star)
             axis.step(
-                np.maximum(leak, 1e-5), completeness, style, where='post', color=_INK,
-                label=f'{method} (area {results["roc_area"][method]:.4f})',
+                np.maximum(curve.leak, 1e-5), curve.completeness, style, where='post',
+                color=INK, label=f'{method} (area {curve.area:.4f})',
             )  # fmt: skip
         plain = [m for m in judged.decisions if m not in judged.scores]
         plain = [m for m in plain if ', ' not in m or m.startswith('astroscrappy')]
@@ -176,7 +176,7 @@ def _draw_bins(results: dict[str, Any], path: Path, title: str) -> Path:
 
     bins = results['bins']
     columns = [name for name in bins if len(bins[name]) > 1] or list(bins)[:1]
-    with save_figure(path, columns=len(columns), size=(3.4, 3.4)) as (figure, axes):
+    with figure_file(path, columns=len(columns), size=(3.4, 3.4)) as (figure, axes):
         for axis, column in zip(axes[0], columns, strict=True):
             found = results['bins'][column]
             for name in ('star', 'cosmic_ray', 'spike'):
@@ -214,7 +214,7 @@ def _draw_reliability(judged: Judged, path: Path, title: str) -> Path:
     label = np.asarray(judged.rows['label'], dtype=str)[use]
     p_star = judged.probabilities[use][:, judged.classes.index('star')]
     index = np.minimum((p_star * 10).astype(int), 9)
-    with save_figure(path, columns=2, size=(4.2, 3.6)) as (_, axes):
+    with figure_file(path, columns=2, size=(4.2, 3.6)) as (_, axes):
         left, right = axes[0]
         count = np.bincount(index, minlength=10)
         stars = np.bincount(index, label == 'star', minlength=10)
@@ -225,7 +225,7 @@ def _draw_reliability(judged: Judged, path: Path, title: str) -> Path:
         left.plot([0, 1], [0, 1], color='#9aa0a6')
         left.errorbar(
             x, y, yerr=[np.maximum(y - low, 0), np.maximum(high - y, 0)], fmt='o',
-            color=_INK, capsize=2,
+            color=INK, capsize=2,
         )  # fmt: skip
         left.set(xlabel='p_star (prior of the card)', ylabel='stars (share)')
         edges = np.linspace(0, 1, 41)

@@ -18,7 +18,7 @@ from astrosieve.models.metrics import (
 from astrosieve.models.registry import Model
 from astrosieve.source.classes import CLASSES
 from astrosieve_training.judge.limits import share
-from astrosieve_training.judge.scores import roc_curve
+from astrosieve_training.judge.scores import roc
 from astrosieve_training.learn.sampling import label_numbers
 from astrosieve_training.source.datasets.detections import DetectionSet
 from astrosieve_training.source.evaluate.baselines import Forest, cut_decisions
@@ -232,11 +232,9 @@ def judge_set(judged: Judged, prior: dict[str, float]) -> dict[str, Any]:
             method: _rates_at(scores, labels, _COMPLETENESS)
             for method, scores in part.scores.items()
         }
-        results['roc_area'] = {}
-        for method, scores in part.scores.items():
-            leak, completeness = roc_curve(scores, star)
-            area = np.trapezoid(completeness, leak)
-            results['roc_area'][method] = float(area)
+        results['roc_area'] = {
+            method: roc(scores, star).area for method, scores in part.scores.items()
+        }
     return results
 
 

@@ -124,7 +124,7 @@ class Report:
             for method, table in _compared(results).items():
                 cells = [cell(table.get(key)) for key in ('star', *ABSOLUTE_LIMITS)]
                 rows.append([f'{name} ({finder})', method, *cells])
-        return list(markdown_table(head, rows))
+        return markdown_table(head, rows)
 
     def limits(self) -> Iterator[tuple[str, Limit]]:
         """Yield all limits, each with the sample that it is measured on."""
@@ -178,9 +178,7 @@ class Report:
             ]
             for name, limit in self.limits()
         ]
-        return list(
-            markdown_table(('sample', 'what', 'measured', 'limit', 'holds'), rows)
-        )
+        return markdown_table(('sample', 'what', 'measured', 'limit', 'holds'), rows)
 
     def markdown(self) -> str:
         """Return the whole report as Markdown."""
@@ -295,7 +293,7 @@ class Report:
         )
         paths = [folder / f'{card.name}-{card.version}.json', folder / 'manifest.json']
         if readme is not None:
-            replace_between(readme, self.readme_lines())
+            replace_between(readme, 'source', self.readme_lines())
             paths.append(readme)
         return paths
 

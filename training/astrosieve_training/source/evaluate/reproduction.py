@@ -29,12 +29,14 @@ from astropy.io import fits
 
 from astrosieve.atomic import atomic_path
 from astrosieve.exceptions import AstrosieveWarning, OutputError
+from astrosieve.figures import save_figure
 from astrosieve.images.exposures import Chip
 from astrosieve.images.units import parse_unit
 from astrosieve.models.metrics import confusion_matrix, wilson_interval
 from astrosieve.models.registry import load_model
+from astrosieve.source.classes import CLASSES
 from astrosieve_training.data_folder import data_folder
-from astrosieve_training.judge.figures import save_figure
+from astrosieve_training.judge.figures import INK, figure_file
 from astrosieve_training.learn.loop import RunState
 from astrosieve_training.learn.sampling import label_numbers
 from astrosieve_training.settings import ConfigError
@@ -57,8 +59,7 @@ if TYPE_CHECKING:
 
 __all__ = ['FIGURES', 'draw']
 
-_INK = '#202428'
-_CLASS_COLORS = ('#108a35', '#ff3b30', '#3d8bff')
+_SHOWN = ('star', 'cosmic_ray', 'spike')
 _RUNS = 50
 _BORDER = 60  # pixels that not all of the dithered exposures show
 
@@ -107,12 +108,12 @@ def _curves(setting: _Setting, path: Path) -> None:
     data = setting.data()
     _, state = setting.trained(data)
     epochs = [each['epoch'] for each in state.history]
-    with save_figure(path, columns=2, size=(4.4, 3.4)) as (figure, axes):
+    with figure_file(path, columns=2, size=(4.4, 3.4)) as (figure, axes):
         for axis, key in zip(axes[0], ('loss', 'accuracy'), strict=True):
             for prefix, style in (('', 'o-'), ('validation_', 's--')):
                 values = [each[f'{prefix}{key}'] for each in state.history]
                 label = 'validation' if prefix else 'training'
-                axis.plot(epochs, values, style, color=_INK, ms=4, label=label)
+                axis.plot(epochs, values, style, color=INK, ms=4, label=label)
             axis.axvline(state.best_epoch, color='#9aa0a6', lw=1)
             axis.set(xlabel='epoch', ylabel=key)
             axis.grid(alpha=0.3)
@@ -154,7 +155,7 @@ def _confusion(setting: _Setting, path: Path) -> None:
         ),
     }
     numbers: dict[str, Any] = {}
-    with save_figure(path, columns=2, size=(4.4, 4)) as (_, axes):
+    with figure_file(path, columns=2, size=(4.4, 4)) as (_, axes):
         for axis, (name, matrix) in zip(axes[0], matrices.items(), strict=True):
             totals = np.maximum(matrix.sum(axis=1, keepdims=True), 1)
             shares = matrix / totals
@@ -166,7 +167,7 @@ def _confusion(setting: _Setting, path: Path) -> None:
                     f'{shares[i, j]:.2%}\n{matrix[i, j]}\n'
                     f'({float(low):.2%}-{float(high):.2%})',
                     ha='center', va='center', fontsize=7,
-                    color='white' if shares[i, j] > 0.5 else _INK,
+                    color='white' if shares[i, j] > 0.5 else INK,
                 )  # fmt: skip
             purity = matrix[0, 0] / max(matrix[:, 0].sum(), 1)
             axis.set_xticks(range(len(classes)), classes)
@@ -183,7 +184,6 @@ def _confusion(setting: _Setting, path: Path) -> None:
 
 def _overlay(setting: _Setting, path: Path) -> None:
     """Figures 6 and 7: the classes over fields of other cameras."""
-    from astrosieve.figures import save_figure as save_overlay
     from astrosieve.source.exposures import ClassifyOptions, classify_chip
     from astrosieve.source.plotting import overlay_figure
 
@@ -210,7 +210,7 @@ def _overlay(setting: _Setting, path: Path) -> None:
         images.append(frame.chip.sci[y, x])
         tables.append(table[inside])
         titles.append(f'{frame.name}, {model.card.name}')
-    save_overlay(overlay_figure(images, tables, titles), path, overwrite=True)
+    save_figure(overlay_figure(images, tables, titles), path, overwrite=True)
 
 
 def _pooling(setting: _Setting, path: Path) -> None:
@@ -238,12 +238,12 @@ def _pooling(setting: _Setting, path: Path) -> None:
             by_class = [right[labels == i].mean() for i in range(len(classes))]
             shares.append([right.mean(), *by_class])
         found[name] = np.array(shares)
-    with save_figure(path, columns=1 + len(classes), size=(2.8, 3.2)) as (figure, axes):
+    with figure_file(path, columns=1 + len(classes), size=(2.8, 3.2)) as (figure, axes):
         for i, (axis, title) in enumerate(zip(axes[0], ('all', *classes), strict=True)):
             values = [rows[:, i] for rows in found.values()]
             edges = np.linspace(np.min(values), np.max(values) + 1e-9, 16)
             for (name, rows), color in zip(
-                found.items(), ('#202428', '#b0501e'), strict=True
+                found.items(), (INK, '#b0501e'), strict=True
             ):
                 axis.hist(rows[:, i], edges, histtype='step', color=color, label=name)
             axis.set(title=title, xlabel='accuracy on unseen exposures')
@@ -368,14 +368,12 @@ def _drizzled(setting: _Setting, path: Path) -> None:
         label = np.asarray(detections.rows['label'], dtype=str)
         numbers[name] = {
             each: [int(called[label == each].sum()), int((label == each).sum())]
-            for each in ('star', 'cosmic_ray', 'spike')
+            for each in _SHOWN
         }
-    with save_figure(path, size=(5.4, 3.6)) as (_, axes):
+    with figure_file(path, size=(5.4, 3.6)) as (_, axes):
         axis = axes[0, 0]
         for i, found in enumerate(numbers.values()):
-            for j, (each, color) in enumerate(
-                zip(('star', 'cosmic_ray', 'spike'), _CLASS_COLORS, strict=True)
-            ):
+            for j, each in enumerate(_SHOWN):
                 k, n = found[each]
                 if not n:
                     continue
@@ -383,13 +381,13 @@ def _drizzled(setting: _Setting, path: Path) -> None:
                 axis.errorbar(
                     j + 0.15 * (i - 0.5), k / n,
                     yerr=[[max(k / n - float(low), 0)], [max(float(high) - k / n, 0)]],
-                    fmt='os'[i], color=color, capsize=3,
+                    fmt='os'[i], color=CLASSES.ink(each), capsize=3,
                 )  # fmt: skip
                 axis.annotate(
                     f' {k}/{n}', (j + 0.15 * (i - 0.5), k / n), fontsize=7,
                     xytext=(4, -3), textcoords='offset points',
                 )  # fmt: skip
-        axis.set_xticks(range(3), ('star', 'cosmic_ray', 'spike'))
+        axis.set_xticks(range(len(_SHOWN)), _SHOWN)
         axis.set(ylabel='called star (share)', ylim=(-0.05, 1.05), xlim=(-0.5, 2.7))
         axis.set_title('circles: single exposure; squares: median of four', fontsize=9)
         axis.grid(alpha=0.3)
@@ -398,20 +396,18 @@ def _drizzled(setting: _Setting, path: Path) -> None:
 
 def _cosmic_rays(setting: _Setting, path: Path) -> None:
     """Simulated beside real hits: length, width, peak, charge."""
-    from astrosieve.figures import save_figure as save_overlay
     from astrosieve_training.simulate.compare import plot_hits
 
     figure, comparison = plot_hits(_data(), np.random.default_rng(setting.config.seed))
-    save_overlay(figure, path, overwrite=True)
+    save_figure(figure, path, overwrite=True)
     _note(setting, 'cosmic-rays', comparison)
 
 
 def _frames(setting: _Setting, path: Path) -> None:
     """Simulated beside real frames at the same stretch."""
-    from astrosieve.figures import save_figure as save_overlay
     from astrosieve_training.simulate.compare import plot_frames
 
-    save_overlay(plot_frames(_data()), path, overwrite=True)
+    save_figure(plot_frames(_data()), path, overwrite=True)
 
 
 def _data() -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from astrosieve.source.classes import CLASSES
-from astrosieve_training.judge.figures import save_figure
+from astrosieve_training.judge.figures import figure_file
 from astrosieve_training.source.label.regions import UNLABELLED
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def draw_embedding(path: Path, labelled: Labelled) -> None:
     """
     points = labelled.embedding
     labels = np.asarray(labelled.places['label'], dtype=str)
-    with save_figure(path, columns=2, size=(5.2, 4.4)) as (figure, axes):
+    with figure_file(path, columns=2, size=(5.2, 4.4)) as (figure, axes):
         left, right = axes[0]
         magnitudes = labelled.magnitudes
         low, high = np.percentile(magnitudes, [1, 99])
@@ -76,7 +76,7 @@ def draw_exposures(path: Path, labelled: Labelled) -> None:
     """
     labels = np.asarray(labelled.places['label'], dtype=str)
     shown = labelled.peak_labels[labelled.shown]
-    with save_figure(path, columns=2, size=(5.2, 4.4)) as (_, axes):
+    with figure_file(path, columns=2, size=(5.2, 4.4)) as (_, axes):
         left, right = axes[0]
         _scatter(left, labelled.embedding, labels)
         left.set_title('cutouts of the combined image', fontsize=9)

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 
 from astrosieve.source.classes import CLASSES
-from astrosieve_training.judge.figures import save_figure
+from astrosieve_training.judge.figures import figure_file
 from astrosieve_training.source.label.regions import UNLABELLED, cluster_names
 
 __all__ = ['GREY_GAMMA', 'grey_limits', 'write_contact_sheets']
@@ -104,7 +104,7 @@ def write_contact_sheets(
         choice = f'{len(drawn)} of them at random' if some else 'all of them'
         count = f'{len(members)} cutout{"s"[: len(members) > 1]}'
         title = 'in no cluster' if number == -1 else f'cluster {number}'
-        with save_figure(path, columns=2, size=(4.4, 5.2)) as (figure, axes):
+        with figure_file(path, columns=2, size=(4.4, 5.2)) as (figure, axes):
             sheet, mean = axes[0]
             axes[0, 0].get_gridspec().set_width_ratios([5, 1])
             images = (

@@ -13,7 +13,7 @@ from astropy.table import Table, vstack
 from astrosieve.models.metrics import threshold_at_completeness
 from astrosieve.models.registry import Model, load_model
 from astrosieve.source.classes import CLASSES
-from astrosieve_training.judge.figures import slug
+from astrosieve_training.judge.report import slug
 from astrosieve_training.source.config import load_config
 from astrosieve_training.source.datasets.detections import DetectionSet, join
 from astrosieve_training.source.evaluate.labels.tables import (

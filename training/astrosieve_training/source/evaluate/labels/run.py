@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from astrosieve.atomic import atomic_path
-from astrosieve_training.judge.figures import slug
+from astrosieve_training.judge.report import slug
 from astrosieve_training.simulate.plans import exposure_key
 from astrosieve_training.source.evaluate.labels.networks import (
     check_network,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from astrosieve_training.judge.limits import cell, share
+from astrosieve_training.judge.report import markdown_table
 
 __all__ = ['COMPLETENESS', 'REPORT_CLASSES', 'summed', 'table_lines']
 
@@ -53,14 +54,6 @@ def _cells(counts: Mapping[str, Sequence[int]], *names: str) -> list[str]:
     return [_cell(counts.get(name)) for name in names]
 
 
-def _row(*cells: object) -> str:
-    return f'| {" | ".join(map(str, cells))} |'
-
-
-def _header(*names: str) -> list[str]:
-    return [_row(*names), _row(*('---' for _ in names))]
-
-
 def table_lines(results: Mapping[str, Any]) -> list[str]:
     """
     Return what was found as tables.
@@ -76,47 +69,51 @@ def table_lines(results: Mapping[str, Any]) -> list[str]:
         Markdown.
     """
     fields = results['fields']
+    total = summed([each['ways'] for each in fields])
+    counts = summed([each['all'] for each in fields])
+    classes = (*REPORT_CLASSES, 'bad_pixel')
     lines = [
         'Labels that are right, of those given; 95 % Wilson intervals and counts; '
         'uncontested detections. All fields together, then each; the same places, '
         'labelled in simpler ways, below.',
         '',
-        *_header('labels', 'all', *REPORT_CLASSES),
-    ]
-    total = summed([each['ways'] for each in fields])
-    for way, text in _WAYS.items():
-        counts = total[way]
-        lines.append(
-            _row(
-                f'{text} ({len(fields)} fields)',
-                _cell(counts['right']),
-                *_cells(counts['given'], *REPORT_CLASSES),
-            )
-        )
-    lines += ['', *_header(
-        'field', 'places', 'clusters', 'all', *REPORT_CLASSES, 'bad_pixel',
-    )]  # fmt: skip
-    for each in fields:
-        counts, report = each['all'], each['report']
-        lines.append(
-            _row(
-                f'{each["field"]["name"]} ({each["field"]["seed"]})',
-                report['embedded'],
-                len(report['clusters']),
-                _cell(counts['right']),
-                *_cells(counts['given'], *REPORT_CLASSES, 'bad_pixel'),
-            )
-        )
-    counts = summed([each['all'] for each in fields])
-    lines += [
+        *markdown_table(
+            ('labels', 'all', *REPORT_CLASSES),
+            [
+                [
+                    f'{text} ({len(fields)} fields)',
+                    _cell(total[way]['right']),
+                    *_cells(total[way]['given'], *REPORT_CLASSES),
+                ]
+                for way, text in _WAYS.items()
+            ],
+        ),
+        '',
+        *markdown_table(
+            ('field', 'places', 'clusters', 'all', *classes),
+            [
+                [
+                    f'{each["field"]["name"]} ({each["field"]["seed"]})',
+                    each['report']['embedded'],
+                    len(each['report']['clusters']),
+                    _cell(each['all']['right']),
+                    *_cells(each['all']['given'], *classes),
+                ]
+                for each in fields
+            ],
+        ),
         '',
         'Of the true members of each class: labels that are right, of those that have '
         'one; and how many have one (of what is empty in the combined image only some '
         'places are drawn).',
         '',
-        *_header('', *REPORT_CLASSES, 'bad_pixel'),
-        _row('right', *_cells(counts['true'], *REPORT_CLASSES, 'bad_pixel')),
-        _row('labelled', *_cells(counts['labelled'], *REPORT_CLASSES, 'bad_pixel')),
+        *markdown_table(
+            ('', *classes),
+            [
+                ['right', *_cells(counts['true'], *classes)],
+                ['labelled', *_cells(counts['labelled'], *classes)],
+            ],
+        ),
     ]
     lines += _real_lines(results.get('ngc1261'))
     lines += _network_lines(results.get('network'))
@@ -135,27 +132,33 @@ def _real_lines(found: Mapping[str, Any] | None) -> list[str]:
         'NGC 1261 F336W, one exposure with the median of three as combined image, '
         'against the comparison of the two frames:',
         '',
-        *_header('', *both),
-        _row('right, of those given', *_cells(counts['given'], *both)),
-        _row('right, of the true', *_cells(counts['true'], *both)),
-        _row('labelled', *_cells(counts['labelled'], *both)),
+        *markdown_table(
+            ('', *both),
+            [
+                ['right, of those given', *_cells(counts['given'], *both)],
+                ['right, of the true', *_cells(counts['true'], *both)],
+                ['labelled', *_cells(counts['labelled'], *both)],
+            ],
+        ),
     ]
 
 
 def _network_lines(found: Mapping[str, Any] | None) -> list[str]:
     if not found:
         return []
-    lines = [
+    return [
         '',
         "The report's network, trained on labels and on the truth, judged on fields "
         'that neither has seen:',
         '',
-        *_header('trained on', *REPORT_CLASSES),
+        *markdown_table(
+            ('trained on', *REPORT_CLASSES),
+            [
+                [kind, *_cells(found[kind]['right'], *REPORT_CLASSES)]
+                for kind in ('labels', 'truth')
+            ],
+        ),
     ]
-    for kind in ('labels', 'truth'):
-        right = found[kind]['right']
-        lines.append(_row(kind, *_cells(right, *REPORT_CLASSES)))
-    return lines
 
 
 def _spread(counts: Sequence[Sequence[int]]) -> str:
@@ -177,51 +180,55 @@ def _tuned_lines(name: str, found: Mapping[str, Any]) -> list[str]:
         f'`source`, fitted by these labels ({n})': [fit['tuned'] for fit in fits],
     }
 
-    def rows(kind: str, names: Sequence[str]) -> list[str]:
+    def rows(kind: str, names: Sequence[str]) -> list[list[str]]:
         return [
-            _row(text, *(_spread([each[kind][c] for each in those]) for c in names))
+            [text, *(_spread([each[kind][c] for each in those]) for c in names)]
             for text, those in networks.items()
         ]
 
-    def whole(kind: str) -> list[str]:
-        return [_spread([each[kind] for each in those]) for those in networks.values()]
-
-    right = zip(networks, whole('all'), whole('known'), strict=True)
     known = ', '.join(found['known'])
-    lines = [
+    return [
         '',
         f'Camera {name!r}: labels of {n} fields, a network from each; mean of these, '
         'and the least and most. Detections of other fields called right: all; those '
         f'of the labelled classes ({known}) where only these compete:',
         '',
-        *_header('network', 'all', 'labelled classes'),
-        *(_row(*cells) for cells in right),
+        *markdown_table(
+            ('network', 'all', 'labelled classes'),
+            [
+                [text, *(_spread([e[k] for e in those]) for k in ('all', 'known'))]
+                for text, those in networks.items()
+            ],
+        ),
         '',
         'By class:',
         '',
-        *_header('network', *classes),
-        *rows('right', classes),
+        *markdown_table(('network', *classes), rows('right', classes)),
         '',
         f'Called star at {COMPLETENESS:.0%} completeness:',
         '',
-        *_header('network', 'all others', *others),
-        *rows('leak', ['all', *others]),
+        *markdown_table(
+            ('network', 'all others', *others), rows('leak', ['all', *others])
+        ),
         '',
         'Each field:',
         '',
-        *_header(
-            'seed', 'labels used', 'labels right', 'all right: new', 'fitted',
-            'called star: new', 'fitted',
+        *markdown_table(
+            (
+                'seed', 'labels used', 'labels right', 'all right: new', 'fitted',
+                'called star: new', 'fitted',
+            ),
+            [_fit_row(fit) for fit in fits],
         ),
     ]  # fmt: skip
-    for fit in fits:
-        used = ', '.join(f'{n} {each}' for each, n in fit['used'].items())
-        both = fit['new'], fit['tuned']
-        lines.append(
-            _row(
-                fit['seed'], used, _cell(fit['labels']['right']),
-                *(_cell(each['all']) for each in both),
-                *(_cell(each['leak']['all']) for each in both),
-            )
-        )  # fmt: skip
-    return lines
+
+
+def _fit_row(fit: Mapping[str, Any]) -> list[str]:
+    both = fit['new'], fit['tuned']
+    return [
+        str(fit['seed']),
+        ', '.join(f'{n} {each}' for each, n in fit['used'].items()),
+        _cell(fit['labels']['right']),
+        *(_cell(each['all']) for each in both),
+        *(_cell(each['leak']['all']) for each in both),
+    ]

@@ -17,7 +17,7 @@ from astrosieve.images.exposures import Chip, read_chips
 from astrosieve.source.classes import CLASSES
 from astrosieve.tables.catalogs import positions
 from astrosieve_training.data_folder import data_folder
-from astrosieve_training.judge.figures import slug
+from astrosieve_training.judge.report import slug
 from astrosieve_training.simulate import Truth, label_positions, read_truth
 from astrosieve_training.simulate.files import write_dithered_set
 from astrosieve_training.source.config import load_config

@@ -1,0 +1,1 @@
+"""What was tried: the network with one thing changed at a time."""
