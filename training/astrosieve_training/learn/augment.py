@@ -8,7 +8,21 @@ import numpy as np
 def turned(
     inputs: dict[str, np.ndarray], rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Return each row's images in one of the eight orientations, all the same."""
+    """
+    Return each row's images in one of the eight orientations, all the same.
+
+    Parameters
+    ----------
+    inputs : dict of str to `~numpy.ndarray`
+        Arrays of N rows; of those (N, C, size, size) each row is turned. Maps of the
+        truth are turned alike where they are among them.
+    rng : `~numpy.random.Generator`
+        Draws the orientations.
+
+    Returns
+    -------
+    turned : dict of str to `~numpy.ndarray`
+    """
     kind = rng.integers(8, size=len(next(iter(inputs.values()))))
     turned = dict(inputs)
     for name, images in inputs.items():

@@ -20,10 +20,9 @@ from astrosieve.models.calibration import reweight, softmax
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import (
     expected_calibration_error,
-    threshold_at_completeness,
     wilson_interval,
 )
-from astrosieve_training.learn.calibrate import fit_scaling
+from astrosieve_training.learn.calibrate import Aim, fit_scaling, thresholds
 from astrosieve_training.learn.sampling import label_numbers
 from astrosieve_training.source.config import CalibrationConfig
 from astrosieve_training.source.datasets.detections import DetectionSet
@@ -114,24 +113,6 @@ def measure_point(
     )
 
 
-def _thresholds(
-    p_star: np.ndarray, star: np.ndarray, settings: CalibrationConfig
-) -> dict[str, float]:
-    """Return the thresholds of the operating points."""
-    order = np.argsort(-p_star, kind='stable')
-    right = np.cumsum(star[order])
-    purity = right / np.arange(1, len(order) + 1)
-    completeness = right / max(int(star.sum()), 1)
-    f1 = 2 * purity * completeness / np.maximum(purity + completeness, 1e-12)
-    enough = np.flatnonzero(purity >= settings.pure)
-    pure = p_star[order[enough[-1]]] if len(enough) else p_star.max()
-    return {
-        'balanced': float(p_star[order[int(np.argmax(f1))]]),
-        'pure': float(pure),
-        'complete': threshold_at_completeness(p_star[star], settings.complete),
-    }
-
-
 def calibrate(
     logits: np.ndarray,
     detections: DetectionSet,
@@ -182,7 +163,12 @@ def calibrate(
         return np.asarray(each.rows['label'], dtype=str) == 'star'
 
     fit, measured = detections.usable, other.usable
-    thresholds = _thresholds(p_star(logits[fit]), is_star(detections)[fit], settings)
+    aims = {
+        'balanced': Aim('f1'),
+        'pure': Aim('purity', settings.pure),
+        'complete': Aim('completeness', settings.complete),
+    }
+    found = thresholds(p_star(logits[fit]), is_star(detections)[fit], aims)
     if sample is None:
         n_exposures = len(np.unique(other.rows['exposure']))
         sample = f'uncontested detections of {n_exposures} simulated exposures'
@@ -190,7 +176,7 @@ def calibrate(
         name: measure_point(
             threshold, p_star(other_logits[measured]), is_star(other)[measured], sample
         )
-        for name, threshold in thresholds.items()
+        for name, threshold in found.items()
     }
     other_labels = label_numbers(other.rows, classes)
     rows = other.usable & (other_labels >= 0)
