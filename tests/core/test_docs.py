@@ -3,41 +3,69 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
+import click
+import pytest
+
+from astrosieve.source.classes import CLASSES
 from astrosieve.source.command import classify
 from astrosieve.source.flags import CLASS_FLAGS
+from astrosieve_training.source.commands import source
 
-ROOT = Path(__file__).parents[2]
+DOCS = Path(__file__).parents[2] / 'docs'
+PAGES = sorted(DOCS.rglob('*.md'))
 
 
-def test_the_table_of_flags_is_the_code_s() -> None:
-    """docs/classify.md holds the table that the flags print of themselves."""
-    text = (ROOT / 'docs' / 'classify.md').read_text(encoding='utf-8')
+def named_options(text: str) -> set[str]:
+    """Return the options that a page names."""
+    return set(re.findall(r'[` ](--[a-z][a-z-]*)', text)) - {'--help'}
+
+
+def options_of(*commands: click.Command) -> set[str]:
+    """Return the options that commands have."""
+    return {
+        option
+        for command in commands
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+
+
+def test_tables_are_the_code_s() -> None:
+    """The page of the task holds the tables that flags and classes print."""
+    text = (DOCS / 'tasks' / 'source.md').read_text(encoding='utf-8')
     assert CLASS_FLAGS.document() in text
+    assert CLASSES.document() in text
 
 
 def test_documented_options_exist() -> None:
-    """Each option named in docs/classify.md is one of `astrosieve classify`."""
-    text = (ROOT / 'docs' / 'classify.md').read_text(encoding='utf-8')
-    options = {o for p in classify.params for o in (*p.opts, *p.secondary_opts)}
-    named = set(re.findall(r'`(--[a-z-]+)', text)) - {'--help'}
-    assert len(named) > 10
-    assert sorted(named - options) == []
+    """Each option named in the page of the task is one of its commands or steps."""
+    named = named_options((DOCS / 'tasks' / 'source.md').read_text(encoding='utf-8'))
+    assert len(named) > 30
+    assert sorted(named - options_of(classify, *source.commands.values())) == []
 
 
-def test_documented_options_of_the_training_exist() -> None:
-    """Each option named in docs/labels.md is one of a step that it is about."""
-    from astrosieve_training.source.commands import source
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    """What a page links to, or shows, lies beside it; each page is in the index."""
+    text = page.read_text(encoding='utf-8')
+    links = re.findall(r'\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)', text)
+    assert [link for link in links if not (page.parent / link).is_file()] == []
+    listed = (DOCS / 'index.md').read_text(encoding='utf-8').splitlines()
+    name = page.relative_to(DOCS).with_suffix('').as_posix()
+    assert name == 'index' or name in listed or 'changes' in page.parts
 
-    text = (ROOT / 'docs' / 'labels.md').read_text(encoding='utf-8')
-    steps = ('simulate', 'label', 'train', 'evaluate')
-    options = {
-        option
-        for step in steps
-        for parameter in source.commands[step].params
-        for option in parameter.opts
-    } | {'--model'}  # of astrosieve classify
-    named = set(re.findall(r'[` ](--[a-z][a-z-]*)', text))
-    assert len(named) > 10
-    assert sorted(named - options) == []
+
+def test_news_fragments_have_a_type() -> None:
+    """Each fragment would be found when a release is made, and says one thing."""
+    settings = tomllib.loads((DOCS.parent / 'pyproject.toml').read_text('utf-8'))
+    types = {each['directory'] for each in settings['tool']['towncrier']['type']}
+    for path in (DOCS / 'changes').iterdir():
+        if path.name == 'README.md':
+            continue
+        _, kind, suffix = path.name.split('.')
+        assert (kind in types, suffix) == (True, 'md'), path.name
+        text = path.read_text(encoding='utf-8')
+        assert len(text.strip().splitlines()) == 1, path.name
