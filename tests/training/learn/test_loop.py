@@ -376,11 +376,11 @@ def test_schedule_and_decay_change_the_training(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('changes', 'words'),
     [
-        ({'epochs': 0}, r'train\.epochs must be 1 or more'),
-        ({'batch_size': 1}, r'train\.batch_size must be 2 or more'),
-        ({'learning_rate': 0.0}, r'train\.learning_rate must be positive'),
-        ({'weight_decay': -1.0}, r'train\.weight_decay must be 0 or more'),
-        ({'schedule': 'linear'}, r"train\.schedule must be 'constant' or 'one-cycle'"),
+        ({'epochs': 0}, r'^epochs must be 1 or more'),
+        ({'batch_size': 1}, r'^batch_size must be 2 or more'),
+        ({'learning_rate': 0.0}, r'^learning_rate must be positive'),
+        ({'weight_decay': -1.0}, r'^weight_decay must be 0 or more'),
+        ({'schedule': 'linear'}, r"^schedule must be one of 'constant', 'one-cycle'"),
     ],
 )
 def test_settings_have_rules(changes: dict[str, Any], words: str) -> None:

@@ -81,18 +81,21 @@ def test_unknown_key_in_a_list_of_tables(tmp_path: Path) -> None:
         ('[train]\nepochs = true\n', 'train.epochs must be an integer'),
         ('[train]\naugment = 1\n', 'train.augment must be bool'),
         ('[train]\nlearning_rate = 0\n', 'train.learning_rate must be positive'),
-        ("[train]\nsplit = 'field'\n", "must be 'exposure' or 'cutout'"),
+        ("[train]\nsplit = 'field'\n", "must be one of 'exposure', 'cutout'"),
         ('[train]\nbalance = 0.5\n', 'train.balance must be 0, or 1 or more'),
         ("[network]\nclasses = ['star', 'planet']\n", 'network.classes must be of'),
         ("[network]\nclasses = 'star'\n", 'network.classes must be a list'),
-        ("[train]\nschedule = 'cosine'\n", "must be 'constant' or 'one-cycle'"),
-        ('[train]\nfocal = -1.0\n', 'train.focal must be 0 or more'),
+        ("[train]\nschedule = 'cosine'\n", "must be one of 'constant', 'one-cycle'"),
+        ('[train]\nfocal = -1.0\n', 'train.focal must be 0, or 1 or more'),
         ('[train]\nweight_decay = -0.1\n', 'train.weight_decay must be 0 or more'),
         ('[network]\nimages = []\n', 'network.images must be of'),
         ("[network]\ncontext = ['sky']\n", 'network.context must be of'),
         ("[judge]\nheld_back = ['moon']\n", 'judge.held_back must be of'),
-        ('[calibration]\npure = 1.0\n', 'calibration.pure must be a share'),
-        ("[[finders]]\nname = 'dao'\nnsigma = -1\n", 'finders.nsigma must be positive'),
+        ('[calibration]\npure = 1.0\n', 'calibration.pure must be above 0 and below 1'),
+        (
+            "[[finders]]\nname = 'dao'\nnsigma = -1\n",
+            r'finders\[0\].nsigma must be positive',
+        ),
     ],
 )
 def test_impossible_values_are_refused(
@@ -147,7 +150,7 @@ def test_not_toml_and_no_such_file(tmp_path: Path) -> None:
         load_config(path)
     with pytest.raises(ConfigError, match='cannot be read'):
         load_config(tmp_path / 'b.toml')
-    with pytest.raises(ConfigError, match=r'known are .*source-isr2024'):
+    with pytest.raises(ConfigError, match=r"'source-isr2024'. Known: .*source-isr2024"):
         load_config('source-isr')
 
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from astrosieve_training.settings import require
+from astrosieve_training.settings import (
+    Count,
+    NotNegative,
+    Positive,
+    Settings,
+    at_least,
+    one_of,
+)
 
 __all__ = ['LoopSettings']
 
 
 @dataclass(frozen=True)
-class LoopSettings:
+class LoopSettings(Settings):
     """
     The loop of training.
 
@@ -32,25 +40,11 @@ class LoopSettings:
         Where torch computes: 'cpu', 'cuda' ... Runs are repeatable on the CPU alone.
     """
 
-    epochs: int = 10
-    batch_size: int = 128
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    schedule: str = 'constant'
-    runs: int = 3
-    threads: int = 1
+    epochs: Count = 10
+    batch_size: Annotated[int, at_least(2)] = 128
+    learning_rate: Positive = 1e-3
+    weight_decay: NotNegative = 0.0
+    schedule: Annotated[str, one_of('constant', 'one-cycle')] = 'constant'
+    runs: Count = 3
+    threads: Count = 1
     device: str = 'cpu'
-
-    def __post_init__(self) -> None:
-        for key in ('epochs', 'runs', 'threads'):
-            value = getattr(self, key)
-            require(value >= 1, f'train.{key}', value, '1 or more')
-        require(self.batch_size >= 2, 'train.batch_size', self.batch_size, '2 or more')
-        require(
-            self.learning_rate > 0, 'train.learning_rate', self.learning_rate,
-            'positive',
-        )  # fmt: skip
-        good = self.weight_decay >= 0
-        require(good, 'train.weight_decay', self.weight_decay, '0 or more')
-        good = self.schedule in ('constant', 'one-cycle')
-        require(good, 'train.schedule', self.schedule, "'constant' or 'one-cycle'")

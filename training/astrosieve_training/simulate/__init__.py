@@ -2,7 +2,6 @@
 
 from astrosieve_training.simulate.cameras import (
     Camera,
-    CameraError,
     PSFConfig,
     build_psf,
     list_cameras,
@@ -27,7 +26,6 @@ __all__ = [
     'COMPONENTS',
     'PRESETS',
     'Camera',
-    'CameraError',
     'CosmicRayTemplates',
     'PSFConfig',
     'SceneConfig',

@@ -4,22 +4,32 @@ Cameras: what a detector and its optics are, read from short TOML files.
 
 from __future__ import annotations
 
-import difflib
-import tomllib
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
-from astrosieve.exceptions import AstrosieveError
 from astrosieve_training.data_folder import data_directory
+from astrosieve_training.settings import (
+    ConfigError,
+    Count,
+    Natural,
+    NotNegative,
+    Positive,
+    Rule,
+    Settings,
+    Share,
+    load_dataclass,
+    not_known,
+    one_of,
+    require,
+)
 from astrosieve_training.simulate import optics
 
 __all__ = [
     'Camera',
-    'CameraError',
     'PSFConfig',
     'build_psf',
     'list_cameras',
@@ -28,17 +38,11 @@ __all__ = [
 ]
 
 _FOLDER = Path(__file__).resolve().parents[1] / 'cameras'
-_LAYOUTS = ('flc', 'c0m', 'ground')
-_UNITS = ('ELECTRONS', 'ELECTRONS/S', 'COUNTS')
-_KINDS = ('epsf', 'optical', 'moffat', 'gaussian')
-
-
-class CameraError(AstrosieveError, ValueError):
-    """A camera that cannot be: wrong key, impossible value, missing file."""
+_SHAPE = Rule('two integers, 32 or more', lambda shape: min(shape) >= 32)
 
 
 @dataclass(frozen=True)
-class PSFConfig:
+class PSFConfig(Settings):
     """
     What a camera's PSF is made from.
 
@@ -70,22 +74,28 @@ class PSFConfig:
         Pixels to which wings and spikes reach.
     """
 
-    kind: str = 'moffat'
+    kind: Annotated[str, one_of('epsf', 'optical', 'moffat', 'gaussian')] = 'moffat'
     file: str = ''
     second_file: str = ''
-    mix: float = 0.0
+    mix: Share = 0.0
     tinytim: str = ''
-    fwhm: float = 2.5
-    beta: float = 3.0
-    wavelength_nm: float = 606.0
+    fwhm: Positive = 2.5
+    beta: Annotated[float, Rule('above 1', lambda beta: beta > 1)] = 3.0
+    wavelength_nm: Positive = 606.0
     bandwidth: float = 0.2
-    diffusion: float = 0.35
+    diffusion: NotNegative = 0.35
     aberrations: tuple[float, ...] = ()
-    wing_radius: int = 300
+    wing_radius: Count = 300
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind == 'epsf' and not self.file:
+            msg = "kind 'epsf' needs file, the grid"
+            raise ConfigError(msg)
 
 
 @dataclass(frozen=True)
-class Camera:
+class Camera(Settings):
     """
     A detector with its optics.
 
@@ -156,150 +166,46 @@ class Camera:
     instrument: str = ''
     detector: str = ''
     filter: str = ''
-    layout: str = 'flc'
-    unit: str = 'ELECTRONS'
+    layout: Annotated[str, one_of('flc', 'c0m', 'ground')] = 'flc'
+    unit: Annotated[str, one_of('ELECTRONS', 'ELECTRONS/S', 'COUNTS')] = 'ELECTRONS'
     integer: bool = False
-    shape: tuple[int, int] = (1024, 1024)
-    n_chips: int = 1
-    chip_gap: int = 35
-    pixel_size_um: float = 15.0
-    thickness_um: float = 15.0
-    diffusion_um: float = 4.5
-    diffusion_tail: float = 0.25
-    plate_scale: float = 0.05
+    shape: Annotated[tuple[int, int], _SHAPE] = (1024, 1024)
+    n_chips: Annotated[int, Rule('1 or 2', lambda n: n in (1, 2))] = 1
+    chip_gap: Natural = 35
+    pixel_size_um: Positive = 15.0
+    thickness_um: Positive = 15.0
+    diffusion_um: NotNegative = 4.5
+    diffusion_tail: Share = 0.25
+    plate_scale: Positive = 0.05
     spike_angles: tuple[float, float] = (45.0, 135.0)
-    gain: float = 1.0
-    read_noise: float = 3.0
-    full_well: float = 70000.0
-    bias_offset: float = 0.3
-    pedestal: float = 0.0
-    dark: float = 0.002
-    sky_rate: float = 0.02
-    post_flash: float = 0.0
-    exptime: float = 500.0
-    cosmic_ray_rate: float = 1.1
-    cosmic_ray_site: str = 'orbit'
+    gain: Positive = 1.0
+    read_noise: NotNegative = 3.0
+    full_well: Positive = 70000.0
+    bias_offset: NotNegative = 0.3
+    pedestal: NotNegative = 0.0
+    dark: NotNegative = 0.002
+    sky_rate: NotNegative = 0.02
+    post_flash: NotNegative = 0.0
+    exptime: Positive = 500.0
+    cosmic_ray_rate: NotNegative = 1.1
+    cosmic_ray_site: Annotated[str, one_of('orbit', 'ground')] = 'orbit'
     bleeding: bool = True
-    cte_loss: float = 0.0
-    hot_fraction: float = 0.002
-    warm_fraction: float = 0.004
-    dead_fraction: float = 0.0002
-    unstable_fraction: float = 0.0005
-    hot_rate: float = 0.3
-    bad_columns: float = 2.0
-    flag_completeness: float = 0.9
-    flat_noise: float = 0.003
+    cte_loss: Share = 0.0
+    hot_fraction: Share = 0.002
+    warm_fraction: Share = 0.004
+    dead_fraction: Share = 0.0002
+    unstable_fraction: Share = 0.0005
+    hot_rate: NotNegative = 0.3
+    bad_columns: NotNegative = 2.0
+    flag_completeness: Share = 0.9
+    flat_noise: NotNegative = 0.003
     psf: PSFConfig = field(default_factory=PSFConfig)
 
     def __post_init__(self) -> None:
-        _check(self)
-
-
-_POSITIVE = (
-    'pixel_size_um', 'thickness_um', 'plate_scale', 'gain', 'full_well', 'exptime',
-)  # fmt: skip
-_NOT_NEGATIVE = (
-    'diffusion_um', 'read_noise', 'bias_offset', 'pedestal', 'dark', 'sky_rate',
-    'post_flash', 'cosmic_ray_rate', 'hot_rate', 'bad_columns', 'flat_noise',
-    'chip_gap',
-)  # fmt: skip
-_SHARES = (
-    'diffusion_tail', 'cte_loss', 'hot_fraction', 'warm_fraction', 'dead_fraction',
-    'unstable_fraction', 'flag_completeness',
-)  # fmt: skip
-
-
-def _require(ok: bool, name: str, camera: str, value: object, rule: str) -> None:
-    if not ok:
-        msg = f'camera {camera!r}: {name} must be {rule}; got {value!r}'
-        raise CameraError(msg)
-
-
-def _check(camera: Camera) -> None:
-    def finite(value: object) -> bool:
-        return isinstance(value, int | float) and bool(np.isfinite(value))
-
-    for names, rule, test in (
-        (_POSITIVE, 'a positive number', lambda v: v > 0),
-        (_NOT_NEGATIVE, 'a number, 0 or more', lambda v: v >= 0),
-        (_SHARES, 'a share between 0 and 1', lambda v: 0 <= v <= 1),
-    ):
-        for name in names:
-            value = getattr(camera, name)
-            _require(finite(value) and test(value), name, camera.name, value, rule)
-    for name, allowed in (
-        ('layout', _LAYOUTS),
-        ('unit', _UNITS),
-        ('cosmic_ray_site', ('orbit', 'ground')),
-    ):
-        value = getattr(camera, name)
-        rule = 'one of ' + ', '.join(map(repr, allowed))
-        _require(value in allowed, name, camera.name, value, rule)
-    _require(camera.n_chips in (1, 2), 'n_chips', camera.name, camera.n_chips, '1 or 2')
-    shape = camera.shape
-    good = len(shape) == 2 and all(isinstance(n, int) and n >= 32 for n in shape)
-    _require(good, 'shape', camera.name, shape, 'two integers, 32 or more')
-    psf = camera.psf
-    rule = 'one of ' + ', '.join(map(repr, _KINDS))
-    _require(psf.kind in _KINDS, 'psf.kind', camera.name, psf.kind, rule)
-    for name in ('fwhm', 'wavelength_nm', 'wing_radius'):
-        value = getattr(psf, name)
-        _require(
-            finite(value) and value > 0, f'psf.{name}', camera.name, value,
-            'a positive number',
-        )  # fmt: skip
-    _require(psf.beta > 1, 'psf.beta', camera.name, psf.beta, 'above 1')
-    _require(0 <= psf.mix <= 1, 'psf.mix', camera.name, psf.mix, 'between 0 and 1')
-    _require(
-        psf.diffusion >= 0, 'psf.diffusion', camera.name, psf.diffusion, '0 or more'
-    )
-    if psf.kind == 'epsf' and not psf.file:
-        msg = f"camera {camera.name!r}: psf.kind 'epsf' needs psf.file"
-        raise CameraError(msg)
-    angles = camera.spike_angles
-    good = len(angles) == 2 and all(finite(a) for a in angles)
-    good = good and abs(np.sin(np.deg2rad(angles[0] - angles[1]))) > 0.2
-    _require(
-        good, 'spike_angles', camera.name, angles, 'two directions well apart, degrees'
-    )
-
-
-def _convert(cls: type, values: dict[str, Any], where: str, source: str) -> Any:
-    known = {f.name: f for f in fields(cls)}
-    for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            hint = f'; did you mean {near[0]!r}?' if near else ''
-            msg = f'{source}: unknown key {where}{key!r}{hint}'
-            raise CameraError(msg)
-    out: dict[str, Any] = {}
-    for key, value in values.items():
-        f = known[key]
-        if f.default is not MISSING:
-            default = f.default
-        elif f.default_factory is not MISSING:
-            default = f.default_factory()
-        else:
-            default = ''
-        if isinstance(default, PSFConfig):
-            if not isinstance(value, dict):
-                msg = f'{source}: {key} must be a table; got {value!r}'
-                raise CameraError(msg)
-            out[key] = _convert(PSFConfig, value, 'psf.', source)
-        elif isinstance(default, tuple):
-            if not isinstance(value, list):
-                msg = f'{source}: {where}{key} must be a list; got {value!r}'
-                raise CameraError(msg)
-            out[key] = tuple(value)
-        elif isinstance(default, bool) != isinstance(value, bool) or not isinstance(
-            value, (int, float) if isinstance(default, float) else type(default)
-        ):
-            kind = 'number' if isinstance(default, float) else type(default).__name__
-            msg = f'{source}: {where}{key} must be of type {kind}; got {value!r}'
-            raise CameraError(msg)
-        else:
-            out[key] = float(value) if isinstance(default, float) else value
-    return cls(**out)
+        super().__post_init__()
+        angles = self.spike_angles
+        good = abs(np.sin(np.deg2rad(angles[0] - angles[1]))) > 0.2
+        require(good, 'spike_angles', angles, 'two directions well apart, degrees')
 
 
 def list_cameras() -> list[str]:
@@ -330,7 +236,7 @@ def load_camera(name: str | Path) -> Camera:
 
     Raises
     ------
-    CameraError
+    ConfigError
         When there is no such camera, the file is not TOML, a key is unknown or a value
         impossible.
     """
@@ -338,23 +244,10 @@ def load_camera(name: str | Path) -> Camera:
     if path.suffix != '.toml':
         path = _FOLDER / f'{name}.toml'
         if not path.exists():
-            near = difflib.get_close_matches(str(name), list_cameras(), n=1, cutoff=0.4)
-            hint = f'; did you mean {near[0]!r}?' if near else ''
-            msg = (
-                f'no camera {str(name)!r}{hint} Known: {", ".join(list_cameras())}; '
-                'or give the path of a .toml file'
-            )
-            raise CameraError(msg)
-    try:
-        values = tomllib.loads(path.read_text(encoding='utf-8'))
-    except FileNotFoundError as err:
-        msg = f'no camera file {path}'
-        raise CameraError(msg) from err
-    except tomllib.TOMLDecodeError as err:
-        msg = f'{path} is not valid TOML: {err}'
-        raise CameraError(msg) from err
-    values.setdefault('name', path.stem)
-    camera = _convert(Camera, values, '', str(path))
+            msg = not_known('no camera', str(name), list_cameras())
+            msg += '; or give the path of a .toml file'
+            raise ConfigError(msg)
+    camera = load_dataclass(Camera, path, name=path.stem)
     file = camera.psf.file
     local = path.parent / file
     if file and not Path(file).is_absolute() and local.exists():
@@ -465,7 +358,7 @@ def _psf_file(camera: Camera, file: str) -> Path:
         f'camera {camera.name!r}: no PSF file {path}; set the environment variable '
         'ASTROSIEVE_DATA to the folder that holds hst/, or give psf.file as a path'
     )
-    raise CameraError(msg)
+    raise ConfigError(msg)
 
 
 def _tinytim_file(camera: Camera) -> Path | None:
@@ -477,7 +370,7 @@ def _tinytim_file(camera: Camera) -> Path | None:
             f'camera {camera.name!r}: psf.tinytim must be '
             f"'instrument/detector/filter'; got {camera.psf.tinytim!r}"
         )
-        raise CameraError(msg)
+        raise ConfigError(msg)
     path = optics.tinytim_path(*parts)
     if path is None or not path.exists():
         where = 'drizzlepac is not installed' if path is None else f'no file {path}'
@@ -485,7 +378,7 @@ def _tinytim_file(camera: Camera) -> Path | None:
             f'camera {camera.name!r}: no TinyTim PSF {camera.psf.tinytim!r} ({where}); '
             "pip install drizzlepac, or set psf.tinytim = ''"
         )
-        raise CameraError(msg)
+        raise ConfigError(msg)
     return path
 
 

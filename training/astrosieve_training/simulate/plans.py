@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
-from astrosieve_training.settings import require
+from astrosieve_training.settings import Natural, Positive, Rule, Settings
 from astrosieve_training.simulate.cameras import Camera, load_camera, random_camera
 from astrosieve_training.simulate.exposure import (
     SimulatedExposure,
@@ -27,6 +28,12 @@ __all__ = [
 
 # Streams of chance beside those of the exposure itself.
 _CAMERA, _SCENE = 77, 78
+
+_FILLED = Rule('a list, not empty', bool)
+_SHAPE = Rule(
+    'two integers, 64 or more',
+    lambda shape: shape == (0, 0) or (len(shape) == 2 and min(shape) >= 64),
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class ExposurePlan:
 
 
 @dataclass(frozen=True)
-class ExposureSet:
+class ExposureSet(Settings):
     """
     A set of exposures, spread evenly over cameras, scenes and exposure times.
 
@@ -91,28 +98,16 @@ class ExposureSet:
         random from one detection per pixel; 0 for all.
     """
 
-    n: int
-    seed: int
-    cameras: tuple[str, ...]
+    n: Natural
+    seed: Natural
+    cameras: Annotated[tuple[str, ...], _FILLED]
     name: str = 'set'
-    scenes: tuple[str, ...] = ('globular',)
-    exptimes: tuple[float, ...] = ()
-    shape: tuple[int, int] = (1024, 1024)
-    use_dq: tuple[bool, ...] = (True,)
+    scenes: Annotated[tuple[str, ...], _FILLED] = ('globular',)
+    exptimes: tuple[Positive, ...] = ()
+    shape: Annotated[tuple[int, int], _SHAPE] = (1024, 1024)
+    use_dq: Annotated[tuple[bool, ...], _FILLED] = (True,)
     vary: bool = False
-    thin: int = 0
-
-    def __post_init__(self) -> None:
-        require(self.n >= 0, f'{self.name}.n', self.n, '0 or more')
-        require(self.seed >= 0, f'{self.name}.seed', self.seed, '0 or more')
-        require(self.thin >= 0, f'{self.name}.thin', self.thin, '0 or more')
-        for key in ('cameras', 'scenes', 'use_dq'):
-            value = getattr(self, key)
-            require(len(value) > 0, f'{self.name}.{key}', value, 'a list, not empty')
-        good = all(0 < t < np.inf for t in self.exptimes)
-        require(good, f'{self.name}.exptimes', self.exptimes, 'positive numbers')
-        good = len(self.shape) == 2 and (self.shape == (0, 0) or min(self.shape) >= 64)
-        require(good, f'{self.name}.shape', self.shape, 'two integers, 64 or more')
+    thin: Natural = 0
 
     @property
     def seeds(self) -> range:

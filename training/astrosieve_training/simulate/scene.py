@@ -7,13 +7,20 @@ chips and dithered exposures can look at the same sky.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import fft, ndimage
 from scipy.special import gammaincinv
+
+from astrosieve_training.settings import (
+    ConfigError,
+    NotNegative,
+    Positive,
+    Settings,
+    not_known,
+)
 
 if TYPE_CHECKING:
     from astrosieve_training.simulate.optics import PSF
@@ -33,7 +40,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class SceneConfig:
+class SceneConfig(Settings):
     """
     What a scene is drawn from. Densities are numbers in a million pixels.
 
@@ -69,34 +76,19 @@ class SceneConfig:
     """
 
     name: str = 'field'
-    star_density: float = 500.0
-    faint_snr: float = 1.0
-    saturation: float = 20.0
-    slope: float = 0.5
-    bright_stars: float = 1.0
-    core_radius: float = 0.0
-    galaxy_density: float = 40.0
-    galaxy_size: float = 1.3
-    nebula: float = 0.0
-    trail_density: float = 0.0
+    star_density: NotNegative = 500.0
+    faint_snr: Positive = 1.0
+    saturation: Positive = 20.0
+    slope: Positive = 0.5
+    bright_stars: NotNegative = 1.0
+    core_radius: NotNegative = 0.0
+    galaxy_density: NotNegative = 40.0
+    galaxy_size: Positive = 1.3
+    nebula: NotNegative = 0.0
+    trail_density: NotNegative = 0.0
     trail_length: tuple[float, float] = (6.0, 40.0)
     trail_angle: tuple[float, float] = (0.0, 180.0)
-    sky_factor: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name in (
-            'star_density', 'bright_stars', 'core_radius', 'galaxy_density', 'nebula',
-            'trail_density', 'sky_factor',
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if not value >= 0:
-                msg = f'{name} must be 0 or more; got {value}'
-                raise ValueError(msg)
-        for name in ('faint_snr', 'saturation', 'slope', 'galaxy_size'):
-            value = getattr(self, name)
-            if not value > 0:
-                msg = f'{name} must be positive; got {value}'
-                raise ValueError(msg)
+    sky_factor: NotNegative = 1.0
 
 
 PRESETS = {
@@ -148,10 +140,8 @@ def scene_config(scene: str | SceneConfig) -> SceneConfig:
     if isinstance(scene, SceneConfig):
         return scene
     if scene not in PRESETS:
-        near = difflib.get_close_matches(scene, PRESETS, n=1, cutoff=0.4)
-        hint = f'; did you mean {near[0]!r}?' if near else ''
-        msg = f'no scene {scene!r}{hint} Known: {", ".join(PRESETS)}'
-        raise ValueError(msg)
+        msg = not_known('no scene', scene, PRESETS)
+        raise ConfigError(msg)
     return PRESETS[scene]
 
 

@@ -8,18 +8,25 @@ cannot be is refused with the rule that it breaks.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Annotated, Any
 
 from astrosieve.source.classes import CLASSES
 from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.settings import (
     ConfigError,
+    Count,
+    NotNegative,
+    Positive,
+    Rule,
+    Settings,
+    between,
     build_dataclass,
     load_dataclass,
+    not_known,
+    one_of,
     require,
 )
 from astrosieve_training.simulate.plans import ExposureSet
@@ -41,22 +48,32 @@ __all__ = [
 
 
 _CHECKS = ('phases', 'scan', 'unusual')
-
-
-_IMAGES = {'noise', 'peak', 'residual'}
-
-
-_CONTEXT = {'wide', 'far', 'fwhm'}
-
-
+_IMAGES = ('noise', 'peak', 'residual')
+_CONTEXT = ('wide', 'far', 'fwhm')
 _FOLDER = Path(__file__).parents[1] / 'configs' / 'source'
+_NAME = Rule(
+    'of letters, digits, dots, dashes and underscores',
+    lambda name: re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9._-]*', name) is not None,
+)
+_PAIR = Rule('two numbers', lambda values: len(values) == 2)
+_OFF_OR_MORE = Rule('0, or 1 or more', lambda value: value == 0 or value >= 1)
+_LEFT = Rule('a share, 0 or more', lambda value: 0 <= value < 1)
 
 
-_MODEL_NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
+def _of(known: Iterable[str], least: int = 0) -> Rule:
+    """Return the rule of a list of some of the names that are known."""
+    return Rule(
+        f'of {", ".join(known)}',
+        lambda names: len(names) >= least and set(names) <= set(known),
+    )
+
+
+_SOME_CLASSES = _of(CLASSES, least=2)
+_SOME_IMAGES = _of(_IMAGES, least=1)
 
 
 @dataclass(frozen=True)
-class FinderConfig:
+class FinderConfig(Settings):
     """
     A finder of the registry ``astrosieve.finders`` and its threshold.
 
@@ -69,10 +86,7 @@ class FinderConfig:
     """
 
     name: str
-    nsigma: float = 5.0
-
-    def __post_init__(self) -> None:
-        require(self.nsigma > 0, 'finders.nsigma', self.nsigma, 'positive')
+    nsigma: Positive = 5.0
 
     @property
     def label(self) -> str:
@@ -81,7 +95,7 @@ class FinderConfig:
 
 
 @dataclass(frozen=True)
-class NetworkConfig:
+class NetworkConfig(Settings):
     """
     Form of the network.
 
@@ -109,27 +123,12 @@ class NetworkConfig:
 
     kind: str = 'isr2024'
     preprocessing: str = 'zscale-log-1'
-    classes: tuple[str, ...] = ('star', 'cosmic_ray', 'spike')
-    filters: tuple[int, ...] = (32, 32)
-    dense: tuple[int, ...] = (16, 16)
+    classes: Annotated[tuple[str, ...], _SOME_CLASSES] = ('star', 'cosmic_ray', 'spike')
+    filters: Annotated[tuple[Count, ...], _PAIR] = (32, 32)
+    dense: tuple[Count, ...] = (16, 16)
     pooling: bool = False
-    images: tuple[str, ...] = ('noise', 'peak', 'residual')
-    context: tuple[str, ...] = ('wide', 'far', 'fwhm')
-
-    def __post_init__(self) -> None:
-        good = len(self.classes) > 1 and set(self.classes) <= set(CLASSES)
-        require(good, 'network.classes', self.classes, f'of {", ".join(CLASSES)}')
-        for key in ('filters', 'dense'):
-            value = getattr(self, key)
-            require(
-                all(n > 0 for n in value), f'network.{key}', value, 'positive integers'
-            )
-        good = len(self.filters) == 2
-        require(good, 'network.filters', self.filters, 'two numbers')
-        good = len(self.images) > 0 and set(self.images) <= _IMAGES
-        require(good, 'network.images', self.images, f'of {sorted(_IMAGES)}')
-        good = set(self.context) <= _CONTEXT
-        require(good, 'network.context', self.context, f'of {sorted(_CONTEXT)}')
+    images: Annotated[tuple[str, ...], _SOME_IMAGES] = _IMAGES
+    context: Annotated[tuple[str, ...], _of(_CONTEXT)] = _CONTEXT
 
 
 @dataclass(frozen=True)
@@ -168,37 +167,20 @@ class TrainConfig(LoopSettings):
         Share of the cutouts for validation where the split is by cutout.
     """
 
-    class_weight: float = 0.0
-    focal: float = 0.0
-    fwhm_jitter: float = 0.08
-    balance: float = 1.5
-    max_per_class: int = 40_000
+    class_weight: NotNegative = 0.0
+    focal: Annotated[float, _OFF_OR_MORE] = 0.0
+    fwhm_jitter: NotNegative = 0.08
+    balance: Annotated[float, _OFF_OR_MORE] = 1.5
+    max_per_class: Count = 40_000
     augment: bool = True
-    spoil: float = 0.05
-    min_share: float = 0.6
-    split: str = 'exposure'
-    validation_share: float = 0.2
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        good = self.max_per_class >= 1
-        require(good, 'train.max_per_class', self.max_per_class, '1 or more')
-        for key in ('spoil', 'min_share', 'validation_share'):
-            value = getattr(self, key)
-            require(0 <= value < 1, f'train.{key}', value, 'a share, 0 or more')
-        for key in ('class_weight', 'focal', 'fwhm_jitter'):
-            value = getattr(self, key)
-            require(value >= 0, f'train.{key}', value, '0 or more')
-        good = self.focal == 0 or self.focal >= 1
-        require(good, 'train.focal', self.focal, '0, or 1 or more')
-        good = self.balance == 0 or self.balance >= 1
-        require(good, 'train.balance', self.balance, '0, or 1 or more')
-        good = self.split in ('exposure', 'cutout')
-        require(good, 'train.split', self.split, "'exposure' or 'cutout'")
+    spoil: Annotated[float, _LEFT] = 0.05
+    min_share: Annotated[float, _LEFT] = 0.6
+    split: Annotated[str, one_of('exposure', 'cutout')] = 'exposure'
+    validation_share: Annotated[float, _LEFT] = 0.2
 
 
 @dataclass(frozen=True)
-class RealConfig:
+class RealConfig(Settings):
     """
     Real frames in training.
 
@@ -211,14 +193,11 @@ class RealConfig:
     """
 
     ngc1261: bool = True
-    repeat: int = 1
-
-    def __post_init__(self) -> None:
-        require(self.repeat >= 1, 'real.repeat', self.repeat, '1 or more')
+    repeat: Count = 1
 
 
 @dataclass(frozen=True)
-class CalibrationConfig:
+class CalibrationConfig(Settings):
     """
     What turns logits into probabilities, and where the operating points lie.
 
@@ -234,16 +213,9 @@ class CalibrationConfig:
         Completeness that the operating point 'complete' aims at.
     """
 
-    shares: tuple[float, ...] = ()
-    pure: float = 0.99
-    complete: float = 0.99
-
-    def __post_init__(self) -> None:
-        for key in ('pure', 'complete'):
-            value = getattr(self, key)
-            require(0 < value < 1, f'calibration.{key}', value, 'a share')
-        good = all(0 < value < np.inf for value in self.shares)
-        require(good, 'calibration.shares', self.shares, 'positive numbers')
+    shares: tuple[Positive, ...] = ()
+    pure: Annotated[float, between(0, 1)] = 0.99
+    complete: Annotated[float, between(0, 1)] = 0.99
 
 
 def _no_exposures() -> ExposureSet:
@@ -251,7 +223,7 @@ def _no_exposures() -> ExposureSet:
 
 
 @dataclass(frozen=True)
-class TuneConfig:
+class TuneConfig(Settings):
     """
     Training on from the weights of a model, by labels of other exposures.
 
@@ -273,16 +245,9 @@ class TuneConfig:
     """
 
     rehearsal: ExposureSet = field(default_factory=_no_exposures)
-    rehearsal_batch: int = 32
-    rehearsal_weight: float = 0.5
-    stay: float = 0.0
-
-    def __post_init__(self) -> None:
-        good = self.rehearsal_batch >= 1
-        require(good, 'tune.rehearsal_batch', self.rehearsal_batch, '1 or more')
-        for key in ('rehearsal_weight', 'stay'):
-            value = getattr(self, key)
-            require(0 <= value < np.inf, f'tune.{key}', value, '0 or more')
+    rehearsal_batch: Count = 32
+    rehearsal_weight: NotNegative = 0.5
+    stay: NotNegative = 0.0
 
 
 @dataclass(frozen=True)
@@ -304,7 +269,7 @@ class RivalConfig:
 
 
 @dataclass(frozen=True)
-class JudgeConfig:
+class JudgeConfig(Settings):
     """
     What the network is judged on.
 
@@ -342,13 +307,14 @@ class JudgeConfig:
     unusual: ExposureSet | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         names = {each.name for each in self.sets}
         good = set(self.held_back) <= names
-        require(good, 'judge.held_back', self.held_back, f'of {sorted(names)}')
+        require(good, 'held_back', self.held_back, f'of {sorted(names)}')
 
 
 @dataclass(frozen=True)
-class SourceConfig:
+class SourceConfig(Settings):
     """
     One network for the task 'source', from simulation to judgement.
 
@@ -375,7 +341,7 @@ class SourceConfig:
         Finders whose detections are learnt.
     """
 
-    name: str
+    name: Annotated[str, _NAME]
     training: ExposureSet = field(default_factory=_no_exposures)
     validation: ExposureSet = field(default_factory=_no_exposures)
     calibrating: ExposureSet = field(default_factory=_no_exposures)
@@ -395,9 +361,7 @@ class SourceConfig:
     finders: tuple[FinderConfig, ...] = (FinderConfig('dao'), FinderConfig('peaks'))
 
     def __post_init__(self) -> None:
-        good = bool(_MODEL_NAME.fullmatch(self.name))
-        rule = 'of letters, digits, dots, dashes and underscores'
-        require(good, 'name', self.name, rule)
+        super().__post_init__()
         shares, classes = self.calibration.shares, self.network.classes
         good = len(shares) in (0, len(classes))
         require(good, 'calibration.shares', shares, f'one for each of {classes}')
@@ -452,8 +416,7 @@ def config_from_dict(values: dict[str, Any]) -> SourceConfig:
     ConfigError
         If a key is not known or a value cannot be.
     """
-    config: SourceConfig = build_dataclass(SourceConfig, values, '')
-    return config
+    return build_dataclass(SourceConfig, values, '')
 
 
 def list_configs() -> list[str]:
@@ -484,8 +447,6 @@ def load_config(name: str | Path) -> SourceConfig:
     if path.suffix != '.toml':
         path = _FOLDER / f'{name}.toml'
         if not path.is_file():
-            known = ', '.join(list_configs())
-            msg = f'no configuration {str(name)!r}; known are {known}, or give a file'
-            raise ConfigError(msg)
-    config: SourceConfig = load_dataclass(SourceConfig, path)
-    return config
+            msg = not_known('no configuration', str(name), list_configs())
+            raise ConfigError(f'{msg}; or give a file')
+    return load_dataclass(SourceConfig, path)

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from astrosieve_training.settings import ConfigError
-from astrosieve_training.simulate import PRESETS, load_camera
+from astrosieve_training.simulate import load_camera
 from astrosieve_training.simulate.files import _make_folder, _write
 from astrosieve_training.simulate.plans import ExposureSet
+from astrosieve_training.simulate.scene import scene_config
 from astrosieve_training.source.config import load_config
 
 __all__ = ['write_exposures']
@@ -64,9 +65,8 @@ def write_exposures(
     """
     from tqdm import tqdm
 
-    if scene is not None and scene not in PRESETS:
-        msg = f'no scene {scene!r}; known are {", ".join(PRESETS)}'
-        raise ConfigError(msg)
+    if scene is not None:
+        scene_config(scene)
     if camera is not None:
         if camera != 'random':
             load_camera(camera)  # a bad one is refused before anything is done

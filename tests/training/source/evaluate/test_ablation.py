@@ -196,7 +196,7 @@ def test_exposures_are_chosen_per_camera() -> None:
         ("network = { contxt = ['wide'] }", "row 'other': unknown key 'network.contxt'"
          "; did you mean 'context'"),
         ("network = { context = ['near'] }", "row 'other': network.context must be"),
-        ('train = { focal = -1 }', "row 'other': train.focal must be 0 or more"),
+        ('train = { focal = -1 }', "row 'other': train.focal must be 0, or 1 or"),
         ("train = { split = 'cutout' }", "train.split must be 'exposure'"),
         ("training = { cameras = ['dmo'] }", "no exposure of 'dmo'; there are those of "
          'demo, ground-moffat'),

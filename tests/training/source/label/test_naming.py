@@ -10,6 +10,7 @@ from astropy.table import Table
 
 pytest.importorskip('scipy')
 
+from astrosieve_training.settings import ConfigError
 from astrosieve_training.source.label.naming import (
     CombinedImage,
     NamingSettings,
@@ -94,15 +95,15 @@ def scene() -> Scene:
 def test_settings_have_limits(given: dict[str, float]) -> None:
     """All are shares."""
     (name,) = given
-    with pytest.raises(LabelError, match=f'{name} must lie between 0 and 1'):
+    with pytest.raises(ConfigError, match=f'{name} must be above 0 and below 1'):
         NamingSettings(**given)
 
 
 def test_settings_in_order() -> None:
     """What is absent is not present, a hit not noise."""
-    with pytest.raises(LabelError, match=r'absent must not exceed .* 0.7, 0.6'):
+    with pytest.raises(ConfigError, match=r'absent must be 0.6 \(present\) .* 0.7'):
         NamingSettings(absent=0.7)
-    with pytest.raises(LabelError, match=r'hit must not exceed noise; got 0.9, 0.8'):
+    with pytest.raises(ConfigError, match=r'hit must be 0.8 \(noise\) .* 0.9'):
         NamingSettings(hit=0.9)
     assert NamingSettings(hit=0.3, noise=0.3).noise == 0.3
 

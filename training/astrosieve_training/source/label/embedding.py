@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from astrosieve_training.settings import Natural, Settings, Share, at_least, between
 from astrosieve_training.source.label.places import LabelError
 
 __all__ = ['EmbeddingSettings', 'embed', 'find_clusters', 'transform']
@@ -23,7 +24,7 @@ _SMALLEST = 30
 
 
 @dataclass(frozen=True)
-class EmbeddingSettings:
+class EmbeddingSettings(Settings):
     """
     How places are embedded and clustered.
 
@@ -43,27 +44,12 @@ class EmbeddingSettings:
         Of the sample and of UMAP, which then runs on one thread.
     """
 
-    samples: int = 30_000
-    n_neighbors: int = 35
-    min_dist: float = 0.01
-    cluster_share: float = 0.01
-    part_share: float = 0.003
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, least in (('samples', 100), ('n_neighbors', 2), ('seed', 0)):
-            value = getattr(self, name)
-            if value < least:
-                msg = f'{name} must be at least {least}; got {value}'
-                raise LabelError(msg)
-        if not 0 <= self.min_dist <= 1:
-            msg = f'min_dist must lie between 0 and 1; got {self.min_dist}'
-            raise LabelError(msg)
-        for name in ('cluster_share', 'part_share'):
-            value = getattr(self, name)
-            if not 0 < value < 0.5:
-                msg = f'{name} must lie between 0 and 0.5; got {value}'
-                raise LabelError(msg)
+    samples: Annotated[int, at_least(100)] = 30_000
+    n_neighbors: Annotated[int, at_least(2)] = 35
+    min_dist: Share = 0.01
+    cluster_share: Annotated[float, between(0, 0.5)] = 0.01
+    part_share: Annotated[float, between(0, 0.5)] = 0.003
+    seed: Natural = 0
 
     def min_part(self, n: int) -> int:
         """Return the fewest members of a part of a cluster, among n places."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from astropy.stats import mad_std
@@ -20,6 +21,7 @@ from astropy.table import Table
 from astrosieve.images.background import measure_background
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
 from astrosieve.images.pixels import spoilt_pixels
+from astrosieve_training.settings import Settings, between, require
 from astrosieve_training.source.label.peaks import box_sums, brightest_box
 from astrosieve_training.source.label.places import LabelError
 from astrosieve_training.source.label.regions import UNLABELLED
@@ -49,7 +51,7 @@ _OWN = 2.5  # pixels within which a peak is the place's own
 
 
 @dataclass(frozen=True)
-class NamingSettings:
+class NamingSettings(Settings):
     """
     Limits between the classes.
 
@@ -75,29 +77,20 @@ class NamingSettings:
         cosmic ray, and from which it is background.
     """
 
-    absent: float = 0.4
-    present: float = 0.6
-    psf_like: float = 0.85
-    blended: float = 0.6
-    core: float = 0.75
-    halo: float = 0.05
-    hit: float = 0.02
-    noise: float = 0.8
+    absent: Annotated[float, between(0, 1)] = 0.4
+    present: Annotated[float, between(0, 1)] = 0.6
+    psf_like: Annotated[float, between(0, 1)] = 0.85
+    blended: Annotated[float, between(0, 1)] = 0.6
+    core: Annotated[float, between(0, 1)] = 0.75
+    halo: Annotated[float, between(0, 1)] = 0.05
+    hit: Annotated[float, between(0, 1)] = 0.02
+    noise: Annotated[float, between(0, 1)] = 0.8
 
     def __post_init__(self) -> None:
-        for name in (
-            'absent', 'present', 'psf_like', 'blended', 'core', 'halo', 'hit', 'noise',
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if not 0 < value < 1:
-                msg = f'{name} must lie between 0 and 1; got {value}'
-                raise LabelError(msg)
-        if self.absent > self.present:
-            msg = f'absent must not exceed present; got {self.absent}, {self.present}'
-            raise LabelError(msg)
-        if self.hit > self.noise:
-            msg = f'hit must not exceed noise; got {self.hit}, {self.noise}'
-            raise LabelError(msg)
+        super().__post_init__()
+        for low, high in (('absent', 'present'), ('hit', 'noise')):
+            value, limit = getattr(self, low), getattr(self, high)
+            require(value <= limit, low, value, f'{limit} ({high}) or less')
 
 
 @dataclass(frozen=True)

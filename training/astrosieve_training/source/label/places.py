@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from astropy.coordinates import SkyCoord
@@ -20,6 +21,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from astrosieve.exceptions import AstrosieveError, AstrosieveWarning
 from astrosieve.images.exposures import Chip
+from astrosieve_training.settings import Count, NotNegative, Settings, at_least
 
 __all__ = [
     'LabelError',
@@ -40,7 +42,7 @@ class LabelError(AstrosieveError, ValueError):
 
 
 @dataclass(frozen=True)
-class PeakSettings:
+class PeakSettings(Settings):
     """
     Which peaks are taken, and when two are one place.
 
@@ -61,22 +63,12 @@ class PeakSettings:
         Exposures that must cover a place.
     """
 
-    separation: float = 5.0
-    min_electrons: float = 100.0
-    nsigma: float = 3.0
-    min_snr: float = 5.0
-    radius: float = 1.0
-    min_exposures: int = 2
-
-    def __post_init__(self) -> None:
-        for name, least in (
-            ('separation', 1.5), ('min_electrons', 0), ('nsigma', 0.1), ('min_snr', 3),
-            ('radius', 0.05), ('min_exposures', 1),
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if not value >= least:
-                msg = f'{name} must be at least {least}; got {value}'
-                raise LabelError(msg)
+    separation: Annotated[float, at_least(1.5)] = 5.0
+    min_electrons: NotNegative = 100.0
+    nsigma: Annotated[float, at_least(0.1)] = 3.0
+    min_snr: Annotated[float, at_least(3)] = 5.0
+    radius: Annotated[float, at_least(0.05)] = 1.0
+    min_exposures: Count = 2
 
 
 class SkyFrame:

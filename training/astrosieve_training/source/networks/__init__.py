@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import pkgutil
 from importlib import import_module
 from types import ModuleType
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from astrosieve.exceptions import ModelError
 from astrosieve.source.preprocessing import get_preprocessing
+from astrosieve_training.settings import not_known
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,9 +30,7 @@ def network_module(kind: str) -> ModuleType:
     """
     known = [module.name for module in pkgutil.iter_modules(__path__)]
     if kind not in known:
-        near = difflib.get_close_matches(kind, known, n=1, cutoff=0.4)
-        hint = f'; did you mean {near[0]!r}?' if near else ''
-        msg = f'no network {kind!r}{hint} Known: {", ".join(known)}'
+        msg = not_known('no network', kind, known)
         raise ModelError(msg)
     return import_module(f'{__name__}.{kind}')
 

@@ -273,5 +273,4 @@ def load_ablation(path: str | Path = _FILE) -> Ablation:
         If the file cannot be read, is not TOML, a key is not known or a value cannot
         be, in any of its rows.
     """
-    ablation: Ablation = load_dataclass(Ablation, Path(path))
-    return ablation
+    return load_dataclass(Ablation, Path(path))

@@ -160,5 +160,4 @@ def load_label_checks(path: Path = _FILE) -> LabelChecks:
     ConfigError
         If the file cannot be read, a key is not known or a value cannot be.
     """
-    checks: LabelChecks = load_dataclass(LabelChecks, path)
-    return checks
+    return load_dataclass(LabelChecks, path)
