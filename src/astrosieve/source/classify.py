@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import astropy.units as u
 import numpy as np
@@ -20,29 +21,35 @@ from astrosieve.exceptions import (
     OutOfDomainWarning,
     UnitWarning,
 )
-from astrosieve.images.background import measure_mesh
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
 from astrosieve.images.dq import DQMeaning, dq_to_mask
-from astrosieve.images.instruments import instrument
-from astrosieve.images.measured import _as_image, _as_plane, _spoilt, _width
-from astrosieve.images.traits import ImageTraits, measure_traits
-from astrosieve.images.units import PixelUnit, electron_scale
+from astrosieve.images.measured import MeasuredImage
+from astrosieve.images.traits import ImageTraits
+from astrosieve.images.units import PixelUnit
 from astrosieve.models.calibration import complete_prior, reweight
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.domain import departures
 from astrosieve.models.registry import Model, load_model
 from astrosieve.models.session import CHUNK_SIZE
 from astrosieve.source.flags import CLASS_FLAGS
-from astrosieve.source.preprocessing import FittedPreprocessing, get_preprocessing
+from astrosieve.source.preprocessing import (
+    FittedPreprocessing,
+    fit_image,
+    get_preprocessing,
+)
 from astrosieve.tables.catalogs import add_classes, positions
 
-__all__ = ['COSMIC_RAY_HINT_ODDS', 'classify_sources']
+__all__ = ['COSMIC_RAY_HINT_ODDS', 'classify_image', 'classify_sources']
 
 
 COSMIC_RAY_HINT_ODDS = 4.0
 """Factor on the odds of 'cosmic_ray' where DQ has a cosmic-ray bit: a hint."""
 
 
+_UNKNOWN_WIDTH = (
+    'too few stars to estimate the width of the PSF; the probabilities are means over '
+    'widths of 1.6 to 3.7 pixels. Give fwhm= (--fwhm)'
+)
 _BLOCK = 65_536  # rows that are cut out at once: bounds the memory
 
 
@@ -161,52 +168,93 @@ def classify_sources(
     >>> stars = table[table['class_name'] == 'star']                  # doctest: +SKIP
     """
     loaded = load_model(model, task='source')
+    image = image_for(
+        loaded,
+        data,
+        mask=mask,
+        dq=dq,
+        err=err,
+        unit=unit,
+        gain=gain,
+        exptime=exptime,
+        fwhm=fwhm,
+        dq_bits=dq_bits,
+    )
+    return classify_image(
+        image,
+        catalog,
+        model=loaded,
+        operating_point=operating_point,
+        prior=prior,
+        columns=columns,
+        origin=origin,
+        cosmic_ray_hint=cosmic_ray_hint,
+        extver=extver,
+        chunk_size=chunk_size,
+    )
+
+
+def classify_image(
+    image: MeasuredImage,
+    catalog: Table | ArrayLike,
+    *,
+    model: str | Model = 'source',
+    operating_point: str | None = None,
+    prior: Mapping[str, float] | None = None,
+    columns: Sequence[str] | None = None,
+    origin: float = 0,
+    cosmic_ray_hint: bool = True,
+    extver: int | None = None,
+    chunk_size: int = CHUNK_SIZE,
+) -> Table:
+    """
+    Classify the detections of a catalogue in an image that knows itself.
+
+    Parameters
+    ----------
+    image : `~astrosieve.images.measured.MeasuredImage`
+        The image.
+    catalog : `~astropy.table.Table` or (N, 2) array_like
+        One detection per row; or bare positions ``(x, y)``.
+    model, operating_point, prior, columns, origin : optional
+        As for `classify_sources`.
+    cosmic_ray_hint, extver, chunk_size : optional
+        As for `classify_sources`, which also says what is raised and warned of.
+
+    Returns
+    -------
+    table : `~astropy.table.Table`
+        As from `classify_sources`.
+    """
+    loaded = load_model(model, task='source')
     card = loaded.card
     point = card.operating_point(operating_point) if operating_point else None
-    expected = complete_prior(prior, card.class_prior) if prior else card.class_prior
     table = _as_table(catalog)
     xy = positions(table, columns=columns, origin=origin)
-    sci, pixel_unit = _as_image(data, unit)
-    meaning = dq_bits or instrument().dq
-    dq = _as_plane(dq, 'dq', sci.shape)
-    spoilt = _spoilt(sci, mask=mask, dq=dq, err=err, meaning=meaning)
     preprocessing = get_preprocessing(card.preprocessing)
-    mesh = measure_mesh(sci, spoilt=spoilt) if preprocessing.needs_fwhm else None
-    width, remarks = _width(sci, spoilt, fwhm, mesh)
-    traits = measure_traits(sci, spoilt=spoilt, fwhm=width)
-    _, problem = electron_scale(pixel_unit, gain=gain, exptime=exptime)
-    caution = _caution(card, traits, problem)
-    if remarks and len(xy):
-        warnings.warn(remarks[0], AstrosieveWarning, stacklevel=2)
+    remarks = []
+    if preprocessing.needs_fwhm and image.fwhm is None:
+        remarks.append(_UNKNOWN_WIDTH)
+        if len(xy):
+            warnings.warn(_UNKNOWN_WIDTH, AstrosieveWarning, stacklevel=3)
+    caution = _caution(card, image.traits, image.problem)
     if caution:
         remarks.append(caution[1])
-        warnings.warn(caution[1], caution[0], stacklevel=2)
+        warnings.warn(caution[1], caution[0], stacklevel=3)
 
-    fitted = preprocessing.fit(sci, spoilt=spoilt, fwhm=width, mesh=mesh)
+    fitted = fit_image(preprocessing, image)
     probabilities, flags = _score(loaded, fitted, xy, chunk_size)
     if caution:
         flags |= CLASS_FLAGS.out_of_domain
-    if dq is not None:
-        flags |= _dq_flags(dq, xy, meaning)
-    if cosmic_ray_hint:
-        probabilities = reweight(
-            probabilities,
-            card.classes,
-            factors={'cosmic_ray': COSMIC_RAY_HINT_ODDS},
-            rows=(flags & CLASS_FLAGS.cosmic_ray_hint) != 0,
-        )
-    if prior:
-        probabilities = reweight(
-            probabilities,
-            card.classes,
-            factors={k: expected[k] / card.class_prior[k] for k in card.classes},
-        )
+    if image.dq is not None:
+        flags |= _dq_flags(image.dq, xy, image.dq_bits)
+    hinted = (flags & CLASS_FLAGS.cosmic_ray_hint) != 0 if cosmic_ray_hint else None
+    probabilities = _reweighted(probabilities, card, hinted, prior)
+    threshold = point.threshold if point else None
     result = add_classes(
         table,
         xy=xy,
-        class_names=_class_names(
-            probabilities, card.classes, point.threshold if point else None
-        ),
+        class_names=_class_names(probabilities, card.classes, threshold),
         probabilities=probabilities,
         classes=card.classes,
         flags=flags,
@@ -217,8 +265,8 @@ def classify_sources(
         'prior': dict(prior) if prior else None,
         'cosmic_ray_hint': cosmic_ray_hint,
         'origin': origin,
-        'gain': gain,
-        'exptime': exptime,
+        'gain': image.gain,
+        'exptime': image.exptime,
     }
     # Plain values under short keys, so that FITS keeps them as they are.
     result.meta.update(
@@ -226,12 +274,44 @@ def classify_sources(
         hash=card.sha256,
         version=__version__,
         options=json.dumps({k: v for k, v in options.items() if v is not None}),
-        unit=str(pixel_unit or 'unknown'),
+        unit=str(image.unit or 'unknown'),
         warnings='; '.join(remarks),
     )
-    if width is not None:
-        result.meta['fwhm'] = round(width, 4)
+    if image.fwhm is not None:
+        result.meta['fwhm'] = round(image.fwhm, 4)
     return result
+
+
+def image_for(
+    model: Model, data: ArrayLike | u.Quantity, **known: Any
+) -> MeasuredImage:
+    """Return an array as an image whose width is estimated if the model asks for it."""
+    preprocessing = get_preprocessing(model.card.preprocessing)
+    return MeasuredImage.of(data, estimates_fwhm=preprocessing.needs_fwhm, **known)
+
+
+def _reweighted(
+    probabilities: np.ndarray,
+    card: ModelCard,
+    hinted: np.ndarray | None,
+    prior: Mapping[str, float] | None,
+) -> np.ndarray:
+    """Return probabilities with the hints of DQ, and another mix of classes."""
+    if hinted is not None:
+        probabilities = reweight(
+            probabilities,
+            card.classes,
+            factors={'cosmic_ray': COSMIC_RAY_HINT_ODDS},
+            rows=hinted,
+        )
+    if prior:
+        expected = complete_prior(prior, card.class_prior)
+        probabilities = reweight(
+            probabilities,
+            card.classes,
+            factors={k: expected[k] / card.class_prior[k] for k in card.classes},
+        )
+    return probabilities
 
 
 def _as_table(catalog: Table | ArrayLike) -> Table:

@@ -12,15 +12,14 @@ from numpy.typing import ArrayLike
 from astrosieve.classes import UNSCORED
 from astrosieve.exceptions import CatalogError
 from astrosieve.images.dq import DQMeaning
-from astrosieve.images.instruments import instrument
-from astrosieve.images.measured import _as_image, _as_plane, _spoilt
+from astrosieve.images.measured import MeasuredImage
 from astrosieve.images.units import PixelUnit
 from astrosieve.models.registry import Model, load_model
-from astrosieve.source.classify import classify_sources
+from astrosieve.source.classify import classify_image, image_for
 from astrosieve.source.flags import CLASS_FLAGS
-from astrosieve.source.preprocessing import get_preprocessing
+from astrosieve.source.preprocessing import fit_image, get_preprocessing
 
-__all__ = ['Explanation', 'View', 'explain_source']
+__all__ = ['Explanation', 'View', 'explain_image', 'explain_source']
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Explanation:
     position : tuple of float
         ``(x, y)``, pixels, 0-based.
     class_name : str
-        As `classify_sources` gives it.
+        As `~astrosieve.classify_sources` gives it.
     probabilities : dict of str to float
         By class.
     flags : tuple of str
@@ -89,6 +88,9 @@ def explain_source(
     unit: str | u.UnitBase | PixelUnit | None = None,
     *,
     model: str | Model = 'source',
+    gain: float | None = None,
+    exptime: float | None = None,
+    fwhm: float | None = None,
     dq_bits: DQMeaning | None = None,
     **options: Any,
 ) -> Explanation:
@@ -100,12 +102,14 @@ def explain_source(
 
     Parameters
     ----------
-    data, mask, dq, err, unit, model, dq_bits
-        As for `classify_sources`.
+    data, mask, dq, err, unit
+        As for `~astrosieve.classify_sources`.
     position : tuple of float
         ``(x, y)``, pixels, 0-based.
+    model, gain, exptime, fwhm, dq_bits : optional
+        As for `~astrosieve.classify_sources`.
     **options
-        Further options of `classify_sources`.
+        Further options of `~astrosieve.classify_sources`.
 
     Returns
     -------
@@ -117,35 +121,59 @@ def explain_source(
         If the detection cannot be scored; the message says why.
     """
     loaded = load_model(model, task='source')
-    table = classify_sources(
+    image = image_for(
+        loaded,
         data,
-        np.array([position], dtype=float),
         mask=mask,
         dq=dq,
         err=err,
         unit=unit,
-        model=loaded,
+        gain=gain,
+        exptime=exptime,
+        fwhm=fwhm,
         dq_bits=dq_bits,
-        **options,
     )
-    row = table[0]
+    return explain_image(image, position, model=loaded, **options)
+
+
+def explain_image(
+    image: MeasuredImage,
+    position: tuple[float, float],
+    *,
+    model: str | Model = 'source',
+    **options: Any,
+) -> Explanation:
+    """
+    Explain the class of one detection in an image that knows itself.
+
+    Parameters
+    ----------
+    image : `~astrosieve.images.measured.MeasuredImage`
+        The image.
+    position, model, **options
+        As for `explain_source`.
+
+    Returns
+    -------
+    explanation : `Explanation`
+
+    Raises
+    ------
+    CatalogError
+        If the detection cannot be scored; the message says why.
+    """
+    loaded = load_model(model, task='source')
+    xy = np.array([position], dtype=float)
+    row = classify_image(image, xy, model=loaded, **options)[0]
     flags = CLASS_FLAGS.decode(row['class_flags'])
     name = str(row['class_name'])
     if name == UNSCORED:
         reasons = ', '.join(flag for flag in flags if flag != UNSCORED)
         msg = f'the detection at {position} has no class to explain: {reasons}'
         raise CatalogError(msg)
-    sci, _ = _as_image(data, unit)
-    spoilt = _spoilt(
-        sci,
-        mask=mask,
-        dq=_as_plane(dq, 'dq', sci.shape),
-        err=err,
-        meaning=dq_bits or instrument().dq,
-    )
     preprocessing = get_preprocessing(loaded.card.preprocessing)
-    fitted = preprocessing.fit(sci, spoilt=spoilt, fwhm=table.meta.get('fwhm'))
-    inputs = fitted(np.array([position], dtype=float)).inputs
+    fitted = fit_image(preprocessing, image)
+    inputs = fitted(xy).inputs
     number = loaded.card.classes.index(name)
     return Explanation(
         position=(float(position[0]), float(position[1])),

@@ -15,18 +15,22 @@ from astropy.table import QTable, Row, Table, vstack
 
 from astrosieve.classes import UNSCORED
 from astrosieve.exceptions import AstrosieveWarning, CatalogError
-from astrosieve.images.background import measure_background
 from astrosieve.images.exposures import Chip, read_chips
-from astrosieve.images.measured import DEFAULT_FWHM, _chip_spoilt, chip_fwhm
-from astrosieve.images.units import PixelUnit, electron_scale, parse_unit
+from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.registry import Model, load_model
-from astrosieve.source.classify import classify_sources
-from astrosieve.source.explain import Explanation, explain_source
-from astrosieve.source.finders import detect
+from astrosieve.source.classify import classify_image
+from astrosieve.source.explain import Explanation, explain_image
+from astrosieve.source.finders import DEFAULT_FWHM, detect
 from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve.tables.catalogs import add_classes, fill_masked, positions
 
-__all__ = ['ClassifyOptions', 'classify_chip', 'classify_exposure', 'explain_row']
+__all__ = [
+    'ClassifyOptions',
+    'classify_chip',
+    'classify_exposure',
+    'explain_chip',
+    'explain_row',
+]
 
 
 _NO_DETECTIONS = QTable({'id': [0], 'x_centroid': [0.0], 'y_centroid': [0.0]})[:0]
@@ -75,48 +79,21 @@ class ClassifyOptions:
     origin: float = 0
 
 
-def _kernel_width(chip: Chip, fwhm: float | None) -> float:
-    """Return the width that finders are given; a guess is said to be one."""
-    if fwhm is not None:
-        return fwhm
-    msg = (
-        f'{chip.name}: too few stars to estimate the width of the PSF; the finder '
-        f'takes {DEFAULT_FWHM} pixels. Give fwhm= (--fwhm)'
-    )
-    warnings.warn(msg, AstrosieveWarning, stacklevel=3)
-    return DEFAULT_FWHM
-
-
-def _detect(
-    chip: Chip,
-    options: ClassifyOptions,
-    fwhm: float,
-    unit: PixelUnit | None,
-    spoilt: np.ndarray | None,
-) -> Table:
+def _detect(image: MeasuredImage, options: ClassifyOptions, name: str) -> Table:
     """Return a finder's detections, an empty table where there are none."""
-    background = measure_background(chip.sci, spoilt=spoilt)
-    if not background.noise > 0:
-        what = (
-            'one value only' if background.noise == 0 else 'no finite, unmasked pixel'
+    if image.fwhm is None:
+        msg = (
+            f'{name}: too few stars to estimate the width of the PSF; the finder '
+            f'takes {DEFAULT_FWHM} pixels. Give fwhm= (--fwhm)'
         )
-        msg = f'{chip.name}: the image has {what}: nothing can be detected'
+        warnings.warn(msg, AstrosieveWarning, stacklevel=4)
+    noise = image.background.noise
+    if not noise > 0:
+        what = 'one value only' if noise == 0 else 'no finite, unmasked pixel'
+        msg = f'{name}: the image has {what}: nothing can be detected'
         warnings.warn(msg, AstrosieveWarning, stacklevel=4)
         return _NO_DETECTIONS.copy()
-    scale, _ = electron_scale(
-        unit,
-        gain=options.gain or chip.gain,
-        exptime=options.exptime or chip.exptime,
-    )
-    found = detect(
-        chip.sci,
-        options.finder,
-        fwhm=fwhm,
-        nsigma=options.nsigma,
-        scale=scale,
-        spoilt=spoilt,
-        background=background,
-    )
+    found = detect(image, options.finder, nsigma=options.nsigma)
     return _NO_DETECTIONS.copy() if found is None else QTable(found)
 
 
@@ -147,30 +124,25 @@ def classify_chip(
     Returns
     -------
     table : `~astropy.table.Table`
-        As from `~astrosieve.source.classify.classify_sources`, with ``sky_centroid``
+        As from `~astrosieve.source.classify.classify_image`, with ``sky_centroid``
         where there is a WCS, and ``extver``.
     """
-    unit = parse_unit(options.unit) if options.unit else chip.unit
-    spoilt = _chip_spoilt(chip)
-    fwhm = chip_fwhm(chip, options.fwhm, spoilt=spoilt)
+    image = _measured(chip, options)
     if catalog is None:
-        catalog = _detect(chip, options, _kernel_width(chip, fwhm), unit, spoilt)
+        catalog = _detect(image, options, chip.name)
         columns, origin = None, 0.0
         found_by: dict[str, Any] = {'finder': options.finder, 'nsigma': options.nsigma}
     else:
         columns, origin = options.columns, options.origin
         found_by = {'finder': 'catalog'}
     xy = positions(catalog, columns=columns, origin=origin)
-    table = classify_sources(
-        chip.sci,
+    table = classify_image(
+        image,
         _add_sky(catalog, chip, xy),
-        mask=chip.mask,
-        dq=chip.dq,
-        fwhm=fwhm,
         columns=columns,
         origin=origin,
         extver=chip.extver,
-        **_chip_options(chip, options),
+        **_model_options(options),
     )
     options_used = json.loads(table.meta['options'])
     table.meta['options'] = json.dumps({**found_by, **options_used})
@@ -271,29 +243,58 @@ def explain_row(
     """
     for chip in read_chips(path, ext):
         if chip.extver == row['extver']:
-            fwhm = chip_fwhm(chip, options.fwhm, spoilt=_chip_spoilt(chip))
-            return explain_source(
-                chip.sci,
-                (float(row['x_centroid']), float(row['y_centroid'])),
-                mask=chip.mask,
-                dq=chip.dq,
-                fwhm=fwhm,
-                **_chip_options(chip, options),
+            return explain_chip(
+                chip, (float(row['x_centroid']), float(row['y_centroid'])), options
             )
     msg = f'{path}: row {row["id"]} is of chip {row["extver"]}, which was not done'
     raise CatalogError(msg)
 
 
-def _chip_options(chip: Chip, options: ClassifyOptions) -> dict[str, Any]:
-    """Return what `~astrosieve.source.classify.classify_sources` is told of a chip."""
+def explain_chip(
+    chip: Chip, position: tuple[float, float], options: ClassifyOptions
+) -> Explanation:
+    """
+    Explain the class of a detection of a chip.
+
+    Parameters
+    ----------
+    chip : `~astrosieve.images.exposures.Chip`
+        The chip.
+    position : tuple of float
+        ``(x, y)``, pixels, 0-based.
+    options : `ClassifyOptions`
+        Those of the classification.
+
+    Returns
+    -------
+    explanation : `~astrosieve.source.explain.Explanation`
+
+    Raises
+    ------
+    CatalogError
+        If the detection cannot be scored.
+    """
+    image = _measured(chip, options)
+    return explain_image(image, position, **_model_options(options))
+
+
+def _measured(chip: Chip, options: ClassifyOptions) -> MeasuredImage:
+    """Return a chip as `classify_image` wants it."""
+    return MeasuredImage.of_chip(
+        chip,
+        unit=options.unit,
+        gain=options.gain,
+        exptime=options.exptime,
+        fwhm=options.fwhm,
+    )
+
+
+def _model_options(options: ClassifyOptions) -> dict[str, Any]:
+    """Return what the model is told, whatever the image."""
     return {
-        'unit': parse_unit(options.unit) if options.unit else chip.unit,
-        'gain': options.gain or chip.gain,
-        'exptime': options.exptime or chip.exptime,
         'model': options.model,
         'operating_point': options.operating_point,
         'prior': options.prior,
-        'dq_bits': chip.dq_meaning,
         'cosmic_ray_hint': options.cosmic_ray_hint,
     }
 

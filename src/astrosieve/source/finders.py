@@ -17,11 +17,21 @@ import numpy as np
 from astropy.table import Table
 
 from astrosieve.exceptions import AstrosieveError
-from astrosieve.images.background import Background, measure_background
+from astrosieve.images.measured import MeasuredImage
 
-__all__ = ['FinderFactory', 'detect', 'get_finder', 'list_finders']
+__all__ = [
+    'DEFAULT_FWHM',
+    'FinderFactory',
+    'detect',
+    'get_finder',
+    'kernel_width',
+    'list_finders',
+]
 
 ENTRY_POINT_GROUP = 'astrosieve.finders'
+
+DEFAULT_FWHM = 2.0
+"""Width that finders are given, pixels, where that of the PSF is not known."""
 
 
 class FinderFactory(Protocol):
@@ -55,54 +65,45 @@ def get_finder(name: str) -> FinderFactory:
     return factory
 
 
+def kernel_width(image: MeasuredImage) -> float:
+    """Return the width that finders are given, pixels: the PSF's where it is known."""
+    return DEFAULT_FWHM if image.fwhm is None else image.fwhm
+
+
 def detect(
-    sci: np.ndarray,
-    finder: str = 'dao',
-    *,
-    fwhm: float,
-    nsigma: float = 5.0,
-    scale: float = 1.0,
-    spoilt: np.ndarray | None = None,
-    background: Background | None = None,
+    image: MeasuredImage, finder: str = 'dao', *, nsigma: float = 5.0
 ) -> Table | None:
     """
     Detect sources in an image with a finder of the registry.
 
     Parameters
     ----------
-    sci : 2D `~numpy.ndarray`
-        The image, with or without its sky.
+    image : `~astrosieve.images.measured.MeasuredImage`
+        The image, with or without its sky; pixels that are not usable are masked.
     finder : str, optional
         Name of the finder.
-    fwhm : float
-        FWHM of the point-spread function, pixels.
     nsigma : float, optional
         Threshold in units of the sky's noise.
-    scale : float, optional
-        Electrons per unit of ``sci``, for finders with a limit in electrons.
-    spoilt : 2D `~numpy.ndarray`, optional
-        Pixels that are not zero here are masked.
-    background : `~astrosieve.images.background.Background`, optional
-        Measured where it is not given.
 
     Returns
     -------
     detections : `~astropy.table.Table` or None
         What the finder returns.
     """
-    if not fwhm > 0:
-        msg = f'fwhm must be positive; got {fwhm}'
-        raise ValueError(msg)
     if not nsigma > 0:
         msg = f'nsigma must be positive; got {nsigma}'
         raise ValueError(msg)
     factory = get_finder(finder)
-    background = background or measure_background(sci, spoilt=spoilt)
+    background = image.background
     if not background.noise > 0:
         return None
-    mask = None if spoilt is None else spoilt != 0
-    data = sci - np.float32(background.level)
+    mask = None if image.spoilt is None else image.spoilt != 0
+    data = image.sci - np.float32(background.level)
     if mask is not None:
         data[mask] = 0  # a NaN would spread through the finder's convolution
-    find = factory(threshold=nsigma * background.noise, fwhm=fwhm, scale=scale)
+    find = factory(
+        threshold=nsigma * background.noise,
+        fwhm=kernel_width(image),
+        scale=image.electrons_per_unit,
+    )
     return find(data, mask=mask)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +16,14 @@ from astropy.table import QTable, Table
 from photutils.utils.exceptions import NoDetectionsWarning
 
 from astrosieve.exceptions import CatalogError
+from astrosieve.images import measured
 from astrosieve.images.exposures import Chip, read_chips
-from astrosieve.images.measured import chip_fwhm
-from astrosieve.source.exposures import ClassifyOptions, classify_exposure
+from astrosieve.images.units import PixelUnit
+from astrosieve.source.exposures import (
+    ClassifyOptions,
+    classify_chip,
+    classify_exposure,
+)
 from astrosieve.source.flags import CLASS_FLAGS
 
 
@@ -146,13 +154,40 @@ def test_an_empty_sky_gives_an_empty_table(
     assert {'class_name', 'p_star', 'class_flags', 'extver'} <= set(table.colnames)
 
 
-def test_the_width_of_the_psf_is_measured_or_nominal(star_field) -> None:
-    """It is measured; for known cameras it stays near the nominal width."""
+@pytest.mark.parametrize('model', ['tiny_model', 'scales_model'])
+@pytest.mark.parametrize('finder', ['dao', None])
+def test_each_thing_is_measured_once(
+    model: str,
+    finder: str | None,
+    star_field,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Finder, network and caution share what is measured of one chip."""
+    calls: Counter[str] = Counter()
+    for name in (
+        'spoilt_pixels',
+        'measure_background',
+        'measure_mesh',
+        'estimate_fwhm',
+        'measure_traits',
+    ):
+        original = getattr(measured, name)
+
+        def counted(*args: Any, _name: str = name, _call: Any = original, **known: Any):
+            calls[_name] += 1
+            return _call(*args, **known)
+
+        for module in list(sys.modules.values()):
+            if getattr(module, name, None) is original:
+                monkeypatch.setattr(module, name, counted)
     data = np.tile(star_field.data, (2, 2))
-    unknown = Chip(data, Path('a.fits'))
-    assert chip_fwhm(unknown) == pytest.approx(2.4, rel=0.1)
-    assert chip_fwhm(unknown, 3.3) == 3.3
-    known = Chip(data, Path('a.fits'), instrument='WFC3', detector='IR')
-    assert chip_fwhm(known) == 1.15
-    empty = Chip(np.ones((40, 40), dtype=np.float32), Path('a.fits'))
-    assert chip_fwhm(empty) is None
+    data[3, 3] = np.nan
+    chip = Chip(data, Path('a.fits'), unit=PixelUnit('electron'))
+    options = ClassifyOptions(model=str(request.getfixturevalue(model)))
+    catalog = None if finder else Table({'x': [30.0], 'y': [30.0]})
+    table = classify_chip(chip, options, catalog)
+    assert len(table)
+    assert table.meta['fwhm'] == pytest.approx(2.4, rel=0.1)
+    assert calls == dict.fromkeys(calls, 1)
+    assert len(calls) == 5

@@ -10,8 +10,13 @@ import pytest
 from astropy.table import Table
 
 from astrosieve.exceptions import AstrosieveError
-from astrosieve.images.background import Background
-from astrosieve.source.finders import detect, get_finder, list_finders
+from astrosieve.images.measured import MeasuredImage
+from astrosieve.source.finders import (
+    DEFAULT_FWHM,
+    detect,
+    get_finder,
+    list_finders,
+)
 from astrosieve.tables.catalogs import positions
 
 
@@ -57,7 +62,8 @@ def test_finder_sees_a_flat_sky(calls: list) -> None:
     """It is given the image without sky, and nsigma times the noise."""
     image = np.random.default_rng(2).normal(300, 7, (80, 90)).astype(np.float32)
     before = image.copy()
-    assert detect(image, 'notes', fwhm=1.9, nsigma=4, scale=2.5) is None
+    given = MeasuredImage.of(image, fwhm=1.9, unit='DN', gain=2.5)
+    assert detect(given, 'notes', nsigma=4) is None
     (call,) = calls
     assert call['threshold'] == pytest.approx(28, rel=0.03)
     assert (call['fwhm'], call['scale'], call['mask']) == (1.9, 2.5, None)
@@ -69,25 +75,25 @@ def test_spoilt_pixels_are_masked_and_harmless(calls: list) -> None:
     """They are zero for the finder, so that no NaN spreads, and in its mask."""
     image = np.random.default_rng(2).normal(0, 7, (80, 90)).astype(np.float32)
     image[3, 4] = np.nan
-    spoilt = np.zeros(image.shape, dtype=np.uint8)
-    spoilt[3, 4] = 32
-    detect(image, 'notes', fwhm=1.9, spoilt=spoilt)
-    assert calls[0]['data'][3, 4] == 0
-    assert np.argwhere(calls[0]['mask']).tolist() == [[3, 4]]
+    mask = np.zeros(image.shape, dtype=bool)
+    mask[7, 8] = True
+    detect(MeasuredImage.of(image, mask=mask, fwhm=1.9), 'notes')
+    assert calls[0]['data'][3, 4] == calls[0]['data'][7, 8] == 0
+    assert np.argwhere(calls[0]['mask']).tolist() == [[3, 4], [7, 8]]
 
 
-def test_known_background_is_used(calls: list) -> None:
-    """A background that was measured before is not measured again."""
-    detect(np.zeros((9, 9)), 'notes', fwhm=2.0, background=Background(-3.0, 2.0))
-    assert calls[0]['threshold'] == 10
-    assert (calls[0]['data'] == 3).all()
+def test_unknown_width(calls: list) -> None:
+    """Where too few stars tell the width, finders are given two pixels."""
+    noise = np.random.default_rng(2).normal(0, 7, (80, 90))
+    detect(MeasuredImage.of(noise), 'notes')
+    assert calls[0]['fwhm'] == DEFAULT_FWHM == 2
 
 
 @pytest.mark.parametrize('name', ['dao', 'iraf', 'peaks'])
 def test_nan_without_a_mask(name: str, star_field) -> None:
     """A NaN pixel that nobody named costs at most what is next to it."""
     star_field.data[110, 110] = np.nan
-    table = detect(star_field.data, name, fwhm=star_field.fwhm)
+    table = detect(MeasuredImage.of(star_field.data, fwhm=star_field.fwhm), name)
     offsets = positions(table)[:, None] - star_field.stars[None]
     assert (np.hypot(*offsets.T) < 1).any(axis=1).all()
 
@@ -99,21 +105,19 @@ def test_nan_without_a_mask(name: str, star_field) -> None:
 )
 def test_nothing_to_detect(image: np.ndarray, calls: list) -> None:
     """Without noise there is no threshold; the finder is not asked."""
-    assert detect(image, 'notes', fwhm=2.0) is None
+    assert detect(MeasuredImage.of(image), 'notes') is None
     assert calls == []
 
 
-@pytest.mark.parametrize('name', ['fwhm', 'nsigma'])
 @pytest.mark.parametrize('value', [0, -2.0, float('nan')])
-def test_options_must_be_positive(name: str, value: float) -> None:
+def test_threshold_must_be_positive(value: float) -> None:
     """The message names the parameter."""
-    options = {'fwhm': 2.0, name: value}
-    with pytest.raises(ValueError, match=f'{name} must be positive; got {value}'):
-        detect(np.zeros((9, 9)), 'dao', **options)
+    with pytest.raises(ValueError, match=f'nsigma must be positive; got {value}'):
+        detect(MeasuredImage.of(np.zeros((9, 9))), 'dao', nsigma=value)
 
 
 def test_result_is_the_finders(star_field) -> None:
     """What the finder returns is handed on."""
-    table = detect(star_field.data, 'dao', fwhm=star_field.fwhm)
+    table = detect(MeasuredImage.of(star_field.data, fwhm=star_field.fwhm), 'dao')
     assert isinstance(table, Table)
     assert 'sharpness' in table.colnames

@@ -29,6 +29,7 @@ from photutils.utils.exceptions import NoDetectionsWarning
 
 from astrosieve import classify_sources
 from astrosieve.exceptions import AstrosieveWarning, ModelError, UnitWarning
+from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.registry import Model, load_model
 from astrosieve.source.finders import detect, get_finder, list_finders
 from astrosieve.tables.catalogs import positions, write_catalog
@@ -602,15 +603,18 @@ class TestRegistry:
         """Each makes its finder and finds the stars, on top of a sky."""
         finder = get_finder(name)(threshold=20.0, fwhm=2.4, scale=1.0)
         assert isinstance(finder, kind)
-        table = detect(star_field.data + 100, name, fwhm=star_field.fwhm)
+        image = MeasuredImage.of(star_field.data + 100, fwhm=star_field.fwhm)
+        table = detect(image, name)
         assert matched(table, star_field.stars).all()
 
     def test_peaks_count_electrons(self, star_field: Any) -> None:
         """An image in DN is judged in electrons by its scale."""
-        faint = detect(star_field.data / 500, 'peaks', fwhm=2.4, scale=500.0)
+        image = MeasuredImage.of(star_field.data / 500, fwhm=2.4, unit='DN', gain=500.0)
+        faint = detect(image, 'peaks')
         assert matched(faint, star_field.stars).all()
+        image = MeasuredImage.of(star_field.data / 500, fwhm=2.4)
         with pytest.warns(NoDetectionsWarning, match='No peak'):
-            assert detect(star_field.data / 500, 'peaks', fwhm=2.4) is None
+            assert detect(image, 'peaks') is None
 
 
 class TestPeakFinder:

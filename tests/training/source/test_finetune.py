@@ -24,6 +24,7 @@ from click.testing import CliRunner
 
 from astrosieve.exceptions import AstrosieveWarning, ModelError
 from astrosieve.images.exposures import read_chips
+from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import load_model
 from astrosieve.source.classify import classify_sources
@@ -46,7 +47,7 @@ from astrosieve_training.source.config import (
     TuneConfig,
     load_config,
 )
-from astrosieve_training.source.datasets.chips import ChipImage
+from astrosieve_training.source.datasets.chips import find_sources, network_inputs
 from astrosieve_training.source.datasets.examples import Examples, prepare
 from astrosieve_training.source.label.dataset import (
     DatasetError,
@@ -106,7 +107,7 @@ def exposures(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], Tab
         path = folder / f'demo{number}_flt.fits'
         exposure.write(path)
         chip = next(iter(read_chips(path)))
-        found = ChipImage.of(chip).find([FinderConfig('peaks')])
+        found = find_sources(MeasuredImage.of_chip(chip), [FinderConfig('peaks')])
         xy = np.column_stack([found['x'], found['y']])
         truth = label_positions(exposure.truth, xy)
         names = np.asarray(truth['label'], dtype=str)
@@ -430,7 +431,7 @@ def demo_inputs() -> dict[str, np.ndarray]:
     chip = next(iter(read_chips(demo_exposure())))
     truth = demo_truth()
     xy = np.column_stack([truth['x_centroid'], truth['y_centroid']])
-    arrays = ChipImage.of(chip).inputs(xy, 'local-noise-1')
+    arrays = network_inputs(MeasuredImage.of_chip(chip), xy, 'local-noise-1')
     return {k[6:]: v for k, v in arrays.items() if k.startswith('input_')}
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from astropy.table import QTable
 
 from astrosieve.atomic import atomic_path
+from astrosieve.images.measured import MeasuredImage
 from astrosieve.source.finders import detect
 from astrosieve.tables.catalogs import positions, write_catalog
 from astrosieve_training.simulate import (
@@ -71,9 +72,8 @@ def demo_truth(exposure: SimulatedExposure, *, nsigma: float = 4.0) -> QTable:
     truth : `~astropy.table.QTable`
         ``x_centroid``, ``y_centroid``, ``label``, ``contested``, ``snr``.
     """
-    found = (
-        detect(exposure.sci, name, fwhm=1.8, nsigma=nsigma) for name in ('peaks', 'dao')
-    )
+    image = MeasuredImage.of(exposure.sci, fwhm=1.8)
+    found = (detect(image, name, nsigma=nsigma) for name in ('peaks', 'dao'))
     xy = np.concatenate([positions(table) for table in found])
     labels = label_positions(exposure.truth, xy)
     return QTable(

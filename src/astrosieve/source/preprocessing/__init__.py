@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from astrosieve.exceptions import ModelError
+from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.inputs import Batch
 from astrosieve.source.preprocessing._base import FittedPreprocessing, Preprocessing
 from astrosieve.source.preprocessing.local_noise import LocalNoise
@@ -23,6 +24,7 @@ __all__ = [
     'LocalNoise',
     'Preprocessing',
     'ZScaleLog',
+    'fit_image',
     'get_preprocessing',
     'width_hypotheses',
 ]
@@ -50,3 +52,28 @@ def get_preprocessing(name: str) -> Preprocessing:
         )
         raise ModelError(msg)
     return _PREPROCESSINGS[name]()
+
+
+def fit_image(
+    preprocessing: Preprocessing, image: MeasuredImage
+) -> FittedPreprocessing:
+    """
+    Fit a preprocessing to an image; what it asks for is measured.
+
+    Parameters
+    ----------
+    preprocessing : `Preprocessing`
+        As from `get_preprocessing`.
+    image : `~astrosieve.images.measured.MeasuredImage`
+        The image.
+
+    Returns
+    -------
+    fitted : callable
+        Takes (N, 2) positions, returns a `Batch`.
+    """
+    if not preprocessing.needs_fwhm:
+        return preprocessing.fit(image.sci, spoilt=image.spoilt)
+    return preprocessing.fit(
+        image.sci, spoilt=image.spoilt, fwhm=image.fwhm, mesh=image.mesh
+    )

@@ -12,6 +12,7 @@ pytest.importorskip('scipy')
 from astropy.table import Table
 from astropy.wcs import WCS
 
+from astrosieve.images.measured import MeasuredImage
 from astrosieve.source.finders import detect
 from astrosieve.tables.catalogs import positions
 from astrosieve_training.source.datasets.real.crossmatch import (
@@ -121,9 +122,10 @@ def test_ngc1261_halves(data_dir: Path) -> None:
     for half in ('left', 'right'):
         frame = ngc1261(data_dir / 'hst', half)
         assert frame.chip.mask is not None
-        spoilt = frame.chip.mask.astype(np.uint8)
-        found = detect(frame.chip.sci, 'peaks', fwhm=1.8, scale=14, spoilt=spoilt)
-        xy = positions(found)
+        image = MeasuredImage.of(
+            frame.chip.sci, mask=frame.chip.mask, fwhm=1.8, unit='DN', gain=14
+        )
+        xy = positions(detect(image, 'peaks'))
         labels = frame.label(xy)[frame.within(*xy.T)]
         good = ~labels['contested']
         assert (labels['label'][good] == 'star').sum() > 700
@@ -142,7 +144,7 @@ def test_hrc_frames_match(data_dir: Path) -> None:
     x_min, x_max, y_min, y_max = frame.area
     assert 0.1 < (x_max - x_min) * (y_max - y_min) / 1024**2 < 0.35
     assert np.hypot(*frame.label.offset) < 5
-    xy = positions(detect(frame.chip.sci, 'dao', fwhm=2.5))
+    xy = positions(detect(MeasuredImage.of(frame.chip.sci, fwhm=2.5), 'dao'))
     labels = frame.label(xy)[frame.within(*xy.T)]
     assert (labels['label'] == 'star').mean() > 0.7
 
@@ -150,5 +152,5 @@ def test_hrc_frames_match(data_dir: Path) -> None:
 def test_pluto_has_cosmic_rays(data_dir: Path) -> None:
     """Most sharp detections away from Pluto are on the list of hits."""
     frame = pluto(data_dir / 'hst')
-    xy = positions(detect(frame.chip.sci, 'peaks', fwhm=1.8))
+    xy = positions(detect(MeasuredImage.of(frame.chip.sci, fwhm=1.8), 'peaks'))
     assert (frame.label(xy)['label'] == 'cosmic_ray').sum() > 200

@@ -170,12 +170,14 @@ def test_inputs_are_those_of_inference(
 ) -> None:
     """The pixels about a label are those that classify would look at."""
     from astrosieve.images.exposures import read_chips
-    from astrosieve_training.source.datasets.chips import ChipImage
+    from astrosieve.images.measured import MeasuredImage
+    from astrosieve_training.source.datasets.chips import network_inputs
 
     chip = next(iter(read_chips(exposures[1])))
     mine = np.asarray(cut.rows['exposure'] == 'b_flt.fits')
     xy = np.column_stack([cut.rows['x'][mine], cut.rows['y'][mine]])
-    expected = ChipImage.of(chip).inputs(xy, 'zscale-log-1')['input_cutouts']
+    seen = network_inputs(MeasuredImage.of_chip(chip), xy, 'zscale-log-1')
+    expected = seen['input_cutouts']
     assert np.array_equal(cut.inputs['cutouts'][mine], expected)
 
 

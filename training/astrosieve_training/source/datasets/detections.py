@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +22,7 @@ import numpy as np
 from astropy.table import Table, vstack
 
 from astrosieve.images.exposures import Chip
-from astrosieve.images.traits import measure_traits
+from astrosieve.images.measured import MeasuredImage
 from astrosieve.source.finders import get_finder
 from astrosieve.source.preprocessing import get_preprocessing
 from astrosieve_training.simulate import Truth, label_positions, plans
@@ -34,7 +34,12 @@ from astrosieve_training.simulate.plans import (
     plan_camera,
 )
 from astrosieve_training.source.config import FinderConfig
-from astrosieve_training.source.datasets.chips import ChipImage, Measure
+from astrosieve_training.source.datasets.chips import (
+    Measure,
+    baseline_columns,
+    find_sources,
+    network_inputs,
+)
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
@@ -101,7 +106,7 @@ def join(sets: Iterable[DetectionSet]) -> DetectionSet:
 
 
 def _labelled(
-    image: ChipImage,
+    image: MeasuredImage,
     label: Callable[[np.ndarray], Table],
     *,
     finders: Sequence[FinderConfig],
@@ -111,13 +116,12 @@ def _labelled(
     psf_fwhm: float = float('nan'),
 ) -> dict[str, np.ndarray]:
     """Return the columns that do not depend on the network."""
-    rows = image.find(finders)
+    rows = find_sources(image, finders)
     if len(rows):
         labels = label(np.column_stack([rows['x'], rows['y']]))
         for name in labels.colnames:
             rows[name] = labels[name]
-    traits = measure_traits(image.chip.sci, spoilt=image.spoilt)
-    ratio = traits.noise_ratio
+    ratio = image.traits.noise_ratio
     rows['exposure'], rows['camera'], rows['scene'] = exposure, camera, scene
     rows['fwhm'] = float('nan') if image.fwhm is None else image.fwhm
     rows['psf_fwhm'] = psf_fwhm
@@ -186,17 +190,22 @@ def detection_set(
     -------
     detections : `DetectionSet`
     """
-    image = ChipImage.of(chip, use_dq=use_dq, fwhm=fwhm)
+    image = _measured(chip, use_dq=use_dq, fwhm=fwhm)
     arrays = _labelled(
         image, label, finders=finders, exposure=exposure, camera=camera, scene=scene
     )
     xy = np.column_stack([arrays['row_x'], arrays['row_y']])
     if not len(xy):
         return DetectionSet({}, Table())
-    arrays.update(image.inputs(xy, preprocessing))
+    arrays.update(network_inputs(image, xy, preprocessing))
     if measure is not None:
-        arrays.update(image.measured(xy, measure))
+        arrays.update(baseline_columns(image, chip, xy, measure))
     return set_from_arrays(arrays)
+
+
+def _measured(chip: Chip, *, use_dq: bool, fwhm: float | None = None) -> MeasuredImage:
+    """Return a chip as an image, as though it had no DQ if that is not to be used."""
+    return MeasuredImage.of_chip(chip if use_dq else replace(chip, dq=None), fwhm=fwhm)
 
 
 def _thinned(arrays: dict[str, np.ndarray], most: int, seed: int) -> np.ndarray:
@@ -224,12 +233,12 @@ def _one(
     """Return the labelled detections of one simulated exposure."""
 
     @cache
-    def opened() -> tuple[ChipImage, Truth]:
+    def opened() -> tuple[Chip, MeasuredImage, Truth]:
         chip, truth = load_exposure(plan, _exposure_folder(plan, stages.folder))
-        return ChipImage.of(chip, use_dq=use_dq, fwhm=None), truth
+        return chip, _measured(chip, use_dq=use_dq), truth
 
     def labelled() -> dict[str, np.ndarray]:
-        image, truth = opened()
+        _, image, truth = opened()
         arrays = _labelled(
             image,
             lambda xy: label_positions(truth, xy),
@@ -257,13 +266,18 @@ def _one(
     arrays |= stages.arrays(
         f'{plan.label}-inputs',
         digest(key, preprocessing, version),
-        lambda: opened()[0].inputs(xy, preprocessing),
+        lambda: network_inputs(opened()[1], xy, preprocessing),
     )
     if measure is not None:
+
+        def columns() -> dict[str, np.ndarray]:
+            chip, image, _ = opened()
+            return baseline_columns(image, chip, xy, measure)
+
         arrays |= stages.arrays(
             f'{plan.label}-columns',
             digest(key, measure.__qualname__, code_version(here, _module(measure))),
-            lambda: opened()[0].measured(xy, measure),
+            columns,
         )
     return set_from_arrays(arrays)
 

@@ -26,17 +26,15 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from astrosieve.atomic import atomic_path
 from astrosieve.exceptions import AstrosieveError, AstrosieveWarning, OutputError
-from astrosieve.images.background import measure_mesh
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
 from astrosieve.images.exposures import Chip, read_chips
-from astrosieve.images.traits import measure_traits
-from astrosieve.images.units import electron_scale
+from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.registry import sha256_of
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.preprocessing import get_preprocessing
 from astrosieve.tables.catalogs import fill_masked
 from astrosieve_training.learn.sampling import balance
-from astrosieve_training.source.datasets.chips import ChipImage
+from astrosieve_training.source.datasets.chips import network_inputs
 from astrosieve_training.source.datasets.detections import (
     DetectionSet,
     join,
@@ -173,16 +171,14 @@ def _camera(chip: Chip) -> str:
     return '-'.join(part for part in parts if part).lower() or 'unknown'
 
 
-def _box_snr(image: ChipImage, xy: np.ndarray) -> np.ndarray:
+def _box_snr(image: MeasuredImage, xy: np.ndarray) -> np.ndarray:
     """Return the S/N in 3x3 pixels; NaN where one of them is not usable."""
-    chip = image.chip
-    ix, iy, _, _ = pixel_indices(xy, (chip.sci.shape[0], chip.sci.shape[1]))
-    mesh = measure_mesh(chip.sci, spoilt=image.spoilt)
-    sky, noise = (each.astype(np.float64) for each in mesh.at(ix, iy))
-    boxes = extract_cutouts(chip.sci, ix, iy, 3, fill=np.nan).astype(np.float64)
+    ix, iy, _, _ = pixel_indices(xy, (image.sci.shape[0], image.sci.shape[1]))
+    sky, noise = (each.astype(np.float64) for each in image.mesh.at(ix, iy))
+    boxes = extract_cutouts(image.sci, ix, iy, 3, fill=np.nan).astype(np.float64)
     if image.spoilt is not None:
         boxes[extract_cutouts(image.spoilt, ix, iy, 3, fill=1) != 0] = np.nan
-    scale, _ = electron_scale(chip.unit, gain=chip.gain, exptime=chip.exptime)
+    scale = image.electrons_per_unit
     electrons = (boxes.sum(axis=(1, 2)) - 9 * sky) * scale
     variance = 9 * (noise * scale) ** 2 + np.maximum(electrons, 0)
     snr = np.full(len(xy), np.nan)
@@ -194,9 +190,8 @@ def _cut_chip(
     chip: Chip, xy: np.ndarray, labels: np.ndarray, preprocessing: str
 ) -> DetectionSet:
     """Return what a network sees of the labelled positions of one chip."""
-    image = ChipImage.of(chip)
-    arrays = image.inputs(xy, preprocessing)
-    traits = measure_traits(chip.sci, spoilt=image.spoilt)
+    image = MeasuredImage.of_chip(chip)
+    arrays = network_inputs(image, xy, preprocessing)
     nothing = np.full(len(xy), np.nan)
 
     def same(value: float | None) -> np.ndarray:
@@ -213,7 +208,7 @@ def _cut_chip(
         'contested': np.zeros(len(xy), dtype=bool),
         'snr': _box_snr(image, xy),
         'fwhm': same(image.fwhm),
-        'noise_ratio': same(traits.noise_ratio),
+        'noise_ratio': same(image.traits.noise_ratio),
         'ra': nothing,
         'dec': nothing,
         'scale': nothing,

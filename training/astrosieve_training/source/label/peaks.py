@@ -20,14 +20,12 @@ from astropy.table import Table, vstack
 from astropy.utils.exceptions import AstropyWarning
 
 from astrosieve.exceptions import AstrosieveWarning
-from astrosieve.images.background import measure_background, measure_mesh
+from astrosieve.images.background import measure_mesh
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
 from astrosieve.images.dq import dq_to_mask
 from astrosieve.images.exposures import Chip
-from astrosieve.images.measured import DEFAULT_FWHM
-from astrosieve.images.pixels import spoilt_pixels
-from astrosieve.images.units import electron_scale
-from astrosieve.source.finders import get_finder
+from astrosieve.images.measured import MeasuredImage
+from astrosieve.source.finders import DEFAULT_FWHM, get_finder
 from astrosieve.tables.catalogs import positions
 from astrosieve_training.source.label.places import LabelError, PeakSettings, SkyFrame
 
@@ -149,22 +147,18 @@ def _saturation(chip: Chip, ix: np.ndarray, iy: np.ndarray) -> dict[str, np.ndar
 
 def _image_of(number: int, chip: Chip) -> _Image:
     """Return a chip's electrons above its sky."""
-    lost = None
-    if chip.dq is not None:
-        lost = dq_to_mask(chip.dq, chip.dq_meaning.no_signal)
-    spoilt = spoilt_pixels(chip.sci, mask=chip.mask, no_signal=lost)
-    background = measure_background(chip.sci, spoilt=spoilt)
-    scale, problem = electron_scale(chip.unit, gain=chip.gain, exptime=chip.exptime)
-    if problem is not None:
-        warnings.warn(f'{chip.name}: {problem}', AstrosieveWarning, stacklevel=2)
-    above = (chip.sci - np.float32(background.level)) * np.float32(scale)
-    mesh = measure_mesh(above, spoilt=spoilt)
+    image = MeasuredImage.of_chip(chip)
+    if image.problem is not None:
+        warnings.warn(f'{chip.name}: {image.problem}', AstrosieveWarning, stacklevel=2)
+    scale, sky = image.electrons_per_unit, image.background
+    above = (chip.sci - np.float32(sky.level)) * np.float32(scale)
+    mesh = measure_mesh(above, spoilt=image.spoilt)
     level, noise = (float(np.quantile(m, _DARK)) for m in (mesh.level, mesh.noise))
     noise /= 1 - _SCATTER
     level += _SCATTER * noise
-    if spoilt is not None:
-        above[spoilt != 0] = np.nan
-    return _Image(number, chip, above, background.noise * scale, (level, noise))
+    if image.spoilt is not None:
+        above[image.spoilt != 0] = np.nan
+    return _Image(number, chip, above, sky.noise * scale, (level, noise))
 
 
 def _find(image: _Image, settings: PeakSettings) -> Table:

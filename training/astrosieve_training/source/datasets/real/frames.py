@@ -16,6 +16,7 @@ from astropy.wcs import WCS
 from astrosieve.exceptions import ExposureError
 from astrosieve.images.background import measure_background
 from astrosieve.images.exposures import Chip, read_chips
+from astrosieve.images.measured import MeasuredImage
 from astrosieve.images.units import PixelUnit
 from astrosieve.source.finders import detect
 from astrosieve.tables.catalogs import positions
@@ -208,7 +209,7 @@ def hrc_47tuc(folder: Path) -> RealFrame:
     for each, fwhm in ((chip, 2.5), (other, 2.0)):
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', AstropyUserWarning)
-            table = detect(each.sci, 'dao', fwhm=fwhm, nsigma=5)
+            table = detect(MeasuredImage.of(each.sci, fwhm=fwhm), 'dao')
         found.append(positions(table))
     background = measure_background(chip.sci)
     truth = CrossmatchTruth(
