@@ -96,7 +96,7 @@ from astrosieve.tables.catalogs import write_catalog
 from astrosieve.tables.coordinate_files import write_coordinates
 from astrosieve.tables.regions import write_regions
 from astrosieve_plugins.ginga_classify.canvas import ClassMarkers, glyph
-from astrosieve_plugins.ginga_classify.jobs import (
+from astrosieve_plugins.ginga_classify.classify import (
     CancelledError,
     Job,
     Result,
@@ -107,7 +107,7 @@ from astrosieve_plugins.ginga_classify.jobs import (
     load,
     target_of,
 )
-from astrosieve_plugins.ginga_classify.panel import (
+from astrosieve_plugins.ginga_classify.picture import (
     explanation_picture,
     message_picture,
 )

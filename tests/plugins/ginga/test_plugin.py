@@ -34,7 +34,7 @@ from astrosieve.source.demo import demo_exposure  # noqa: E402
 from astrosieve.source.labels import read_labels  # noqa: E402
 from astrosieve.tables.catalogs import read_catalog  # noqa: E402
 from astrosieve.tables.coordinate_files import read_coordinates  # noqa: E402
-from astrosieve_plugins.ginga_classify import jobs, plugin_spec  # noqa: E402
+from astrosieve_plugins.ginga_classify import classify, plugin_spec  # noqa: E402
 
 
 def _harness() -> Any:
@@ -228,7 +228,7 @@ def test_work_runs_off_the_gui_thread(
     """While it classifies the view is alive; Cancel frees it and drops the result."""
     started, go_on = threading.Event(), threading.Event()
     threads = []
-    whole = jobs.classify_chip
+    whole = classify.classify_chip
 
     def slow(chip: Any, options: Any) -> Table:
         threads.append(threading.get_ident())
@@ -236,7 +236,7 @@ def test_work_runs_off_the_gui_thread(
         go_on.wait(30)
         return whole(chip, options)
 
-    monkeypatch.setattr(jobs, 'classify_chip', slow)
+    monkeypatch.setattr(classify, 'classify_chip', slow)
     viewer.open(f'{flc}[SCI,1]')
     plugin = viewer.start()
     plugin.press(plugin.w.classify)
@@ -254,12 +254,12 @@ def test_work_runs_off_the_gui_thread(
     assert plugin.status == 'cancelled'
     assert plugin.w.classify.get_enabled()
     go_on.set()
-    viewer.wait(lambda: not jobs._ONE_AT_A_TIME.locked())
+    viewer.wait(lambda: not classify._ONE_AT_A_TIME.locked())
     viewer.rest(0.2)
     assert plugin.it.review is None
     assert plugin.shown == 0
 
-    monkeypatch.setattr(jobs, 'classify_chip', whole)
+    monkeypatch.setattr(classify, 'classify_chip', whole)
     plugin.classify()
     assert plugin.shown > 20
 

@@ -14,7 +14,7 @@ from astrosieve.exceptions import CatalogError
 from astrosieve.source.explain import Explanation, View
 from astrosieve.source.labels import make_labels
 from astrosieve.tables.catalogs import read_catalog, write_catalog
-from astrosieve_plugins.ginga_classify.panel import (
+from astrosieve_plugins.ginga_classify.picture import (
     explanation_picture,
     message_picture,
 )
