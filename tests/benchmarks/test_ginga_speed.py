@@ -98,11 +98,11 @@ def drawn(plugin: Any, work: Callable[[], object]) -> float:
 def test_first_show(plugin: Any) -> None:
     """From the catalogue at hand to markers, counts and table: below 2 s."""
     plugin.load(plugin.catalog)
-    review = plugin.it.review
+    review = plugin.review
     assert review is not None, plugin.status
     assert plugin.shown == N
-    plugin.it._show(None)
-    seconds = drawn(plugin, lambda: plugin.it._show(review))
+    plugin.desk.show(None)
+    seconds = drawn(plugin, lambda: plugin.desk.show(review))
     print(f'\nfirst show of {N} markers: {seconds:.3f} s')
     assert seconds < 2
 

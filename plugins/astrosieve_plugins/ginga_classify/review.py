@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 from astropy.table import Column, Table
 
 from astrosieve.classes import UNSCORED
 from astrosieve.exceptions import CatalogError
 from astrosieve.source.classes import CLASSES
-from astrosieve.source.labels import make_labels, match_labels
+from astrosieve.source.labels import make_labels, match_labels, merge_labels
 from astrosieve.tables.catalogs import fill_masked
+from astrosieve_plugins.ginga_classify.classify import Result
 
-__all__ = ['ORDERS', 'Review']
+__all__ = ['ORDERS', 'Review', 'Reviews']
 
 ORDERS = ('id', 'doubtful first', 'certain first', 'class')
 """Orders of the rows of a list."""
@@ -115,6 +119,16 @@ class Review:
         """Return the probabilities of a row by class, of classes that have any."""
         pairs = zip(self.classes, self._p[row].tolist(), strict=True)
         return {name: p for name, p in pairs if not np.isnan(p)}
+
+    def filter(
+        self, ticked: Mapping[str, bool], thresholds: Mapping[str, float]
+    ) -> None:
+        """Show what ticks and thresholds say; those of other classes say nothing."""
+        self.ticked.update({k: v for k, v in ticked.items() if k in self.ticked})
+        self.thresholds.update(
+            {k: v for k, v in thresholds.items() if k in self.thresholds}
+        )
+        self.update()
 
     def update(self) -> None:
         """Work out again which rows are shown."""
@@ -269,3 +283,52 @@ class Review:
             self._change(rows, np.array(numbers, dtype=np.int16))
             self.mark_saved()
         return len(rows)
+
+
+class Reviews:
+    """
+    The classified images of a channel.
+
+    Labels that were not saved stay when an image, or all of them, are forgotten.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple, tuple[Result, Review]] = {}
+        self._labels = make_labels('none', 1, [], [])
+
+    def get(self, key: tuple) -> tuple[Result, Review] | None:
+        """Return what is known of an image, None where it was not classified."""
+        return self._known.get(key)
+
+    def take(self, result: Result) -> Review:
+        """Take a result in; its detections keep the labels that are known."""
+        review = Review(result.table, Path(str(result.key[0])).name, result.extver)
+        if result.key in self._known:
+            self._keep(self._known[result.key][1])
+        review.apply_labels(self._labels)
+        self._known[result.key] = (result, review)
+        return review
+
+    def drop_pixels(self, but: Review | None) -> None:
+        """Let go of the pixels of all images but one."""
+        for result, review in self._known.values():
+            if review is not but:
+                result.chip = None
+
+    def forget(self, name: str, path: str) -> None:
+        """Forget an image that was removed from the channel, and its planes."""
+        for key in list(self._known):
+            whole = key[0] == name or not name.endswith(']')
+            if key[0] in (name, path) and (whole or f'[{key[1]}]' in name):
+                self._keep(self._known.pop(key)[1])
+
+    def clear(self) -> None:
+        """Forget all images."""
+        for _, review in self._known.values():
+            self._keep(review)
+        self._known.clear()
+
+    def _keep(self, review: Review) -> None:
+        """Keep the labels of a review that goes."""
+        if review.unsaved:
+            self._labels = merge_labels(self._labels, review.labels())

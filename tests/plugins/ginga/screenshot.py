@@ -35,7 +35,7 @@ def main(picture: Path) -> None:
         viewer.open(f'{demo_exposure()}[SCI,1]')
         plugin = viewer.start()
         plugin.classify()
-        review = plugin.it.review
+        review = plugin.review
         viewer.rest(1.5)
         plugin.view.zoom_fit()
         plugin.view.cut_levels(-15, 120)
@@ -43,7 +43,7 @@ def main(picture: Path) -> None:
         plugin.w.slider['cosmic_ray'].get_widget().setValue(60)
         stars = np.flatnonzero(review.codes == review.classes.index('star'))
         middle = np.hypot(*(review.xy[stars] - 200).T)
-        plugin.it.select(stars[[middle.argmin()]])
+        plugin.select(stars[middle.argmin()])
         plugin.press(plugin.w.assign['star'])
         plugin.done('explain')
         viewer.rest(1.0)

@@ -34,7 +34,7 @@ from astrosieve.source.demo import demo_exposure  # noqa: E402
 from astrosieve.source.labels import read_labels  # noqa: E402
 from astrosieve.tables.catalogs import read_catalog  # noqa: E402
 from astrosieve.tables.coordinate_files import read_coordinates  # noqa: E402
-from astrosieve_plugins.ginga_classify import classify, plugin_spec  # noqa: E402
+from astrosieve_plugins.ginga_classify import classify, plugin_spec, work  # noqa: E402
 
 
 def _harness() -> Any:
@@ -108,7 +108,7 @@ def classified(viewer: Any, flc: Path) -> Any:
     viewer.open(f'{flc}[SCI,1]')
     plugin = viewer.start()
     plugin.classify()
-    assert plugin.it.review is not None, plugin.status
+    assert plugin.review is not None, plugin.status
     return plugin
 
 
@@ -172,7 +172,7 @@ def test_real_frame_from_classify_to_files(
     before = window(plugin)
     plugin.classify()
 
-    review = plugin.it.review
+    review = plugin.review
     total = len(review)
     assert total > 300
     assert plugin.shown == total == sum(counted(plugin).values())
@@ -239,11 +239,11 @@ def test_work_runs_off_the_gui_thread(
     monkeypatch.setattr(classify, 'classify_chip', slow)
     viewer.open(f'{flc}[SCI,1]')
     plugin = viewer.start()
-    plugin.press(plugin.w.classify)
+    plugin.press(plugin.w.start)
     viewer.wait(started.is_set)
     viewer.rest(0.1)
     assert threads[0] != threading.get_ident()
-    assert not plugin.w.classify.get_enabled()
+    assert not plugin.w.start.get_enabled()
     assert 'detecting' in plugin.status
     assert plugin.w.progress.get_widget().value() > 0
     plugin.view.panset_xy(20, 20)
@@ -252,11 +252,11 @@ def test_work_runs_off_the_gui_thread(
 
     plugin.press(plugin.w.cancel)
     assert plugin.status == 'cancelled'
-    assert plugin.w.classify.get_enabled()
+    assert plugin.w.start.get_enabled()
     go_on.set()
-    viewer.wait(lambda: not classify._ONE_AT_A_TIME.locked())
+    viewer.wait(lambda: not work._ONE_AT_A_TIME.locked())
     viewer.rest(0.2)
-    assert plugin.it.review is None
+    assert plugin.review is None
     assert plugin.shown == 0
 
     monkeypatch.setattr(classify, 'classify_chip', whole)
@@ -266,7 +266,7 @@ def test_work_runs_off_the_gui_thread(
 
 def test_ticks_and_sliders_filter_at_once(classified: Any) -> None:
     """A tick box hides a class, a slider its improbable detections."""
-    plugin, review = classified, classified.it.review
+    plugin, review = classified, classified.review
     counts = counted(plugin)
     tick = plugin.w.tick['star'].get_widget()
     tick.click()
@@ -291,9 +291,9 @@ def test_ticks_and_sliders_filter_at_once(classified: Any) -> None:
 def test_both_colour_conventions(classified: Any) -> None:
     """The report's colours are a choice; markers and legend change together."""
     plugin = classified
-    assert plugin.w.convention.get_text() == 'colour-blind'
+    assert plugin.w.colours.get_text() == 'colour-blind'
     assert not has_color(window(plugin), CLASSES.marker('star').color)
-    plugin.choose(plugin.w.convention, 'report')
+    plugin.choose(plugin.w.colours, 'report')
     pixels = window(plugin)
     for name in ('star', 'cosmic_ray'):
         assert has_color(pixels, CLASSES.marker(name).color), name
@@ -303,13 +303,13 @@ def test_both_colour_conventions(classified: Any) -> None:
 
 def test_a_row_pans_and_a_marker_selects(classified: Any) -> None:
     """Selection runs both ways; the right button adds; escape ends it."""
-    plugin, review = classified, classified.it.review
+    plugin, review = classified, classified.review
     tree = plugin.w.table.get_widget()
     tree.topLevelItem(3).setSelected(True)
     classified.viewer.rest(0.1)
     assert review.selected.tolist() == [3]
     assert plugin.view.get_pan()[:2] == pytest.approx(tuple(review.xy[3]), abs=0.01)
-    assert plugin.it.markers.selected.tolist() == [3]
+    assert plugin.desk.layer.markers.selected.tolist() == [3]
 
     plugin.view.zoom_fit()
     rows = _apart(review.xy)[:2]
@@ -332,7 +332,7 @@ def _apart(xy: np.ndarray) -> list[int]:
 
 def test_rectangle_keys_undo_and_redo(classified: Any) -> None:
     """A rectangle selects what it holds; a key labels it; undo and redo."""
-    plugin, review = classified, classified.it.review
+    plugin, review = classified, classified.review
     plugin.view.zoom_fit()
     classified.viewer.rest(0.1)
     x, y = review.xy.T
@@ -344,7 +344,7 @@ def test_rectangle_keys_undo_and_redo(classified: Any) -> None:
     plugin.key('5')
     assert {review.name(row) for row in inside} == {'bad_pixel'}
     assert f'{len(inside)} labelled bad_pixel' in plugin.status
-    assert plugin.it.markers.labelled.sum() == len(inside)
+    assert plugin.desk.layer.markers.labelled.sum() == len(inside)
     assert counted(plugin)['bad_pixel'] == len(inside)
     plugin.press(plugin.w.undo)
     assert np.array_equal(review.codes, before)
@@ -364,8 +364,8 @@ def test_rectangle_keys_undo_and_redo(classified: Any) -> None:
 
 def test_pages_of_the_table(classified: Any) -> None:
     """Many rows go on pages; a marker turns the page to its row; orders differ."""
-    plugin, review = classified, classified.it.review
-    plugin.it._set['page_rows'] = 10
+    plugin, review = classified, classified.review
+    plugin.desk.table.page_rows = 10
     plugin.choose(plugin.w.order, 'doubtful first')
     order = review.order('doubtful first')
     assert table_ids(plugin) == [str(review.table['id'][row]) for row in order[:10]]
@@ -373,7 +373,7 @@ def test_pages_of_the_table(classified: Any) -> None:
     plugin.press(plugin.w.next)
     assert table_ids(plugin)[0] == str(review.table['id'][order[10]])
     last = int(order[-1])
-    plugin.it.select(np.array([last]))
+    plugin.select(last)
     assert selected_ids(plugin) == [str(review.table['id'][last])]
     assert not plugin.w.next.get_enabled()
     plugin.done('explain')
@@ -385,13 +385,13 @@ def test_mef_navigation(viewer: Any, flc: Path) -> None:
     plugin = viewer.start()
     plugin.w.all_chips.get_widget().click()
     plugin.classify()
-    first = plugin.it.review
-    plugin.it.select(np.array([0]))
+    first = plugin.review
+    plugin.select(0)
     plugin.done('explain')
     plugin.press(plugin.w.assign['extended'])
 
     viewer.open(f'{flc}[SCI,2]')
-    second = plugin.it.review
+    second = plugin.review
     assert second is not None
     assert second is not first
     assert second.extver == 2
@@ -400,12 +400,12 @@ def test_mef_navigation(viewer: Any, flc: Path) -> None:
     assert not second.labelled.any()
 
     viewer.open(f'{flc}[DQ,2]')
-    assert plugin.it.review is None
+    assert plugin.review is None
     assert plugin.shown == 0
     assert 'press Classify' in plugin.status
     viewer.fv.switch_name('Image', 'j1_flc[SCI,1]')
     viewer.rest(0.3)
-    assert plugin.it.review is first
+    assert plugin.review is first
     assert first.labelled.sum() == 1
 
 
@@ -436,35 +436,35 @@ def test_two_channels_at_once(viewer: Any, flc: Path, star_field: Any) -> None:
     viewer.open(f'{flc}[SCI,1]')
     viewer.open(f'{flc}[SCI,2]', channel='Other')
     one, two = viewer.start(), viewer.start('Other')
-    one.press(one.w.classify)
-    two.press(two.w.classify)
-    viewer.wait(lambda: not one.it._jobs and not two.it._jobs)
+    one.press(one.w.start)
+    two.press(two.w.start)
+    viewer.wait(lambda: not one.busy() and not two.busy())
     viewer.rest(0.1)
-    assert (one.it.review.extver, two.it.review.extver) == (1, 2)
+    assert (one.review.extver, two.review.extver) == (1, 2)
     one.w.tick['star'].get_widget().click()
-    assert one.shown < len(one.it.review)
-    assert two.shown == len(two.it.review)
-    two.it.select(np.array([1]))
+    assert one.shown < len(one.review)
+    assert two.shown == len(two.review)
+    two.select(1)
     two.press(two.w.assign['spike'])
-    assert two.it.review.labelled.sum() == 1
-    assert not one.it.review.labelled.any()
+    assert two.review.labelled.sum() == 1
+    assert not one.review.labelled.any()
     two.close()
-    assert one.it.markers is not None
+    assert one.desk.layer.markers is not None
 
 
 def test_load_a_catalogue(classified: Any, tmp_path: Path) -> None:
     """A saved catalogue comes back with its labels; one of another image does not."""
-    plugin, review = classified, classified.it.review
-    plugin.it.select(np.array([2, 4]))
+    plugin, review = classified, classified.review
+    plugin.select(2, 4)
     plugin.press(plugin.w.assign['background'])
     predicted = review.predicted.copy()
     path = tmp_path / 'saved.ecsv'
     plugin.save('Catalogue (ECSV)', path)
-    plugin.it.select(np.array([4]))
+    plugin.select(4)
     plugin.press(plugin.w.assign['spike'])
 
     assert 'detections' in plugin.load(path)
-    loaded = plugin.it.review
+    loaded = plugin.review
     assert loaded is not review
     assert np.array_equal(loaded.predicted, predicted)
     assert np.flatnonzero(loaded.labelled).tolist() == [2, 4]
@@ -490,22 +490,22 @@ def test_load_a_catalogue(classified: Any, tmp_path: Path) -> None:
     assert 'no such file' in plugin.load(tmp_path / 'nothing.ecsv')
     (tmp_path / 'text.ecsv').write_text('this is\nno table at all, "\n')
     plugin.load(tmp_path / 'text.ecsv')
-    assert plugin.it.review is loaded
+    assert plugin.review is loaded
 
 
 def test_labels_add_up_in_their_file(classified: Any, tmp_path: Path) -> None:
     """Labels are added to those of the file, and are read back onto detections."""
-    plugin, review = classified, classified.it.review
+    plugin, review = classified, classified.review
     path = tmp_path / 'labels.ecsv'
     assert 'no labels' in plugin.save('Labels', path)
-    plugin.it.select(np.array([1]))
+    plugin.select(1)
     plugin.press(plugin.w.assign['spike'])
     assert review.unsaved
     plugin.save('Labels', path)
     assert not review.unsaved
-    plugin.it.select(np.array([1]))
+    plugin.select(1)
     plugin.press(plugin.w.unlabel)
-    plugin.it.select(np.array([5]))
+    plugin.select(5)
     plugin.press(plugin.w.assign['star'])
     assert '1 labels' in plugin.save('Labels', path)
     assert sorted(read_labels(path)['label'].tolist()) == ['spike', 'star']
@@ -544,10 +544,12 @@ def test_closing_keeps_unsaved_labels_alone(viewer: Any, flc: Path) -> None:
     clean = window(plugin)
     plugin = viewer.start()
     plugin.classify()
-    plugin.it.select(np.array([3]))
+    plugin.select(3)
     plugin.done('explain')
     plugin.press(plugin.w.assign['extended'])
-    chip = weakref.ref(next(iter(plugin.it._reviews.values()))[0].chip)
+    result, _ = plugin.it.reviews.get(plugin.desk.target.key)
+    chip = weakref.ref(result.chip)
+    del result
     layer = plugin.it.layertag
     plugin.close()
     assert not plugin.view.get_canvas().has_tag(layer)
@@ -558,21 +560,21 @@ def test_closing_keeps_unsaved_labels_alone(viewer: Any, flc: Path) -> None:
     assert chip() is None
 
     again = viewer.start()
-    assert again.it.review is None
+    assert again.review is None
     again.classify()
-    assert np.flatnonzero(again.it.review.labelled).tolist() == [3]
-    assert again.it.review.name(3) == 'extended'
+    assert np.flatnonzero(again.review.labelled).tolist() == [3]
+    assert again.review.name(3) == 'extended'
 
 
 def test_closing_while_it_works(viewer: Any, flc: Path) -> None:
     """A result that arrives after Close is dropped without a word in the log."""
     viewer.open(f'{flc}[SCI,1]')
     plugin = viewer.start()
-    plugin.press(plugin.w.classify)
+    plugin.press(plugin.w.start)
     plugin.close()
     viewer.rest(1.0)
-    assert plugin.it.review is None
-    assert not plugin.it.gui_up
+    assert plugin.review is None
+    assert plugin.desk is None
 
 
 def _resident() -> float:
@@ -591,7 +593,7 @@ def test_ten_rounds_leak_nothing(viewer: Any, flc: Path) -> None:
     def turn() -> None:
         plugin = viewer.start()
         plugin.classify()
-        plugin.it.select(np.array([3]))
+        plugin.select(3)
         plugin.done('explain')
         plugin.close()
         viewer.rest(0.1)
@@ -650,7 +652,7 @@ def test_bad_images_are_messages(
     plugin.press(plugin.w.save)
     plugin.done('save')
     plugin.press(plugin.w.undo)
-    assert plugin.w.classify.get_enabled()
+    assert plugin.w.start.get_enabled()
 
 
 def test_the_image_goes_away(classified: Any) -> None:
@@ -674,7 +676,7 @@ def test_a_missing_model_is_a_message(viewer: Any, flc: Path, tmp_path: Path) ->
     plugin.choose(plugin.w.model, gone)
     plugin.classify()
     assert 'gone.onnx' in plugin.status
-    assert plugin.w.classify.get_enabled()
+    assert plugin.w.start.get_enabled()
     for entry, text in ((plugin.w.fwhm, 'wide'), (plugin.w.nsigma, '-1')):
         kept = entry.get_text()
         entry.set_text(text)
@@ -682,7 +684,7 @@ def test_a_missing_model_is_a_message(viewer: Any, flc: Path, tmp_path: Path) ->
         assert 'must be a positive number' in plugin.status
         entry.set_text(kept)
     flc.unlink()
-    plugin.choose(plugin.w.model, plugin.it._set['model'])
+    plugin.choose(plugin.w.model, plugin.it.settings.get('model'))
     plugin.classify()
     assert 'without ERR and DQ' in plugin.status
 
@@ -711,12 +713,12 @@ def test_the_settings_file_is_ginga_s() -> None:
     from ginga.misc.log import get_logger
     from ginga.misc.Settings import SettingGroup
 
-    from astrosieve_plugins.ginga_classify import plugin
+    from astrosieve_plugins.ginga_classify import settings
 
-    path = Path(plugin.__file__).with_name('plugin_ClassifySources.cfg')
+    path = Path(settings.__file__).with_name('plugin_ClassifySources.cfg')
     group = SettingGroup(logger=get_logger('settings', null=True), preffile=str(path))
     group.load(onError='raise')
-    assert group.get_dict() == plugin._DEFAULTS
+    assert group.get_dict() == settings.Settings.defaults()
 
 
 def test_help_is_the_docstring(viewer: Any) -> None:

@@ -11,11 +11,13 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 os.environ.setdefault('QT_QPA_PLATFORM', 'offscreen')
 
 import ginga.toolkit
+import numpy as np
 
 ginga.toolkit.use('pyside6')
 for name in [name for name in sys.modules if name.startswith('ginga.gw.')]:
@@ -97,7 +99,7 @@ class Viewer:
         self.fv.gui_do(self.fv.load_file, str(path), chname=channel)
         view = self.channel(channel).fitsimage
         self.wait(lambda: view.get_image() not in (None, before))
-        self.rest(0.1)
+        self.rest(0.3)
 
     def show(self, image: Any, channel: str = 'Image') -> None:
         """Show an image that is no file."""
@@ -117,7 +119,7 @@ class Viewer:
             if channel.opmon.is_active(PLUGIN):
                 self.fv.stop_local_plugin(channel.name, PLUGIN)
             plugin = channel.opmon.get_plugin(PLUGIN)
-            plugin._labels.remove_rows(slice(None))
+            plugin.reviews = type(plugin.reviews)()
             if name != 'Image':
                 self.fv.delete_channel(name)
                 continue
@@ -145,8 +147,23 @@ class Plugin:
         self.view = channel.fitsimage
 
     @property
+    def desk(self) -> Any:
+        """What the plugin has while it is open."""
+        return self.it.desk
+
+    @property
+    def review(self) -> Any:
+        """The detections, None if there are none or the plugin is closed."""
+        return None if self.desk is None else self.desk.review
+
+    @property
     def w(self) -> Any:
-        return self.it.w
+        """The widgets of the panel."""
+        parts = ('options', 'work', 'legend', 'table', 'why', 'files')
+        widgets = {}
+        for part in parts:
+            widgets.update(vars(getattr(self.desk, part)))
+        return SimpleNamespace(**widgets)
 
     @property
     def status(self) -> str:
@@ -155,7 +172,8 @@ class Plugin:
     @property
     def shown(self) -> int:
         """Number of markers that are drawn."""
-        return 0 if self.it.markers is None else int(self.it.markers.shown.sum())
+        markers = None if self.desk is None else self.desk.layer.markers
+        return 0 if markers is None else int(markers.shown.sum())
 
     def press(self, widget: Any) -> None:
         """Press a button with the mouse."""
@@ -170,15 +188,23 @@ class Plugin:
         combo.get_widget().activated.emit(combo.get_index())
         self.viewer.rest(0.05)
 
+    def busy(self, *kinds: str) -> bool:
+        """Return whether work is under way."""
+        return bool(self.desk.worker.busy(*kinds))
+
+    def select(self, *rows: int) -> None:
+        """Select rows of the catalogue."""
+        self.desk.select(np.array(rows))
+
     def classify(self) -> None:
         """Press Classify and wait."""
-        self.press(self.w.classify)
-        self.viewer.wait(lambda: 'classify' not in self.it._jobs)
+        self.press(self.w.start)
+        self.viewer.wait(lambda: not self.busy('classify'))
         self.viewer.rest(0.1)
 
     def done(self, kind: str) -> None:
         """Wait for the end of another piece of work."""
-        self.viewer.wait(lambda: kind not in self.it._jobs)
+        self.viewer.wait(lambda: not self.busy(kind))
         self.viewer.rest(0.05)
 
     def at(self, x: float, y: float) -> Any:
@@ -230,7 +256,7 @@ class Plugin:
         """Name a file, press Load; return the status."""
         self.w.path.set_text(str(path))
         self.press(self.w.load)
-        self.viewer.wait(lambda: 'classify' not in self.it._jobs)
+        self.viewer.wait(lambda: not self.busy('classify'))
         self.viewer.rest(0.05)
         return self.status
 

@@ -1,0 +1,172 @@
+"""What is saved and loaded: the widgets that name the file, and the writing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ginga.gw import Widgets
+
+from astrosieve.exceptions import CatalogError
+from astrosieve.images.exposures import root_name
+from astrosieve.source.classes import CLASSES
+from astrosieve.source.labels import merge_labels, read_labels, write_labels
+from astrosieve.tables.catalogs import write_catalog
+from astrosieve.tables.coordinate_files import write_coordinates
+from astrosieve.tables.regions import write_regions
+from astrosieve_plugins.ginga_classify.review import Review
+from astrosieve_plugins.ginga_classify.shown import Target
+from astrosieve_plugins.ginga_classify.widgets import button, check, choice, entry, row
+
+__all__ = ['LABELS', 'FilesBox', 'write_file']
+
+LABELS = 'Labels'
+"""What is added to its file, not written in its place."""
+
+# What Save writes, and the end of the file's name.
+_SAVES = {
+    'Catalogue (ECSV)': '_sources.ecsv',
+    'Catalogue (FITS)': '_sources.fits',
+    'Regions (DS9)': '_sources.reg',
+    'TweakReg catalogue': '_stars.coo',
+    LABELS: '_labels.ecsv',
+}
+
+
+class FilesBox:
+    """
+    What to save, and the file.
+
+    Parameters
+    ----------
+    box : `ginga.gw.Widgets.VBox`
+        Where to put it.
+    folder : str
+        Where files are suggested to go; empty for the current folder.
+    parent : ginga widget
+        Of the dialog that chooses a file.
+    save, load : callable
+        What the buttons do.
+    """
+
+    def __init__(
+        self,
+        box: Any,
+        folder: str,
+        parent: Any,
+        *,
+        save: Callable[[], None],
+        load: Callable[[], None],
+    ) -> None:
+        self._folder = Path(folder).expanduser()
+        self._parent = parent
+        self._of: tuple[str, str] | None = None
+        self._replace: Path | None = None
+        self._closed = False
+        self.kind = choice(_SAVES, next(iter(_SAVES)), self._suggest)
+        self.only_shown = check(
+            'shown only', False, 'Leave out what the classes and sliders hide'
+        )
+        self.path = entry('', 'File to save to, or to load', 30)
+        self.browse = button('...', self._browse, 'Choose a file')
+        self.save = button('Save', save)
+        self.load = button('Load', load, 'Load a catalogue or labels')
+        buttons = ((self.browse, 30), (self.save, 60), (self.load, 60))
+        for widget, width in buttons:
+            widget.set_max_size(width, 30)
+        box.add_widget(row((self.kind, 1), (self.only_shown, 0)))
+        box.add_widget(row((self.path, 1), *((widget, 0) for widget, _ in buttons)))
+
+    def close(self) -> None:
+        """Hear no more of a dialog that is still open."""
+        self._closed = True
+
+    @property
+    def name(self) -> str:
+        """What is typed as the file's name."""
+        return str(self.path.get_text().strip())
+
+    def suggest(self, target: Target | None) -> None:
+        """Name the file that Save would write of an image."""
+        self._of = None if target is None else (target.name, target.ext or '')
+        self._suggest()
+
+    def _suggest(self) -> None:
+        if self._of is None:
+            return
+        (name, ext), kind = self._of, self.kind.get_text()
+        root = root_name(name)
+        if ',' in ext and kind != LABELS:
+            root += '_' + ext.replace(',', '').lower()
+        self.path.set_text(str(self._folder / f'{root}{_SAVES[kind]}'))
+
+    def _browse(self) -> None:
+        dialog = Widgets.FileDialog(title='File', parent=self._parent)
+        dialog.set_mode('save')
+        dialog.add_callback('activated', lambda _w, paths: self._chosen(paths))
+        dialog.popup()
+
+    def _chosen(self, paths: Any) -> None:
+        if paths and not self._closed:
+            self.path.set_text(str(paths[0]))
+
+    def may_write(self, path: Path) -> bool:
+        """Return whether Save may write a file: over another when asked again."""
+        kind = self.kind.get_text()
+        if path.exists() and kind != LABELS and self._replace != path:
+            self._replace = path
+            return False
+        self._replace = None
+        return True
+
+
+def write_file(review: Review, kind: str, path: Path, *, only_shown: bool) -> str:
+    """
+    Write what is known of an image.
+
+    Parameters
+    ----------
+    review : `~astrosieve_plugins.ginga_classify.review.Review`
+        The catalogue.
+    kind : str
+        What to write, as `FilesBox` calls it.
+    path : `~pathlib.Path`
+        The file.
+    only_shown : bool
+        Whether to leave out rows that are not shown.
+
+    Returns
+    -------
+    text : str
+        What was written, to be said.
+
+    Raises
+    ------
+    CatalogError
+        If there are no labels to write.
+    """
+    table = review.corrected(shown_only=only_shown)
+    n = len(table)
+    if kind == LABELS:
+        labels = review.labels()
+        if not len(labels):
+            msg = 'no labels: give some detections a class first'
+            raise CatalogError(msg)
+        n = len(labels)
+        if path.exists():
+            labels = merge_labels(read_labels(path), labels)
+        write_labels(labels, path, overwrite=True)
+        return f'{n} labels -> {path} ({len(labels)} in all)'
+    if kind == 'Regions (DS9)':
+        write_regions(table, path, CLASSES, overwrite=True)
+    elif kind == 'TweakReg catalogue':
+        stars = table[np.asarray(table['class_name'], dtype=str) == 'star']
+        comments = {'image': review.exposure, 'extver': review.extver}
+        n = write_coordinates(stars, path, comments=comments, overwrite=True)
+        return f'{n} stars -> {path}'
+    else:
+        format = 'fits' if kind == 'Catalogue (FITS)' else 'ecsv'
+        write_catalog(table, path, format=format, overwrite=True)
+    return f'{n} rows -> {path}'
