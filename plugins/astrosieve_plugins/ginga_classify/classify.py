@@ -13,7 +13,7 @@ from astropy.table import Table
 from astrosieve.exceptions import CatalogError
 from astrosieve.images.exposures import Chip, read_chips
 from astrosieve.images.units import parse_unit
-from astrosieve.models.registry import Model, list_models, load_model
+from astrosieve.models.registry import list_models, load_model
 from astrosieve.source.explain import Explanation, explain_source
 from astrosieve.source.exposures import ClassifyOptions, classify_chip
 from astrosieve.source.labels import LABEL_FORMAT
@@ -54,9 +54,7 @@ class Result:
 
 
 def _with_model(options: ClassifyOptions) -> ClassifyOptions:
-    if isinstance(options.model, Model):
-        return options
-    return replace(options, model=load_model(options.model))
+    return replace(options, model=load_model(options.model, task='source'))
 
 
 def classify(
@@ -116,12 +114,8 @@ def _classify_chip(
         job.step(start + 0.6 / total, f'{chip.name}: classifying{of}')
 
     job.step(start, f'{chip.name}: detecting{of}')
-    model = options.model
-    if not isinstance(model, Model):
-        msg = f'the model {model!r} is not loaded'
-        raise TypeError(msg)
-    watched = replace(options, model=WatchedModel(model, watch))
-    table = classify_chip(chip, watched)
+    watched = WatchedModel(load_model(options.model), watch)
+    table = classify_chip(chip, replace(options, model=watched))
     table['id'] = np.arange(1, len(table) + 1)
     return Result(key, table, options, chip, chip.extver)
 
