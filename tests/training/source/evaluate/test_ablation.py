@@ -348,7 +348,7 @@ def test_finished_rows_are_not_done_again(
         raise AssertionError
 
     monkeypatch.setattr(ablation_module, 'simulated_set', refuse)
-    monkeypatch.setattr(ablation_module, 'train_run', refuse)
+    monkeypatch.setattr(ablation_module, 'train_network', refuse)
     said: list[str] = []
     results = ablate(ablation, out, progress=False, say=said.append)
     assert said == [f'{row.name}: was done already' for row in ablation.rows]
