@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,30 +73,37 @@ def scales_model() -> Path:
 
 
 @pytest.fixture
+def install_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Path, str], Path]:
+    """Return what makes of one model all that is shipped, its task's name an alias."""
+
+    def install(model: Path, task: str) -> Path:
+        folder = tmp_path / 'weights'
+        folder.mkdir()
+        files = {'weights': model, 'card': model.with_suffix('.json')}
+        for path in files.values():
+            shutil.copy(path, folder)
+        entry = {
+            'version': '1.0',
+            **{key: path.name for key, path in files.items()},
+            'sha256': registry.sha256_of(files['weights'].read_bytes()),
+            'card_sha256': registry.sha256_of(files['card'].read_bytes()),
+        }
+        manifest = {'models': {model.stem: entry}, 'aliases': {task: model.stem}}
+        (folder / 'manifest.json').write_text(json.dumps(manifest))
+        monkeypatch.setattr(registry, '_WEIGHTS', folder)
+        return folder
+
+    return install
+
+
+@pytest.fixture
 def tiny_weights(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_model: Path, install_weights: Callable[[Path, str], Path]
 ) -> Path:
     """Folder that stands for the shipped weights: 'tiny', alias 'source'."""
-    folder = tmp_path / 'weights'
-    folder.mkdir()
-    files = {'weights': tiny_model, 'card': tiny_model.with_suffix('.json')}
-    for path in files.values():
-        shutil.copy(path, folder)
-    entry = {key: path.name for key, path in files.items()}
-    manifest = {
-        'models': {
-            'tiny': {
-                'version': '1.0.0',
-                **entry,
-                'sha256': registry.sha256_of(files['weights'].read_bytes()),
-                'card_sha256': registry.sha256_of(files['card'].read_bytes()),
-            }
-        },
-        'aliases': {'source': 'tiny'},
-    }
-    (folder / 'manifest.json').write_text(json.dumps(manifest))
-    monkeypatch.setattr(registry, '_WEIGHTS', folder)
-    return folder
+    return install_weights(tiny_model, 'source')
 
 
 @dataclass(frozen=True)

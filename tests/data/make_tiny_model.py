@@ -20,6 +20,7 @@ import numpy as np
 from onnx import NodeProto, TensorProto, checker, helper, numpy_helper
 
 from astrosieve.models.cards import ModelCard, OperatingPoint
+from astrosieve.models.metrics import Share
 from astrosieve.models.registry import sha256_of
 
 SIZE = 11
@@ -74,9 +75,8 @@ def make_network() -> bytes:
         node('MatMul', ['clipped', 'weights'], ['scores']),
         node('Add', ['scores', 'bias'], ['logits']),
     ]
-    return as_onnx(
-        'tiny', nodes, constants, {'cutouts': ['n', 1, SIZE, SIZE]}, len(CLASSES)
-    )
+    inputs = {'cutouts': ['n', 1, SIZE, SIZE]}
+    return as_onnx('tiny', nodes, constants, inputs, ['n', len(CLASSES)])
 
 
 def make_scales_network() -> bytes:
@@ -128,7 +128,8 @@ def make_scales_network() -> bytes:
     ]
     image = ['n', 1, SIZE, SIZE]
     shapes = {'cutouts': image, 'wide': image, 'far': image, 'fwhm': ['n', 1]}
-    return as_onnx('tiny-scales', nodes, constants, shapes, len(SCALES_CLASSES))
+    outputs = ['n', len(SCALES_CLASSES)]
+    return as_onnx('tiny-scales', nodes, constants, shapes, outputs)
 
 
 def as_onnx(
@@ -136,15 +137,15 @@ def as_onnx(
     nodes: list[NodeProto],
     constants: dict[str, np.ndarray],
     shapes: dict[str, list[str | int]],
-    n_classes: int,
+    logits: list[str | int],
 ) -> bytes:
-    """Return a graph with its inputs and constants, checked."""
+    """Return a graph with its inputs, output and constants, checked."""
     kind = TensorProto.FLOAT
     graph = helper.make_graph(
         nodes,
         name,
         [helper.make_tensor_value_info(k, kind, shape) for k, shape in shapes.items()],
-        [helper.make_tensor_value_info('logits', kind, ['n', n_classes])],
+        [helper.make_tensor_value_info('logits', kind, logits)],
         [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
     )
     model = helper.make_model(
@@ -159,10 +160,8 @@ def make_card(sha256: str) -> ModelCard:
     points = {
         name: OperatingPoint(
             threshold=threshold,
-            completeness=0.9,
-            completeness_interval=(0.8, 0.95),
-            purity=0.9,
-            purity_interval=(0.8, 0.95),
+            on='p_star',
+            measured=dict.fromkeys(('completeness', 'purity'), Share(90, 100)),
             sample='invented',
         )
         for name, threshold in (('balanced', 0.5), ('pure', 0.99), ('complete', 0.01))
@@ -179,11 +178,11 @@ def make_card(sha256: str) -> ModelCard:
         temperature=1.0,
         class_prior={'star': 0.4, 'cosmic_ray': 0.4, 'spike': 0.2},
         operating_points=points,
-        fwhm_range=(1.5, 4.0),
         training_data='none',
         split='none',
         seed=0,
         licence='BSD-3-Clause',
+        domain={'fwhm': (1.5, 4.0)},
         limits=('Knows round stars, single pixels, rows and columns.',),
     )
 
@@ -201,7 +200,11 @@ def make_scales_card(sha256: str) -> ModelCard:
             'fwhm': {'shape': ['n', 1], 'dtype': 'float32'},
         },
         class_prior=dict.fromkeys(SCALES_CLASSES, 0.25),
-        domain={'noise_ratio': (0.9, 1.1), 'unusable': (0.0, 0.25)},
+        domain={
+            'fwhm': (1.5, 4.0),
+            'noise_ratio': (0.9, 1.1),
+            'unusable': (0.0, 0.25),
+        },
         limits=('Knows round stars, single pixels, and light about them.',),
     )
 

@@ -127,7 +127,8 @@ class Selection:
 
     def _lower_points(self) -> list[tuple[str, float]]:
         """Return operating points below the one in use, the highest first."""
-        points = {n: p.threshold for n, p in self.card.operating_points.items()}
+        card = self.card
+        points = {n: card.threshold(n, 'p_star') for n in card.operating_points}
         name = self.options.operating_point
         start = points[name] if name else np.inf
         return sorted(
@@ -198,7 +199,7 @@ def make_selection(
         msg = f'min_stars must be 0 or more; got {min_stars}'
         raise ValueError(msg)
     if operating_point:
-        loaded.card.operating_point(operating_point)
+        loaded.card.threshold(operating_point, 'p_star')
     return Selection(
         ClassifyOptions(model=loaded, operating_point=operating_point, **options),
         names,

@@ -2,34 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-__all__ = ['complete_prior', 'reweight', 'softmax']
+__all__ = ['ACTIVATIONS', 'complete_prior', 'reweight', 'sigmoid', 'softmax']
 
 
-def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+def _scaled(logits: np.ndarray, temperature: float | Sequence[float]) -> np.ndarray:
+    """Return logits (N, C, ...) over one temperature, or one for each class."""
+    shape = (-1, *(1,) * (logits.ndim - 2))
+    return logits / np.asarray(temperature, dtype=logits.dtype).reshape(shape)
+
+
+def softmax(
+    logits: np.ndarray, temperature: float | Sequence[float] = 1.0
+) -> np.ndarray:
     """
-    Return probabilities from logits.
+    Return probabilities of classes that exclude each other.
 
     Parameters
     ----------
-    logits : (N, C) `~numpy.ndarray`
+    logits : (N, C, ...) `~numpy.ndarray`
         Outputs of a network.
-    temperature : float, optional
-        Divides the logits (Guo et al. 2017, ICML 70, 1321).
+    temperature : float or sequence of float, optional
+        Divides the logits, all or those of each class (Guo et al. 2017, ICML 70,
+        1321).
 
     Returns
     -------
-    probabilities : (N, C) float32 `~numpy.ndarray`
-        Each row sums to one.
+    probabilities : (N, C, ...) float32 `~numpy.ndarray`
+        They sum to one along the second axis.
     """
-    scaled = logits.astype(np.float64) / temperature
+    scaled = _scaled(logits.astype(np.float64), temperature)
     scaled -= scaled.max(axis=1, keepdims=True, initial=-np.inf)
     np.exp(scaled, out=scaled)
     scaled /= scaled.sum(axis=1, keepdims=True)
     return scaled.astype(np.float32)
+
+
+def sigmoid(
+    logits: np.ndarray, temperature: float | Sequence[float] = 1.0
+) -> np.ndarray:
+    """
+    Return probabilities of each class on its own.
+
+    Parameters
+    ----------
+    logits, temperature
+        As for `softmax`.
+
+    Returns
+    -------
+    probabilities : (N, C, ...) float32 `~numpy.ndarray`
+    """
+    scaled = _scaled(logits.astype(np.float32, copy=False), temperature)
+    np.negative(scaled, out=scaled)
+    with np.errstate(over='ignore'):  # of very unlikely ones: 1 / inf is 0
+        np.exp(scaled, out=scaled)
+    scaled += 1
+    return np.reciprocal(scaled, out=scaled)
+
+
+ACTIVATIONS: dict[str, Callable[..., np.ndarray]] = {
+    'softmax': softmax,
+    'sigmoid': sigmoid,
+}
+"""What makes probabilities of logits, by the name that cards give it."""
 
 
 def complete_prior(

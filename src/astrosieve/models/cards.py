@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from statistics import NormalDist
+from typing import Any, Literal
+
+import numpy as np
 
 from astrosieve.exceptions import ModelError
+from astrosieve.models.calibration import ACTIVATIONS
+from astrosieve.models.metrics import Share
 
 __all__ = ['ModelCard', 'OperatingPoint']
+
+FORMAT = 'astrosieve-card-1'
+"""What a card's file says it is; one that says nothing is of the form before."""
+
+_ROUNDING = 1e-3  # what the sum of the shares of classes may be off
 
 
 @dataclass(frozen=True)
@@ -18,22 +29,36 @@ class OperatingPoint:
 
     Parameters
     ----------
-    threshold : float
-        Kept is what has ``p_star >= threshold``.
-    completeness, purity : float
-        Share of the true stars kept, and share of the kept that are stars.
-    completeness_interval, purity_interval : tuple of float
-        95 % Wilson intervals.
+    threshold : float or dict of str to float
+        Kept is what has at least this probability; one for each class where there
+        is a dict.
+    on : str
+        What is compared with it: a column of the output, such as ``p_blob``.
+    measured : dict of str to `~astrosieve.models.metrics.Share`
+        Completeness, purity and whatever else the task counts, by name.
     sample : str
         What it was measured on.
     """
 
-    threshold: float
-    completeness: float
-    completeness_interval: tuple[float, float]
-    purity: float
-    purity_interval: tuple[float, float]
+    threshold: float | dict[str, float]
+    on: str
+    measured: dict[str, Share]
     sample: str
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> OperatingPoint:
+        """Return the point of which `dataclasses.asdict` made a dict."""
+        measured = {name: Share(**each) for name, each in values['measured'].items()}
+        return cls(**{**values, 'measured': measured})
+
+    def __str__(self) -> str:
+        limits = self.threshold
+        if isinstance(limits, dict):
+            rule = ', '.join(f'{name} >= {each:.4f}' for name, each in limits.items())
+        else:
+            rule = f'{self.on} >= {limits:.4f}'
+        shares = ', '.join(f'{name} {share}' for name, share in self.measured.items())
+        return f'{rule}: {shares}'
 
 
 @dataclass(frozen=True)
@@ -46,7 +71,7 @@ class ModelCard:
     name, version : str
         Name of the model and version of its weights.
     task : str
-        'source', 'contaminant', 'blob', 'frametype' or 'transient'.
+        What the model is for; only this task runs it.
     description : str
         One paragraph.
     classes : tuple of str
@@ -54,22 +79,34 @@ class ModelCard:
     preprocessing : str
         Name of the preprocessing, version included.
     inputs : dict
-        Shape, unit and meaning of each input.
+        Shape, type and meaning of each input.
     sha256 : str
         Hash of the ONNX file.
-    temperature : float
-        What the logits are divided by; fitted on data kept from training.
+    temperature : float or tuple of float
+        What the logits are divided by, one for all or one for each class; fitted on
+        data kept from training.
     class_prior : dict of str to float
-        Mix of classes for which the probabilities hold.
+        Mix of classes for which the probabilities hold. The shares sum to one,
+        unless each class has a probability of its own.
     operating_points : dict of str to `OperatingPoint`
         Named thresholds.
-    fwhm_range : tuple of float
-        Widths of the PSF, FWHM in pixels, of the exposures it was trained on.
-    domain : dict of str to tuple of float
-        Limits of other traits of these exposures, see
+    training_data, split, seed, licence
+        Where it comes from.
+    activation : 'softmax' or 'sigmoid', optional
+        What makes probabilities of the logits: of classes that exclude each other,
+        or of each class on its own.
+    domain : dict of str to tuple of float, optional
+        Limits of the traits of the images it was trained on, by the names of
         `~astrosieve.images.traits.ImageTraits`.
-    training_data, split, seed, metrics, limits, references, licence, software
-        Where it comes from and how well it does.
+    options : dict, optional
+        What the task wants to know besides.
+    limits, references, metrics, software : optional
+        What it cannot do, whose it is, and how well it does.
+
+    Raises
+    ------
+    ModelError
+        If prior, temperature or thresholds do not fit the classes.
     """
 
     name: str
@@ -80,27 +117,47 @@ class ModelCard:
     preprocessing: str
     inputs: dict[str, Any]
     sha256: str
-    temperature: float
+    temperature: float | tuple[float, ...]
     class_prior: dict[str, float]
     operating_points: dict[str, OperatingPoint]
-    fwhm_range: tuple[float, float]
     training_data: str
     split: str
     seed: int
     licence: str
+    activation: Literal['softmax', 'sigmoid'] = 'softmax'
     domain: dict[str, tuple[float, float]] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     metrics: dict[str, Any] = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for problem in self._problems():
+            msg = f'card of {self.name}: {problem}'
+            raise ModelError(msg)
+
+    def _problems(self) -> Iterator[str]:
+        shares = self.class_prior.values()
         if sorted(self.class_prior) != sorted(self.classes):
-            msg = f'card of {self.name}: class_prior must name each of {self.classes}'
-            raise ModelError(msg)
-        if not self.temperature > 0:
-            msg = f'card of {self.name}: temperature must be positive'
-            raise ModelError(msg)
+            yield f'class_prior must name each of {self.classes}'
+        if self.activation not in ACTIVATIONS:
+            known = ' or '.join(ACTIVATIONS)
+            yield f'activation must be {known}; got {self.activation!r}'
+        if self.activation == 'sigmoid' and not all(0 < share < 1 for share in shares):
+            yield 'each share of class_prior must lie between 0 and 1'
+        if self.activation == 'softmax' and abs(sum(shares) - 1) > _ROUNDING:
+            yield f'the shares of class_prior sum to {sum(shares):g}, not to 1'
+        temperatures = np.atleast_1d(self.temperature)
+        if len(temperatures) not in (1, len(self.classes)):
+            yield f'temperature must be one number, or one for each of {self.classes}'
+        if not (temperatures > 0).all():
+            yield 'temperature must be positive'
+        for name, point in self.operating_points.items():
+            if isinstance(point.threshold, dict):
+                unknown = ', '.join(sorted({*point.threshold} - {*self.classes}))
+                if unknown:
+                    yield f'operating point {name} names {unknown}, which is no class'
 
     @classmethod
     def from_json(cls, text: str, *, source: str = 'model card') -> ModelCard:
@@ -117,27 +174,32 @@ class ModelCard:
         Raises
         ------
         ModelError
-            If the text is not a card.
+            If the text is not a card, or of a format that is not known here.
         """
         try:
             values = json.loads(text)
-            points = {
-                name: OperatingPoint(
-                    **{
-                        **point,
-                        'completeness_interval': tuple(point['completeness_interval']),
-                        'purity_interval': tuple(point['purity_interval']),
-                    }
+            form = values.pop('format', None)
+            if form not in (FORMAT, None):
+                msg = (
+                    f'{source}: format {form!r} is not known here (known: {FORMAT}); '
+                    'the model may need a newer astrosieve'
                 )
-                for name, point in values.pop('operating_points').items()
+                raise ModelError(msg)
+            if form is None:
+                values = _of_this_form(values)
+            values['operating_points'] = {
+                name: OperatingPoint.from_dict(point)
+                for name, point in values['operating_points'].items()
             }
-            for key in ('classes', 'fwhm_range', 'limits', 'references'):
+            for key in ('classes', 'limits', 'references'):
                 values[key] = tuple(values.get(key, ()))
+            if isinstance(values['temperature'], list):
+                values['temperature'] = tuple(values['temperature'])
             values['domain'] = {
                 key: (float(low), float(high))
                 for key, (low, high) in values.get('domain', {}).items()
             }
-            return cls(operating_points=points, **values)
+            return cls(**values)
         except ModelError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -147,7 +209,7 @@ class ModelCard:
 
     def to_json(self) -> str:
         """Return the card as JSON text."""
-        return json.dumps(asdict(self), indent=2) + '\n'
+        return json.dumps({'format': FORMAT, **asdict(self)}, indent=2) + '\n'
 
     def operating_point(self, name: str) -> OperatingPoint:
         """
@@ -164,26 +226,80 @@ class ModelCard:
             raise ModelError(msg)
         return self.operating_points[name]
 
+    def threshold(self, name: str, on: str) -> float:
+        """
+        Return the threshold of an operating point on one column.
+
+        Raises
+        ------
+        ModelError
+            If the card has no such point, or it is on something else.
+        """
+        point = self.operating_point(name)
+        if point.on != on or isinstance(point.threshold, dict):
+            msg = (
+                f'operating point {name!r} of model {self.name} is a threshold on '
+                f'{point.on}, not on {on}'
+            )
+            raise ModelError(msg)
+        return point.threshold
+
     def summary(self) -> str:
         """Return the card as text for a terminal."""
+        ranges = [
+            f'{trait} {low:g} to {high:g}' for trait, (low, high) in self.domain.items()
+        ]
         lines = [
             f'{self.name} {self.version}: {self.description}',
             f'task            {self.task}',
             f'classes         {", ".join(self.classes)}',
             f'preprocessing   {self.preprocessing}',
-            f'PSF FWHM        {self.fwhm_range[0]:g} to {self.fwhm_range[1]:g} pixels',
+            f'domain          {", ".join(ranges) or "not stated"}',
             f'training data   {self.training_data}',
             f'split           {self.split}',
             f'licence         {self.licence}',
             f'sha256          {self.sha256}',
         ]
         for name, point in self.operating_points.items():
-            lines.append(
-                f'{name:<15} p_star >= {point.threshold:.4f}: completeness '
-                f'{point.completeness:.2%}, purity {point.purity:.2%} ({point.sample})'
-            )
+            lines.append(f'{name:<15} {point} ({point.sample})')
         lines += [f'limit           {limit}' for limit in self.limits]
         lines += [f'reference       {reference}' for reference in self.references]
         if 'tables' in self.metrics:
             lines += ['', *self.metrics['tables']]
         return '\n'.join(lines)
+
+
+def _of_this_form(values: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return the values of a card of the form before in today's.
+
+    Its thresholds are on the first class. It states completeness and purity as shares
+    with intervals, not as counts, and the widths of the PSF apart from other traits.
+    """
+    values = dict(values)
+    points = {
+        name: {
+            'threshold': point['threshold'],
+            'on': f'p_{values["classes"][0]}',
+            'measured': {
+                what: asdict(_counted(point[what], *point[f'{what}_interval']))
+                for what in ('completeness', 'purity')
+            },
+            'sample': point['sample'],
+        }
+        for name, point in values['operating_points'].items()
+    }
+    domain = {'fwhm': values.pop('fwhm_range'), **values.get('domain', {})}
+    return {**values, 'operating_points': points, 'domain': domain}
+
+
+def _counted(value: float, low: float, high: float) -> Share:
+    """Return the counts of which a share has this value and this Wilson interval."""
+    width2 = (high - low) ** 2
+    if width2 >= 1:
+        return Share(0, 0)
+    # The interval's width, solved for t = z**2 / n.
+    b = 2 * value * (1 - value) - width2
+    t = (np.sqrt(b**2 + width2 * (1 - width2)) - b) / (1 - width2)
+    n = round(NormalDist().inv_cdf(0.975) ** 2 / t)
+    return Share(round(value * n), n)

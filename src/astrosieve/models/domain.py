@@ -11,7 +11,19 @@ from astrosieve.models.cards import ModelCard
 __all__ = ['departures']
 
 
-_FWHM_MARGIN = 0.1  # what a measured width of the PSF may be wrong by
+_MARGINS = {'fwhm': 0.1}
+"""What a measured trait may be wrong by, as a share of it."""
+
+
+_TEXTS = {
+    'fwhm': 'the PSF is {value:.2f} pixels wide; {name} was trained on {low:g} to '
+    '{high:g}',
+    'noise_ratio': 'the noise of neighbouring pixels is correlated, as in an image '
+    'that was resampled or smoothed (ratio {value:.2f} at the finest scale; {name} was '
+    'trained on {low:g} to {high:g})',
+    'unusable': '{value:.0%} of the pixels are NaN, masked or without signal; {name} '
+    'was trained on up to {high:.0%}',
+}
 
 
 def departures(card: ModelCard, traits: ImageTraits) -> Iterator[str]:
@@ -21,8 +33,8 @@ def departures(card: ModelCard, traits: ImageTraits) -> Iterator[str]:
     Parameters
     ----------
     card : `~astrosieve.models.cards.ModelCard`
-        Of the model; its ``fwhm_range`` and ``domain`` are the limits.
-    traits : `ImageTraits`
+        Of the model; its ``domain`` holds the limits.
+    traits : `~astrosieve.images.traits.ImageTraits`
         Of the image.
 
     Yields
@@ -30,29 +42,10 @@ def departures(card: ModelCard, traits: ImageTraits) -> Iterator[str]:
     departure : str
         What is unusual, and the limit that it exceeds.
     """
-    low, high = card.fwhm_range
-    width = traits.fwhm
-    if width is not None and not (
-        low * (1 - _FWHM_MARGIN) <= width <= high * (1 + _FWHM_MARGIN)
-    ):
-        yield (
-            f'the PSF is {width:.2f} pixels wide; {card.name} was trained on '
-            f'{low:g} to {high:g}'
-        )
-    texts = {
-        'noise_ratio': (
-            'the noise of neighbouring pixels is correlated, as in an image that was '
-            'resampled or smoothed (ratio {value:.2f} at the finest scale; {name} was '
-            'trained on {low:g} to {high:g})'
-        ),
-        'unusable': (
-            '{value:.0%} of the pixels are NaN, masked or without signal; {name} was '
-            'trained on up to {high:.0%}'
-        ),
-    }
     for key, value in asdict(traits).items():
         if key not in card.domain or value is None:
             continue
         low, high = card.domain[key]
-        if not low <= value <= high:
-            yield texts[key].format(value=value, low=low, high=high, name=card.name)
+        margin = _MARGINS.get(key, 0)
+        if not low * (1 - margin) <= value <= high * (1 + margin):
+            yield _TEXTS[key].format(value=value, low=low, high=high, name=card.name)

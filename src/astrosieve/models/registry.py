@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -19,10 +20,9 @@ from typing import Any
 import numpy as np
 
 from astrosieve.exceptions import ModelError, ModelIntegrityError
-from astrosieve.models.calibration import softmax
+from astrosieve.models.calibration import ACTIVATIONS
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.session import CHUNK_SIZE, OnnxSession
-from astrosieve.source.preprocessing import width_hypotheses
 
 __all__ = ['Model', 'list_models', 'load_model', 'sha256_of']
 
@@ -88,7 +88,11 @@ class Model:
         return self  # nothing in it changes
 
     def predict(
-        self, inputs: dict[str, np.ndarray], *, chunk_size: int = CHUNK_SIZE
+        self,
+        inputs: dict[str, np.ndarray],
+        *,
+        chunk_size: int = CHUNK_SIZE,
+        on_chunk: Callable[[], None] | None = None,
     ) -> np.ndarray:
         """
         Return class probabilities for the card's own mix of classes.
@@ -99,27 +103,24 @@ class Model:
             As the card's preprocessing makes them.
         chunk_size : int, optional
             Rows per run; changes nothing but time and memory.
+        on_chunk : callable, optional
+            Called after each run, perhaps from several threads; what it raises ends
+            the rest.
 
         Returns
         -------
-        probabilities : (N, C) float32 `~numpy.ndarray`
+        probabilities : (N, C, ...) float32 `~numpy.ndarray`
+            Of N rows and C classes.
         """
-        parts = [
-            self._probabilities(each, chunk_size) for each in width_hypotheses(inputs)
-        ]
-        return parts[0] if len(parts) == 1 else np.mean(parts, axis=0)
-
-    def _probabilities(
-        self, inputs: dict[str, np.ndarray], chunk_size: int
-    ) -> np.ndarray:
-        logits = self._session.run(inputs, chunk_size=chunk_size)
-        if logits.shape[1] != len(self.card.classes):
+        card = self.card
+        logits = self._session.run(inputs, chunk_size=chunk_size, on_chunk=on_chunk)
+        if logits.shape[1] != len(card.classes):
             msg = (
                 f'{self.path} has {logits.shape[1]} outputs, its card names '
-                f'{len(self.card.classes)} classes; export the model again'
+                f'{len(card.classes)} classes; export the model again'
             )
             raise ModelIntegrityError(msg)
-        return softmax(logits, self.card.temperature)
+        return ACTIVATIONS[card.activation](logits, card.temperature)
 
 
 def _manifest() -> dict[str, Any]:

@@ -72,7 +72,11 @@ class OnnxSession:
             return self._session
 
     def run(
-        self, inputs: dict[str, np.ndarray], *, chunk_size: int = CHUNK_SIZE
+        self,
+        inputs: dict[str, np.ndarray],
+        *,
+        chunk_size: int = CHUNK_SIZE,
+        on_chunk: Callable[[], None] | None = None,
     ) -> np.ndarray:
         """
         Run the network on all rows.
@@ -83,10 +87,12 @@ class OnnxSession:
             Arrays of N rows, by name of the input.
         chunk_size : int, optional
             Rows per run. The result does not depend on it.
+        on_chunk : callable, optional
+            Called after each run; what it raises ends the rest.
 
         Returns
         -------
-        logits : (N, C) float32 `~numpy.ndarray`
+        logits : (N, C, ...) float32 `~numpy.ndarray`
         """
         if chunk_size < 1:
             msg = f'chunk_size must be at least 1; got {chunk_size}'
@@ -98,6 +104,8 @@ class OnnxSession:
             rows = slice(start, start + chunk_size)
             chunk = {key: value[rows] for key, value in inputs.items()}
             logits: np.ndarray = session.run(['logits'], chunk)[0]
+            if on_chunk is not None:
+                on_chunk()
             return logits
 
         starts = range(0, n_rows, chunk_size)
@@ -108,6 +116,7 @@ class OnnxSession:
         else:
             parts = [run_chunk(start) for start in starts]
         if not parts:
-            n_classes = session.get_outputs()[0].shape[1]
-            return np.empty((0, n_classes), dtype=np.float32)
+            sizes = session.get_outputs()[0].shape[1:]
+            shape = (n if isinstance(n, int) else 0 for n in sizes)
+            return np.empty((0, *shape), dtype=np.float32)
         return np.concatenate(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import astropy.units as u
@@ -37,6 +38,7 @@ from astrosieve.source.preprocessing import (
     fit_image,
     get_preprocessing,
 )
+from astrosieve.source.widths import averaged
 from astrosieve.tables.catalogs import add_classes, positions
 
 __all__ = ['COSMIC_RAY_HINT_ODDS', 'classify_image', 'classify_sources']
@@ -228,7 +230,7 @@ def classify_image(
     """
     loaded = load_model(model, task='source')
     card = loaded.card
-    point = card.operating_point(operating_point) if operating_point else None
+    threshold = card.threshold(operating_point, 'p_star') if operating_point else None
     table = _as_table(catalog)
     xy = positions(table, columns=columns, origin=origin)
     preprocessing = get_preprocessing(card.preprocessing)
@@ -250,7 +252,6 @@ def classify_image(
         flags |= _dq_flags(image.dq, xy, image.dq_bits)
     hinted = (flags & CLASS_FLAGS.cosmic_ray_hint) != 0 if cosmic_ray_hint else None
     probabilities = _reweighted(probabilities, card, hinted, prior)
-    threshold = point.threshold if point else None
     result = add_classes(
         table,
         xy=xy,
@@ -348,6 +349,7 @@ def _score(
     model: Model, fitted: FittedPreprocessing, xy: np.ndarray, chunk_size: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return class probabilities, NaN where there are none, and flags."""
+    predict = partial(model.predict, chunk_size=chunk_size)
     shape = (len(xy), len(model.card.classes))
     probabilities = np.full(shape, np.nan, dtype=np.float32)
     flags = np.zeros(len(xy), dtype=np.int32)
@@ -358,7 +360,7 @@ def _score(
         inputs = batch.inputs
         if not batch.valid.all():
             inputs = {key: value[batch.valid] for key, value in inputs.items()}
-        scored = model.predict(inputs, chunk_size=chunk_size)
+        scored = averaged(predict, inputs)
         probabilities[block][batch.valid] = scored
     return probabilities, flags
 

@@ -18,6 +18,7 @@ from astrosieve.models.registry import Model, load_model
 from astrosieve.source.classify import classify_image, image_for
 from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve.source.preprocessing import fit_image, get_preprocessing
+from astrosieve.source.widths import averaged
 
 __all__ = ['Explanation', 'View', 'explain_image', 'explain_source']
 
@@ -201,7 +202,8 @@ def _occlusion(
             key: images if key == name else np.repeat(value, len(images), axis=0)
             for key, value in inputs.items()
         }
-        p = model.predict(rows)[:, number].astype(float).clip(1e-6, 1 - 1e-6)
+        p = averaged(model.predict, rows)[:, number].astype(float)
+        p = p.clip(1e-6, 1 - 1e-6)
         return np.log(p / (1 - p))
 
     shape = inputs[name].shape[-2:]

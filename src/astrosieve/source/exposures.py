@@ -189,7 +189,7 @@ def classify_exposure(
     """
     options = options or ClassifyOptions()
     if not isinstance(options.model, Model):
-        options = replace(options, model=load_model(options.model))
+        options = replace(options, model=load_model(options.model, task='source'))
     tables, rows = [], []
     left = None if catalog is None else np.ones(len(catalog), dtype=bool)
     for chip, mine in _chips_with_rows(path, ext, catalog):

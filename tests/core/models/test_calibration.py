@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from astrosieve.models.calibration import complete_prior, reweight, softmax
+from astrosieve.models.calibration import complete_prior, reweight, sigmoid, softmax
 
-CARD_PRIOR = {'star': 0.5, 'cosmic_ray': 0.3, 'spike': 0.2}
+CARD_PRIOR = {'apple': 0.5, 'pear': 0.3, 'plum': 0.2}
 CLASSES = list(CARD_PRIOR)
 
 
@@ -30,18 +30,42 @@ def test_temperature_flattens() -> None:
     assert np.allclose(softmax(logits, 2.0), [[0.25, 0.75]])
 
 
+def test_maps_are_as_rows() -> None:
+    """Classes lie along the second axis; a temperature may be each class's own."""
+    rng = np.random.default_rng(4)
+    logits = rng.normal(0, 3, (2, 3, 4, 5)).astype(np.float32)
+    rows = np.moveaxis(logits, 1, -1).reshape(-1, 3)
+    for activation in (softmax, sigmoid):
+        for temperature in (1.5, (1.0, 2.0, 0.5)):
+            maps = activation(logits, temperature)
+            expected = activation(rows, temperature)
+            assert np.allclose(np.moveaxis(maps, 1, -1).reshape(-1, 3), expected)
+            each = activation(rows / np.float32(temperature))
+            assert np.allclose(expected, each)
+
+
+@pytest.mark.filterwarnings('error')
+def test_sigmoid() -> None:
+    """Log-odds, each on its own; huge ones do not overflow or warn."""
+    logits = np.array([[0, np.log(3), -np.log(4)], [1e4, -1e4, 80]], dtype=np.float32)
+    probabilities = sigmoid(logits)
+    assert probabilities.dtype == np.float32
+    assert np.allclose(probabilities, [[0.5, 0.75, 0.2], [1, 0, 1]])
+    assert logits[0, 1] == np.float32(np.log(3))
+
+
 @pytest.mark.parametrize(
     ('prior', 'expected'),
     [
         ({}, CARD_PRIOR),
-        ({'star': 0.2}, {'star': 0.2, 'cosmic_ray': 0.48, 'spike': 0.32}),
+        ({'apple': 0.2}, {'apple': 0.2, 'pear': 0.48, 'plum': 0.32}),
         (
-            {'star': 0.1, 'cosmic_ray': 0.8},
-            {'star': 0.1, 'cosmic_ray': 0.8, 'spike': 0.1},
+            {'apple': 0.1, 'pear': 0.8},
+            {'apple': 0.1, 'pear': 0.8, 'plum': 0.1},
         ),
         (
-            {'spike': 0.3, 'star': 0.3, 'cosmic_ray': 0.4},
-            {'star': 0.3, 'cosmic_ray': 0.4, 'spike': 0.3},
+            {'plum': 0.3, 'apple': 0.3, 'pear': 0.4},
+            {'apple': 0.3, 'pear': 0.4, 'plum': 0.3},
         ),
     ],
 )
@@ -56,17 +80,17 @@ def test_the_rest_is_shared_as_in_the_card(prior: dict, expected: dict) -> None:
 @pytest.mark.parametrize(
     ('prior', 'message'),
     [
-        ({'galaxy': 0.5}, 'prior names galaxy; classes are star, cosmic_ray, spike'),
-        ({'star': 0}, 'prior of star must be a share between 0 and 1; got 0'),
-        ({'star': 1}, 'prior of star must be a share'),
-        ({'star': -0.1}, 'prior of star must be a share'),
-        ({'star': float('nan')}, 'prior of star must be a share'),
-        ({'star': 0.6, 'cosmic_ray': 0.4}, 'sum to 1; .* fewer must leave a rest'),
+        ({'galaxy': 0.5}, 'prior names galaxy; classes are apple, pear, plum'),
+        ({'apple': 0}, 'prior of apple must be a share between 0 and 1; got 0'),
+        ({'apple': 1}, 'prior of apple must be a share'),
+        ({'apple': -0.1}, 'prior of apple must be a share'),
+        ({'apple': float('nan')}, 'prior of apple must be a share'),
+        ({'apple': 0.6, 'pear': 0.4}, 'sum to 1; .* fewer must leave a rest'),
         (
-            {'star': 0.6, 'cosmic_ray': 0.3, 'spike': 0.3},
+            {'apple': 0.6, 'pear': 0.3, 'plum': 0.3},
             r'sum to 1\.2; all classes together must give 1',
         ),
-        ({'star': 0.1, 'cosmic_ray': 0.1, 'spike': 0.1}, r'sum to 0\.3'),
+        ({'apple': 0.1, 'pear': 0.1, 'plum': 0.1}, r'sum to 0\.3'),
     ],
 )
 def test_impossible_priors(prior: dict, message: str) -> None:
@@ -78,7 +102,7 @@ def test_impossible_priors(prior: dict, message: str) -> None:
 def test_reweight_is_bayes() -> None:
     """Odds are multiplied by the factors; classes without one keep theirs."""
     probabilities = np.array([[0.5, 0.3, 0.2]], dtype=np.float32)
-    again = reweight(probabilities, CLASSES, factors={'cosmic_ray': 4.0})
+    again = reweight(probabilities, CLASSES, factors={'pear': 4.0})
     assert np.allclose(again, np.array([[0.5, 1.2, 0.2]]) / 1.9)
     assert again.dtype == np.float32
 
@@ -89,7 +113,7 @@ def test_reweight_chosen_rows() -> None:
     probabilities = rng.dirichlet([1, 1, 1], 5).astype(np.float32)
     probabilities[4] = np.nan
     rows = np.array([True, False, True, False, True])
-    again = reweight(probabilities, CLASSES, factors={'star': 0.1}, rows=rows)
+    again = reweight(probabilities, CLASSES, factors={'apple': 0.1}, rows=rows)
     assert np.array_equal(again[[1, 3]], probabilities[[1, 3]])
     assert (again[[0, 2], 0] < probabilities[[0, 2], 0]).all()
     assert np.isnan(again[4]).all()
@@ -98,7 +122,7 @@ def test_reweight_chosen_rows() -> None:
 def test_prior_and_back() -> None:
     """Going to another mix of classes and back changes nothing."""
     probabilities = np.random.default_rng(4).dirichlet([1, 1, 1], 50)
-    there = {'star': 0.2, 'cosmic_ray': 3.0, 'spike': 1.5}
+    there = {'apple': 0.2, 'pear': 3.0, 'plum': 1.5}
     back = {name: 1 / factor for name, factor in there.items()}
     once = reweight(probabilities, CLASSES, factors=there)
     again = reweight(once, CLASSES, factors=back)

@@ -11,11 +11,12 @@ import pytest
 
 from astrosieve.exceptions import ModelError
 from astrosieve.models.cards import ModelCard
+from astrosieve.models.metrics import Share
 
 
 @pytest.fixture
-def text(tiny_model: Path) -> str:
-    return tiny_model.with_suffix('.json').read_text()
+def text(toy_model: Path) -> str:
+    return toy_model.with_suffix('.json').read_text()
 
 
 @pytest.fixture
@@ -23,20 +24,85 @@ def card(text: str) -> ModelCard:
     return ModelCard.from_json(text)
 
 
-def test_json_round_trip(card: ModelCard) -> None:
-    """A card read from its own text is the same, tuples and all."""
-    assert ModelCard.from_json(card.to_json()) == card
-    assert card.classes == ('star', 'cosmic_ray', 'spike')
-    assert card.operating_points['pure'].purity_interval == (0.8, 0.95)
+@pytest.fixture
+def maps_card(maps_model: Path) -> ModelCard:
+    return ModelCard.from_json(maps_model.with_suffix('.json').read_text())
 
 
-def test_operating_points_by_name(card: ModelCard) -> None:
+def test_json_round_trip(card: ModelCard, maps_card: ModelCard) -> None:
+    """A card read from its own text is the same, tuples, shares and all."""
+    for each in (card, maps_card):
+        assert ModelCard.from_json(each.to_json()) == each
+    assert card.classes == ('apple', 'pear', 'plum')
+    assert card.operating_points['sweet'].measured['purity'] == Share(90, 95)
+    assert card.domain['fwhm'] == (1.5, 4.0)
+    assert maps_card.temperature == (1.0, 2.0)
+    assert maps_card.options == {'tile': 64}
+
+
+def test_operating_points_by_name(card: ModelCard, maps_card: ModelCard) -> None:
     """A known name gives the threshold; another lists those there are."""
-    assert card.operating_point('pure').threshold == 0.99
-    with pytest.raises(ModelError, match="'best'; it has balanced, pure, complete"):
+    assert card.operating_point('sweet').threshold == 0.75
+    with pytest.raises(ModelError, match="'best'; it has sweet"):
         card.operating_point('best')
     with pytest.raises(ModelError, match='it has none'):
         replace(card, operating_points={}).operating_point('best')
+    assert maps_card.operating_point('careful').threshold['rotten'] == 0.25
+
+
+def test_threshold_on_a_column(card: ModelCard, maps_card: ModelCard) -> None:
+    """A threshold on another column, or one for each class, is refused."""
+    assert card.threshold('sweet', 'p_apple') == 0.75
+    with pytest.raises(ModelError, match=r"'sweet' .* is a threshold on p_apple, not"):
+        card.threshold('sweet', 'p_pear')
+    with pytest.raises(ModelError, match='on p_CLASS, not on p_ripe'):
+        maps_card.threshold('careful', 'p_ripe')
+
+
+def old_form(card: ModelCard) -> dict[str, Any]:
+    """Return what the form before has of a card."""
+    values = json.loads(card.to_json())
+    del values['format'], values['activation'], values['options']
+    values['fwhm_range'] = values['domain'].pop('fwhm')
+    for name, point in card.operating_points.items():
+        shares = point.measured.items()
+        values['operating_points'][name] = {
+            'threshold': point.threshold,
+            **{what: share.value for what, share in shares},
+            **{f'{what}_interval': [share.low, share.high] for what, share in shares},
+            'sample': point.sample,
+        }
+    return values
+
+
+@pytest.mark.parametrize(
+    ('k', 'n'), [(90, 95), (1, 1), (0, 1), (0, 7), (7, 7), (5, 10), (16486, 16595)]
+)
+def test_card_of_the_form_before(k: int, n: int, card: ModelCard) -> None:
+    """It is read as today's: counts are those that give its shares and intervals."""
+    measured = {'completeness': Share(k, n), 'purity': Share(1, 2)}
+    point = replace(card.operating_points['sweet'], measured=measured)
+    card = replace(card, operating_points={'sweet': point})
+    assert ModelCard.from_json(json.dumps(old_form(card))) == card
+
+
+def test_card_of_the_form_before_that_kept_nothing(card: ModelCard) -> None:
+    """A share of nothing counts nothing."""
+    values = old_form(card)
+    values['operating_points']['sweet'].update(purity=0.0, purity_interval=[0.0, 1.0])
+    found = ModelCard.from_json(json.dumps(values))
+    assert found.operating_points['sweet'].measured['purity'] == Share(0, 0)
+
+
+def test_unknown_format(text: str) -> None:
+    """The message names both formats and the cure."""
+    text = text.replace('astrosieve-card-1', 'astrosieve-card-9')
+    message = (
+        r"mine\.json: format 'astrosieve-card-9' is not known here "
+        r'\(known: astrosieve-card-1\); the model may need a newer astrosieve'
+    )
+    with pytest.raises(ModelError, match=message):
+        ModelCard.from_json(text, source='mine.json')
 
 
 def without(values: dict[str, Any], key: str) -> dict[str, Any]:
@@ -70,22 +136,45 @@ def test_not_a_card(text: str) -> None:
 
 
 def test_rules(card: ModelCard) -> None:
-    """The prior names each class, and the temperature is positive."""
-    with pytest.raises(ModelError, match='tiny: class_prior must name each of'):
-        replace(card, class_prior={'star': 1.0})
-    with pytest.raises(ModelError, match='tiny: temperature must be positive'):
-        replace(card, temperature=0.0)
+    """Prior, temperature and activation fit the classes."""
+    for changes, message in (
+        ({'class_prior': {'apple': 1.0}}, 'fruit: class_prior must name each of'),
+        ({'class_prior': dict.fromkeys(card.classes, 0.5)}, r'sum to 1\.5, not to 1'),
+        ({'temperature': 0.0}, 'fruit: temperature must be positive'),
+        ({'temperature': (1.0, 2.0)}, 'one number, or one for each of'),
+        ({'activation': 'tanh'}, "must be softmax or sigmoid; got 'tanh'"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            replace(card, **changes)
+    assert replace(card, temperature=(1.0, 2.0, 3.0)).temperature[2] == 3
 
 
-def test_summary_says_what_matters(card: ModelCard) -> None:
+def test_rules_of_classes_on_their_own(maps_card: ModelCard) -> None:
+    """Shares are each in (0, 1), whatever their sum; thresholds are of classes."""
+    often = {'ripe': 0.9, 'rotten': 0.8}
+    assert replace(maps_card, class_prior=often).class_prior == often
+    for share in (0.0, 1.0):
+        with pytest.raises(ModelError, match='must lie between 0 and 1'):
+            replace(maps_card, class_prior={'ripe': 0.5, 'rotten': share})
+    point = replace(maps_card.operating_points['careful'], threshold={'green': 0.5})
+    with pytest.raises(ModelError, match='careful names green, which is no class'):
+        replace(maps_card, operating_points={'careful': point})
+
+
+def test_summary_says_what_matters(card: ModelCard, maps_card: ModelCard) -> None:
     """Name, classes, hash, thresholds, limits: all are in the text."""
     text = replace(card, metrics={'tables': ['a table of figures']}).summary()
     for wanted in (
-        'tiny 1.0.0',
-        'star, cosmic_ray, spike',
+        'fruit 1.0',
+        'apple, pear, plum',
         card.sha256,
-        'pure            p_star >= 0.9900: completeness 90.00%, purity 90.00%',
-        'Knows round stars',
+        'domain          fwhm 1.5 to 4, unusable 0 to 0.25',
+        'sweet           p_apple >= 0.7500: completeness 90.00% (82.56% to 94.48%; '
+        '90/100), purity 94.74% (',
+        'Knows three kinds',
         'a table of figures',
     ):
         assert wanted in text
+    text = maps_card.summary()
+    assert 'domain          not stated' in text
+    assert 'careful         ripe >= 0.5000, rotten >= 0.2500: ripe 80.00% (' in text

@@ -191,10 +191,12 @@ class TestDepartures:
         assert len(list(departures(card, ImageTraits(9.0, 0.5, 0.9)))) == 3
 
     def test_card_without_limits(self, card: ModelCard) -> None:
-        """Older cards limit the width alone."""
-        old = replace(card, domain={})
-        assert list(departures(old, ImageTraits(2.0, 0.5, 0.9))) == []
-        assert len(list(departures(old, ImageTraits(9.0, 0.5, 0.9)))) == 1
+        """What a card does not limit is not unusual."""
+        narrow = replace(card, domain={'fwhm': (1.5, 4.0)})
+        assert list(departures(narrow, ImageTraits(2.0, 0.5, 0.9))) == []
+        assert len(list(departures(narrow, ImageTraits(9.0, 0.5, 0.9)))) == 1
+        free = replace(card, domain={})
+        assert list(departures(free, ImageTraits(9.0, 0.5, 0.9))) == []
 
 
 def flagged(table: Table) -> np.ndarray:

@@ -17,19 +17,19 @@ from astrosieve.models.session import OnnxSession
 
 
 @pytest.fixture
-def model(tiny_model: Path) -> Model:
-    return load_model(tiny_model)
+def model(toy_model: Path) -> Model:
+    return load_model(toy_model)
 
 
 @pytest.fixture
-def session(tiny_model: Path) -> OnnxSession:
-    return OnnxSession(tiny_model.read_bytes, name='tiny')
+def session(toy_model: Path) -> OnnxSession:
+    return OnnxSession(toy_model.read_bytes, name='fruit')
 
 
 @pytest.fixture
 def inputs() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(8)
-    return {'cutouts': rng.uniform(size=(1000, 1, 11, 11)).astype(np.float32)}
+    return {'pixels': rng.uniform(size=(1000, 1, 4, 4)).astype(np.float32)}
 
 
 def test_opens_when_it_is_first_run(inputs: Any) -> None:
@@ -38,9 +38,9 @@ def test_opens_when_it_is_first_run(inputs: Any) -> None:
 
     def read() -> bytes:
         calls.append(1)
-        return (Path(__file__).parents[2] / 'data' / 'tiny.onnx').read_bytes()
+        return (Path(__file__).parents[2] / 'data' / 'fruit.onnx').read_bytes()
 
-    session = OnnxSession(read, name='tiny')
+    session = OnnxSession(read, name='fruit')
     assert calls == []
     session.run(inputs)
     session.run(inputs)
@@ -60,23 +60,23 @@ def test_chunk_size_changes_nothing(
 
 @pytest.mark.parametrize('threads', [1, 2, 3])
 def test_threads_change_nothing(
-    threads: int, tiny_model: Path, session: OnnxSession, inputs: Any
+    threads: int, toy_model: Path, session: OnnxSession, inputs: Any
 ) -> None:
     """The result is the same to the bit for any number of threads."""
-    other = OnnxSession(tiny_model.read_bytes, name='tiny', threads=threads)
+    other = OnnxSession(toy_model.read_bytes, name='fruit', threads=threads)
     assert np.array_equal(other.run(inputs), session.run(inputs))
 
 
 def test_order_changes_nothing(session: OnnxSession, inputs: Any) -> None:
     """Rows do not see each other."""
     order = np.random.default_rng(9).permutation(1000)
-    shuffled = {'cutouts': inputs['cutouts'][order]}
+    shuffled = {'pixels': inputs['pixels'][order]}
     assert np.array_equal(session.run(shuffled), session.run(inputs)[order])
 
 
 def test_no_rows(session: OnnxSession, inputs: Any) -> None:
     """No rows in, none out, of the right width."""
-    assert session.run({'cutouts': inputs['cutouts'][:0]}).shape == (0, 3)
+    assert session.run({'pixels': inputs['pixels'][:0]}).shape == (0, 3)
 
 
 @pytest.mark.parametrize('used', [False, True])
@@ -100,25 +100,25 @@ def test_pickle_is_small(model: Model, inputs: Any) -> None:
     assert len(pickle.dumps(model)) < 5000
 
 
-def test_pickle_without_its_file(tiny_model: Path, tmp_path: Path, inputs: Any) -> None:
+def test_pickle_without_its_file(toy_model: Path, tmp_path: Path, inputs: Any) -> None:
     """A pickle that arrives where there are no weights says so when it is run."""
-    for path in (tiny_model, tiny_model.with_suffix('.json')):
+    for path in (toy_model, toy_model.with_suffix('.json')):
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    pickled = pickle.dumps(load_model(tmp_path / 'tiny.onnx'))
-    (tmp_path / 'tiny.onnx').unlink()
-    with pytest.raises(ModelIntegrityError, match=r'tiny\.onnx cannot be read'):
+    pickled = pickle.dumps(load_model(tmp_path / 'fruit.onnx'))
+    (tmp_path / 'fruit.onnx').unlink()
+    with pytest.raises(ModelIntegrityError, match=r'fruit\.onnx cannot be read'):
         pickle.loads(pickled).predict(inputs)
 
 
-def test_threads_share_a_session(tiny_model: Path, inputs: Any) -> None:
+def test_threads_share_a_session(toy_model: Path, inputs: Any) -> None:
     """Threads that meet at the first run open it once and get the same."""
     reads = []
 
     def read() -> bytes:
         reads.append(1)
-        return tiny_model.read_bytes()
+        return toy_model.read_bytes()
 
-    session = OnnxSession(read, name='tiny')
+    session = OnnxSession(read, name='fruit')
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda _: session.run(inputs), range(8)))
     assert len(reads) == 1

@@ -71,19 +71,19 @@ def test_cards_are_complete(model: Model) -> None:
     card = model.card
     assert card.task == 'source'
     assert card.operating_points
-    for point in card.operating_points.values():
-        assert 0 < point.threshold < 1
-        low, high = point.completeness_interval
-        assert low <= point.completeness <= high
-        low, high = point.purity_interval
-        assert low <= point.purity <= high
+    for name, point in card.operating_points.items():
+        assert 0 < card.threshold(name, 'p_star') < 1
+        assert point.on == 'p_star'
+        assert list(point.measured) == ['completeness', 'purity']
+        for share in point.measured.values():
+            assert 0.9 < share.low < share.value < share.high < 1
         assert point.sample
     for text in (card.description, card.training_data, card.split, card.licence):
         assert text
     assert card.limits
     assert card.references
     assert sum(card.class_prior.values()) == pytest.approx(1)
-    assert card.fwhm_range[0] < card.fwhm_range[1]
+    assert card.domain['fwhm'][0] < card.domain['fwhm'][1]
 
 
 @pytest.mark.parametrize('chunk_size', [1, 7, 256, 699, 100_000])

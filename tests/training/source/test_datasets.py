@@ -279,7 +279,7 @@ def test_whole_line_on_a_tiny_scale(tmp_path: Path) -> None:
     assert run.summary['counts']['training']['star'] > 10
     assert len(run.summary['runs']) == 2
     card, _ = export_run(tmp_path / 'run', tmp_path / 'weights')
-    assert card.fwhm_range[0] < card.fwhm_range[1]
+    assert card.domain['fwhm'][0] < card.domain['fwhm'][1]
     assert '1 simulated exposures (cameras demo' in card.training_data
     model = load_model(tmp_path / 'weights' / 'tiny-1.0.onnx')
     image = np.random.default_rng(0).normal(10, 3, (64, 64))

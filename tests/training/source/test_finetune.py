@@ -262,9 +262,9 @@ def test_command_fine_tunes_and_exports(
         assert 'labels of 2 exposures of wfc3-uvis-f606w, region held back' in (
             point.sample
         )
-    low, high = card.fwhm_range
-    assert low <= start.card.fwhm_range[0]
-    assert high >= start.card.fwhm_range[1]
+    low, high = card.domain['fwhm']
+    assert low <= start.card.domain['fwhm'][0]
+    assert high >= start.card.domain['fwhm'][1]
     run = load_run(folder)
     absent = [card.classes.index(n) for n in ('extended', 'bad_pixel', 'background')]
     assert [run.calibration.offsets[i] for i in absent] == [0, 0, 0]

@@ -259,10 +259,13 @@ def test_operating_points_keep_their_promise() -> None:
     assert set(points) == {'balanced', 'pure', 'complete'}
     assert points['complete'].threshold < points['balanced'].threshold
     assert points['balanced'].threshold < points['pure'].threshold
-    assert points['complete'].completeness == pytest.approx(0.99, abs=0.02)
-    assert points['pure'].purity == pytest.approx(0.99, abs=0.02)
-    low, high = points['pure'].purity_interval
-    assert low < points['pure'].purity < high
+    complete = points['complete'].measured['completeness']
+    assert complete.value == pytest.approx(0.99, abs=0.02)
+    pure = points['pure'].measured['purity']
+    assert pure.value == pytest.approx(0.99, abs=0.02)
+    assert pure.low < pure.value < pure.high
+    kept = points['pure'].measured['completeness'].k
+    assert 0 < pure.k == kept < pure.n
     assert found.class_prior == dict.fromkeys(CLASSES, 1 / 3)
     from dataclasses import asdict
 
@@ -282,7 +285,9 @@ def test_export_gives_a_model_that_loads(
     assert manifest['models']['tiny']['sha256'] == card.sha256
     assert (weights / 'tiny-1.0.onnx').stat().st_size < 500_000
     assert card.metrics['export']['cutouts'] >= 2000
-    assert card.domain == {'noise_ratio': (0.9, 1.1), 'unusable': (0.0, 0.25)}
+    assert card.domain == {
+        'fwhm': (1.7, 2.1), 'noise_ratio': (0.9, 1.1), 'unusable': (0.0, 0.25),
+    }  # fmt: skip
     assert set(card.operating_points) == {'balanced', 'pure', 'complete'}
     run = load_run(finished)
     inputs = parity_inputs({'cutouts': (1, 11, 11)}, 64)

@@ -344,10 +344,7 @@ def _show_run(run: Any, folder: Path) -> None:
             f'{each["seconds"]:.0f} s{mark}'
         )
     for name, point in run.calibration.operating_points.items():
-        click.echo(
-            f'{name}: p_star >= {point.threshold:.4f}: completeness '
-            f'{point.completeness:.2%}, purity {point.purity:.2%}'
-        )
+        click.echo(f'{name}: {point}')
     click.echo(f'written to {folder}')
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from astrosieve.models.cards import ModelCard
+from astrosieve.models.inputs import described_inputs
 from astrosieve.models.registry import sha256_of
 from astrosieve.source.preprocessing import get_preprocessing
 from astrosieve_training.learn.export import MAX_BYTES, ExportError, onnx_bytes
@@ -67,14 +68,6 @@ def _split(run: Any) -> str:
     )
 
 
-_MEANINGS = {
-    'cutouts': 'pixels about the detection',
-    'wide': 'means of 3x3 pixels about the detection',
-    'far': 'means of 9x9 pixels about the detection',
-    'fwhm': 'FWHM of the PSF, pixels',
-}
-
-
 def _card(run: Any, weights: bytes) -> ModelCard:
     config, calibration = run.config, run.calibration
     low, high = run.summary['fwhm_range']
@@ -87,22 +80,17 @@ def _card(run: Any, weights: bytes) -> ModelCard:
         description=' '.join(description.split()),
         classes=config.network.classes,
         preprocessing=config.network.preprocessing,
-        inputs={
-            name: {
-                'shape': ['n', *shape],
-                'dtype': 'float32',
-                'meaning': _MEANINGS[name],
-            }
-            for name, shape in _shapes(config).items()
-        },
+        inputs=described_inputs(get_preprocessing(config.network.preprocessing)),
         sha256=sha256_of(weights),
         temperature=round(calibration.temperature, 6),
         class_prior=calibration.class_prior,
         operating_points=calibration.operating_points,
-        fwhm_range=(float(np.floor(low * 10) / 10), float(np.ceil(high * 10) / 10)),
         domain={
-            key: (round(low, 3), round(high, 3))
-            for key, (low, high) in run.summary['domain'].items()
+            'fwhm': (float(np.floor(low * 10) / 10), float(np.ceil(high * 10) / 10)),
+            **{
+                key: (round(low, 3), round(high, 3))
+                for key, (low, high) in run.summary['domain'].items()
+            },
         },
         training_data=_training_data(run),
         split=_split(run),

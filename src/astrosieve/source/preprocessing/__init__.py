@@ -13,7 +13,10 @@ from collections.abc import Callable
 from astrosieve.exceptions import ModelError
 from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.inputs import Batch
-from astrosieve.source.preprocessing._base import FittedPreprocessing, Preprocessing
+from astrosieve.source.preprocessing._base import (
+    FittedPreprocessing,
+    SourcePreprocessing,
+)
 from astrosieve.source.preprocessing.local_noise import LocalNoise
 from astrosieve.source.preprocessing.zscale_log import ZScaleLog
 from astrosieve.source.widths import width_hypotheses
@@ -22,20 +25,20 @@ __all__ = [
     'Batch',
     'FittedPreprocessing',
     'LocalNoise',
-    'Preprocessing',
+    'SourcePreprocessing',
     'ZScaleLog',
     'fit_image',
     'get_preprocessing',
     'width_hypotheses',
 ]
 
-_PREPROCESSINGS: dict[str, Callable[[], Preprocessing]] = {
+_PREPROCESSINGS: dict[str, Callable[[], SourcePreprocessing]] = {
     ZScaleLog.name: ZScaleLog,
     LocalNoise.name: LocalNoise,
 }
 
 
-def get_preprocessing(name: str) -> Preprocessing:
+def get_preprocessing(name: str) -> SourcePreprocessing:
     """
     Return a preprocessing by the name that model cards state.
 
@@ -55,14 +58,14 @@ def get_preprocessing(name: str) -> Preprocessing:
 
 
 def fit_image(
-    preprocessing: Preprocessing, image: MeasuredImage
+    preprocessing: SourcePreprocessing, image: MeasuredImage
 ) -> FittedPreprocessing:
     """
     Fit a preprocessing to an image; what it asks for is measured.
 
     Parameters
     ----------
-    preprocessing : `Preprocessing`
+    preprocessing : `SourcePreprocessing`
         As from `get_preprocessing`.
     image : `~astrosieve.images.measured.MeasuredImage`
         The image.

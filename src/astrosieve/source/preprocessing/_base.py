@@ -9,7 +9,7 @@ import numpy as np
 
 from astrosieve.images.background import BackgroundMesh
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
-from astrosieve.models.inputs import Batch
+from astrosieve.models.inputs import Batch, Preprocessing
 from astrosieve.source.flags import CLASS_FLAGS
 
 _UNSCORABLE = CLASS_FLAGS.value(
@@ -28,20 +28,17 @@ class FittedPreprocessing(Protocol):
         """Return the inputs for (N, 2) positions ``(x, y)``, pixels, 0-based."""
 
 
-class Preprocessing(Protocol):
+class SourcePreprocessing(Preprocessing, Protocol):
     """
     What turns images and positions into inputs.
 
     The input 'cutouts' is (N, 1, size, size), pixel for pixel about the positions;
-    other inputs are the preprocessing's own. ``shapes`` gives the shape of a row, by
-    the name of the input; ``scales`` the image's pixels to one of a cutout's, along a
-    side, by the name of those that are images.
+    other inputs are the preprocessing's own. ``scales`` gives the image's pixels to
+    one of a cutout's, along a side, by the name of those that are images.
     """
 
-    name: str
     size: int
     needs_fwhm: bool
-    shapes: dict[str, tuple[int, ...]]
     scales: dict[str, int]
 
     def fit(

@@ -51,6 +51,12 @@ class LocalNoise:
         self.size = size
         self.max_spoilt = max_spoilt
         self.scales = {'cutouts': 1, 'wide': 3, 'far': 9}
+        self.meanings = {
+            'cutouts': 'pixels about the detection, in units of the noise',
+            'wide': 'means of 3x3 pixels about the detection, in units of their noise',
+            'far': 'means of 9x9 pixels about the detection, in units of their noise',
+            'fwhm': 'FWHM of the PSF, pixels',
+        }
         image = (1, size, size)
         self.shapes: dict[str, tuple[int, ...]] = {
             'cutouts': image,

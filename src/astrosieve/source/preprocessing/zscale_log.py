@@ -51,6 +51,7 @@ class ZScaleLog:
         self.n_samples = n_samples
         self.max_spoilt = max_spoilt
         self.scales = {'cutouts': 1}
+        self.meanings = {'cutouts': 'pixels about the detection, scaled to [0, 1]'}
 
     def fit(
         self,

@@ -91,7 +91,7 @@ def test_images_unlike_the_training_are_recognised(
 def test_a_model_that_doubts_nothing_fails(model: Model, cache: Path) -> None:
     """Without limits on the card only unit and width are noticed."""
     one = replace(EXPOSURES, n=1)
-    card = replace(model.card, domain={}, fwhm_range=(0.1, 50.0))
+    card = replace(model.card, domain={})
     _, limits = check_domain(Model(card, model.path), one, cache)
     recognised = {limit.what for limit in limits if limit.measured['share']}
     assert recognised == {'recognised as unusual: unit not known'}

@@ -18,6 +18,7 @@ from astropy.table import Table
 from astrosieve.exceptions import OutputError
 from astrosieve.images.background import measure_background
 from astrosieve.images.exposures import Chip
+from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model, load_model, sha256_of
 from astrosieve_training.judge.limits import Limit, scalar, share
 from astrosieve_training.judge.report import replace_between
@@ -361,8 +362,9 @@ def test_update_fills_card_and_readme(model: Model, tmp_path: Path) -> None:
             assert point == model.card.operating_points[name]
             continue
         assert point.threshold == model.card.operating_points[name].threshold
-        assert point.completeness == measured['star']['share']
-        assert point.purity == measured['purity']['share']
+        for what, key in (('completeness', 'star'), ('purity', 'purity')):
+            share = measured[key]
+            assert point.measured[what] == Share(share['k'], share['n'])
         assert point.sample.startswith('A set')
     samples = [each.sample for each in again.card.operating_points.values()]
     assert any(sample.startswith('A set') for sample in samples)

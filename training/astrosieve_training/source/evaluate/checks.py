@@ -19,6 +19,7 @@ from astrosieve.images.units import PixelUnit
 from astrosieve.models.registry import Model
 from astrosieve.source.classify import classify_sources
 from astrosieve.source.preprocessing import get_preprocessing
+from astrosieve.source.widths import averaged
 from astrosieve_training.judge.limits import Limit, cell, scalar, share
 from astrosieve_training.judge.report import markdown_table
 from astrosieve_training.simulate import label_positions
@@ -92,8 +93,8 @@ def check_phases(
         progress=False,
     )
     star = model.card.classes.index('star')
-    threshold = model.card.operating_point('complete').threshold
-    kept = model.predict(detections.inputs)[:, star] >= threshold
+    threshold = model.card.threshold('complete', 'p_star')
+    kept = averaged(model.predict, detections.inputs)[:, star] >= threshold
     rows = detections.rows
     good = np.asarray(rows['valid'] & ~rows['contested'])
     good &= np.asarray(rows['label'], dtype=str) == 'star'
@@ -162,7 +163,7 @@ def scan(
         np.asarray(sci, dtype=np.float32), fwhm=fwhm
     )
     xy = np.column_stack([x.ravel(), y.ravel()]).astype(float)
-    return model.predict(fitted(xy).inputs).reshape(*x.shape, -1)
+    return averaged(model.predict, fitted(xy).inputs).reshape(*x.shape, -1)
 
 
 def check_scan(

@@ -17,6 +17,7 @@ from astrosieve.models.metrics import (
 )
 from astrosieve.models.registry import Model
 from astrosieve.source.classes import CLASSES
+from astrosieve.source.widths import averaged
 from astrosieve_training.judge.limits import share
 from astrosieve_training.judge.scores import roc
 from astrosieve_training.learn.sampling import label_numbers
@@ -294,12 +295,11 @@ def judge(
     """
     classes = model.card.classes
     star = classes.index('star')
-    probabilities = model.predict(detections.inputs)
+    probabilities = averaged(model.predict, detections.inputs)
     decisions = {model.card.name: probabilities.argmax(axis=1) == star}
-    for name, point in model.card.operating_points.items():
-        decisions[f'{model.card.name}, {name}'] = (
-            probabilities[:, star] >= point.threshold
-        )
+    for name in model.card.operating_points:
+        threshold = model.card.threshold(name, 'p_star')
+        decisions[f'{model.card.name}, {name}'] = probabilities[:, star] >= threshold
     scores = {model.card.name: probabilities[:, star]}
     if forest is not None:
         guesses = forest.predict(detections.rows)

@@ -12,6 +12,7 @@ import numpy as np
 
 from astrosieve.atomic import atomic_path
 from astrosieve.models.cards import OperatingPoint
+from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
 from astrosieve_training.judge.limits import Limit, cell, scalar
 from astrosieve_training.judge.report import (
@@ -329,15 +330,14 @@ class Report:
             if not star or not purity or not star['n'] or not purity['n']:
                 points[key] = point  # no star here, or none kept
                 continue
-            points[key] = OperatingPoint(
-                threshold=point.threshold,
-                completeness=star['share'],
-                completeness_interval=(star['low'], star['high']),
-                purity=purity['share'],
-                purity_interval=(purity['low'], purity['high']),
+            points[key] = replace(
+                point,
+                measured={
+                    'completeness': Share(star['k'], star['n']),
+                    'purity': Share(purity['k'], purity['n']),
+                },
                 sample=(
-                    f'{name}, uncontested detections of {finder}: {self.notes[name]}; '
-                    f'{star["n"]} stars, {purity["n"]} kept'
+                    f'{name}, uncontested detections of {finder}: {self.notes[name]}'
                 ),
             )
         return points

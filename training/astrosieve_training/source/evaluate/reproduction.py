@@ -35,6 +35,7 @@ from astrosieve.images.units import parse_unit
 from astrosieve.models.metrics import confusion_matrix, wilson_interval
 from astrosieve.models.registry import load_model
 from astrosieve.source.classes import CLASSES
+from astrosieve.source.widths import averaged
 from astrosieve_training.data_folder import data_folder
 from astrosieve_training.judge.figures import INK, figure_file
 from astrosieve_training.learn.loop import RunState
@@ -364,7 +365,7 @@ def _drizzled(setting: _Setting, path: Path) -> None:
         inside = np.minimum(x, y) > _BORDER
         inside &= np.maximum(x, y) < image.shape[0] - _BORDER
         detections = detections[inside & detections.usable]
-        called = model.predict(detections.inputs).argmax(axis=1) == star
+        called = averaged(model.predict, detections.inputs).argmax(axis=1) == star
         label = np.asarray(detections.rows['label'], dtype=str)
         numbers[name] = {
             each: [int(called[label == each].sum()), int((label == each).sum())]

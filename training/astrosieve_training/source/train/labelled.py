@@ -302,8 +302,9 @@ def _traits(
     ranges = [(float(widths.min()), float(widths.max()))] if len(widths) else []
     domain = domain_of(np.asarray(detections.rows['noise_ratio']))
     if start is not None:
-        ranges.append(start.card.fwhm_range)
-        for name, (low, high) in start.card.domain.items():
+        ranges.append(start.card.domain['fwhm'])
+        for name in set(start.card.domain) - {'fwhm'}:
+            low, high = start.card.domain[name]
             own = domain.get(name, (low, high))
             domain[name] = (min(low, own[0]), max(high, own[1]))
     if not ranges:

@@ -19,8 +19,8 @@ import numpy as np
 from astrosieve.models.calibration import reweight, softmax
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import (
+    Share,
     expected_calibration_error,
-    wilson_interval,
 )
 from astrosieve_training.learn.calibrate import Aim, fit_scaling, thresholds
 from astrosieve_training.learn.sampling import label_numbers
@@ -60,13 +60,7 @@ class Calibration:
     def from_dict(cls, values: dict[str, Any]) -> Calibration:
         """Return a calibration from what `dataclasses.asdict` made of it."""
         points = {
-            name: OperatingPoint(
-                **{
-                    **point,
-                    'completeness_interval': tuple(point['completeness_interval']),
-                    'purity_interval': tuple(point['purity_interval']),
-                }
-            )
+            name: OperatingPoint.from_dict(point)
             for name, point in values['operating_points'].items()
         }
         return cls(
@@ -100,17 +94,8 @@ def measure_point(
     point : `~astrosieve.models.cards.OperatingPoint`
     """
     kept = p_star >= threshold
-    right, stars, n_kept = (int(n.sum()) for n in (kept & star, star, kept))
-    ends = [wilson_interval(right, n) for n in (stars, n_kept)]
-    intervals = [(float(low), float(high)) for low, high in ends]
-    return OperatingPoint(
-        threshold=float(threshold),
-        completeness=right / max(stars, 1),
-        completeness_interval=intervals[0],
-        purity=right / max(n_kept, 1),
-        purity_interval=intervals[1],
-        sample=f'{sample}; {stars} stars, {n_kept} kept',
-    )
+    measured = {'completeness': Share.of(kept, star), 'purity': Share.of(star, kept)}
+    return OperatingPoint(float(threshold), 'p_star', measured, sample)
 
 
 def calibrate(

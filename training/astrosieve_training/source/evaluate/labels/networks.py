@@ -13,6 +13,7 @@ from astropy.table import Table, vstack
 from astrosieve.models.metrics import threshold_at_completeness
 from astrosieve.models.registry import Model, load_model
 from astrosieve.source.classes import CLASSES
+from astrosieve.source.widths import averaged
 from astrosieve_training.judge.report import slug
 from astrosieve_training.source.config import load_config
 from astrosieve_training.source.datasets.detections import DetectionSet, join
@@ -176,7 +177,7 @@ def judged(model: Model, sample: DetectionSet, known: Sequence[str]) -> dict[str
     ``known`` are classes that all compared models have: among detections of these,
     only they compete, as a new network cannot err towards a class that it lacks.
     """
-    probabilities = model.predict(sample.inputs)
+    probabilities = averaged(model.predict, sample.inputs)
     classes = np.array(model.card.classes)
     names = np.asarray(sample.rows['label'], dtype=str)
     called = classes[probabilities.argmax(axis=1)]
