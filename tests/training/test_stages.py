@@ -96,6 +96,13 @@ def test_other_key(tmp_path: Path, made: Counted, kind: str) -> None:
 
 
 @pytest.mark.parametrize('kind', KINDS)
+def test_keys_that_share_a_folder(tmp_path: Path, made: Counted, kind: str) -> None:
+    """What is not tidied keeps the results of each key."""
+    stages = Stages(tmp_path, tidy=False)
+    assert [do(stages, made, kind, key) for key in 'klk'] == [1, 2, 1]
+
+
+@pytest.mark.parametrize('kind', KINDS)
 @pytest.mark.parametrize('left', [0, 100])
 def test_broken(tmp_path: Path, made: Counted, kind: str, left: int) -> None:
     """What is cut off, or gone, is made again."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from astrosieve_training.data_folder import data_folder
 from astrosieve_training.simulate import build_psf, list_cameras, load_camera, optics
 
 
 def _psf(name: str) -> optics.PSF:
     pytest.importorskip('galsim')
     if not name.startswith(('ground', 'demo')):
-        folder = optics.data_directory()
-        if not folder.is_dir():
+        if data_folder() is None:
             pytest.skip('no shared data')
         path = optics.tinytim_path('wfc3', 'uvis', 'f336w')
         if path is None or not path.exists():

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from astrosieve_training.data_folder import data_directory
+from astrosieve_training.data_folder import data_folder
 from astrosieve_training.settings import (
     ConfigError,
     Count,
@@ -52,7 +52,7 @@ class PSFConfig(Settings):
         ``'epsf'`` (STScI grid), ``'optical'`` (GalSim with HST's pupil), ``'moffat'``
         or ``'gaussian'``.
     file : str
-        The ePSF grid: a path, or a name inside the data directory's ``hst`` folder.
+        The ePSF grid: a path, or a name inside `data_folder`.
     second_file : str
         Another grid to interpolate with, for a filter between two; may be empty.
     mix : float
@@ -345,17 +345,11 @@ _DIAMETER = 2.4
 
 
 def _psf_file(camera: Camera, file: str) -> Path:
-    path = Path(file)
-    if path.is_absolute():
-        if path.exists():
-            return path
-    else:
-        for folder in (data_directory() / 'hst', Path.cwd()):
-            if (folder / file).exists():
-                return folder / file
-        path = data_directory() / 'hst' / file
+    for folder in (data_folder(), Path.cwd()):
+        if folder is not None and (folder / file).exists():
+            return folder / file
     msg = (
-        f'camera {camera.name!r}: no PSF file {path}; set the environment variable '
+        f'camera {camera.name!r}: no PSF file {file}; set the environment variable '
         'ASTROSIEVE_DATA to the folder that holds hst/, or give psf.file as a path'
     )
     raise ConfigError(msg)
