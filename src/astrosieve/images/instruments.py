@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from astrosieve.images.dq import DQMeaning
 from astrosieve.images.units import PixelUnit
 
-__all__ = ['Instrument', 'instrument']
+__all__ = ['INSTRUMENTS', 'Instrument', 'instrument']
 
 Area = tuple[slice, tuple[slice, ...]]
 
@@ -102,7 +102,7 @@ _WFPC2 = Instrument(
 
 # From the HST Data Handbooks of ACS, WFC3, WFPC2 and STIS, and the WFPC2 Instrument
 # Handbook; the area of HRC also from its RAW files: rows 1024 and up are virtual.
-_INSTRUMENTS = (
+INSTRUMENTS = (
     Instrument(
         'ACS',
         'HRC',
@@ -154,7 +154,9 @@ _INSTRUMENTS = (
         ),
     ),
 )
-_ROWS = {(row.name, row.detector): row for row in _INSTRUMENTS}
+"""What is known, a row for each detector."""
+
+_ROWS = {(row.name, row.detector): row for row in INSTRUMENTS}
 
 
 def instrument(name: str = '', detector: str = '') -> Instrument:

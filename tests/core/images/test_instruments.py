@@ -6,7 +6,7 @@ from copy import deepcopy
 
 import pytest
 
-from astrosieve.images.instruments import _INSTRUMENTS, Instrument, instrument
+from astrosieve.images.instruments import INSTRUMENTS, Instrument, instrument
 from astrosieve.images.units import PixelUnit
 
 
@@ -34,7 +34,7 @@ def test_bits_of_instruments(
     assert meaning.cosmic_ray == cosmic_ray
 
 
-@pytest.mark.parametrize('row', _INSTRUMENTS, ids=lambda r: f'{r.name}{r.detector}')
+@pytest.mark.parametrize('row', INSTRUMENTS, ids=lambda r: f'{r.name}{r.detector}')
 def test_bits_agree_with_each_other(row: Instrument) -> None:
     """No bit has two meanings; what a pipeline writes is read as what it is."""
     meaning = row.dq
@@ -70,5 +70,5 @@ def test_an_unknown_camera_has_a_name_and_nothing_else() -> None:
 
 def test_rows_can_be_copied() -> None:
     """A meaning travels to other processes with the finder that holds it."""
-    for row in _INSTRUMENTS:
+    for row in INSTRUMENTS:
         assert deepcopy(row) == row
