@@ -12,9 +12,9 @@ pytest.importorskip('drizzlepac')
 
 from astrosieve_training.simulate.files import write_dithered_set
 from astrosieve_training.simulate.plans import ExposurePlan
-from astrosieve_training.source.label.embedding import EmbeddingSettings, embed
+from astrosieve_training.source.label.embedding import embed
 from astrosieve_training.source.label.outputs import make_dataset
-from astrosieve_training.source.label.settings import LabelSettings
+from astrosieve_training.source.label.settings import EmbeddingSettings, LabelSettings
 
 N = 30_000
 

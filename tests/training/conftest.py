@@ -51,7 +51,8 @@ def dithered(tmp_path_factory: pytest.TempPathFactory) -> Dithered:
     from astrosieve_training.simulate.exposure import simulate_dithered_set
     from astrosieve_training.simulate.truth import label_positions
     from astrosieve_training.source.label.peaks import find_peaks
-    from astrosieve_training.source.label.places import PeakSettings, SkyFrame
+    from astrosieve_training.source.label.places import SkyFrame
+    from astrosieve_training.source.label.settings import PeakSettings
 
     folder = tmp_path_factory.mktemp('dithered')
     made = simulate_dithered_set(

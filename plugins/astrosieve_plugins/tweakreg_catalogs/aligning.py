@@ -20,8 +20,10 @@ from astrosieve_plugins.tweakreg_catalogs.catalog_files import (
     write_catalog_files,
 )
 from astrosieve_plugins.tweakreg_catalogs.hooks import FilteredChip, filtered_tweakreg
+from astrosieve_plugins.tweakreg_catalogs.hosts import host
 from astrosieve_plugins.tweakreg_catalogs.inputs import (
     Exposure,
+    check_overlap,
     lay_out,
     read_exposures,
 )
@@ -32,7 +34,7 @@ from astrosieve_plugins.tweakreg_catalogs.running import (
     failed_alignment,
     run_tweakreg,
 )
-from astrosieve_plugins.tweakreg_catalogs.selection import Selection
+from astrosieve_plugins.tweakreg_catalogs.selection import Selection, make_selection
 from astrosieve_plugins.tweakreg_catalogs.updating import put_in_place
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     'BEFORE',
     'OWN_FINDER',
     'AlignedSet',
+    'align_copies',
     'align_exposures',
     'in_whole_pixels',
 ]
@@ -288,3 +291,38 @@ def _name_classes(result: AlignedSet, catalogs: Sequence[ExposureCatalog]) -> No
                 names = np.asarray(rows['class_name'], dtype='U16')
                 parts.append(names if len(rows) else np.array(['unscored']))
             own[stage] = np.concatenate(parts)
+
+
+def align_copies(paths: Sequence[Path], folder: Path) -> list[Path]:
+    """
+    Align copies of exposures with each other on their stars.
+
+    Parameters
+    ----------
+    paths : sequence of `~pathlib.Path`
+        The exposures; they are left as they are.
+    folder : `~pathlib.Path`
+        An empty folder, where the copies are put, unpacked.
+
+    Returns
+    -------
+    copies : list of `~pathlib.Path`
+        With a new WCS, in the same order.
+
+    Raises
+    ------
+    ExposureError
+        If an exposure cannot be read, or has no sky in common with the others.
+    AstrosieveError
+        If one cannot be aligned, which is named, or drizzlepac is not installed.
+    """
+    host('drizzlepac')
+    names = lay_out(read_exposures(paths), folder, copies=True)
+    copies = read_exposures([folder / name for name in names])
+    check_overlap(copies)
+    result = align_exposures(copies, make_selection(), update=True, compare=False)
+    failed = [one.name for one in result.stages[AFTER] if one.status == 'failed']
+    if failed:
+        msg = f'not aligned: {", ".join(result.labels[name] for name in failed)}'
+        raise AstrosieveError(msg)
+    return [copy.path for copy in copies]

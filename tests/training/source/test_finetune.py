@@ -49,13 +49,10 @@ from astrosieve_training.source.config import (
 )
 from astrosieve_training.source.datasets.chips import find_sources, network_inputs
 from astrosieve_training.source.datasets.examples import Examples, prepare
-from astrosieve_training.source.label.dataset import (
-    DatasetError,
-    SplitSettings,
-    cut_labels,
-    read_card,
-    write_dataset,
-)
+from astrosieve_training.source.label.cutting import cut_labels
+from astrosieve_training.source.label.dataset import read_card, write_dataset
+from astrosieve_training.source.label.errors import DatasetError
+from astrosieve_training.source.label.settings import SplitSettings
 from astrosieve_training.source.networks import build_network
 from astrosieve_training.source.train.augment import _one_hypothesis
 from astrosieve_training.source.train.labelled import prepare_labels

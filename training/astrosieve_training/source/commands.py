@@ -296,15 +296,15 @@ def label(exposures: tuple[Path, ...], output: Path, **given: Any) -> None:
 
 
 def _label_settings(given: dict[str, Any]) -> Any:
-    procedure = need('source.label.procedure')
-    return procedure.LabelSettings(
-        peaks=procedure.PeakSettings(
+    settings = need('source.label.settings')
+    return settings.LabelSettings(
+        peaks=settings.PeakSettings(
             separation=given['separation'],
             min_electrons=given['min_electrons'],
             radius=given['merge_radius'],
             min_exposures=given['min_exposures'],
         ),
-        embedding=procedure.EmbeddingSettings(
+        embedding=settings.EmbeddingSettings(
             samples=given['samples'],
             n_neighbors=given['neighbors'],
             min_dist=given['min_dist'],

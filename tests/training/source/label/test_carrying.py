@@ -14,8 +14,8 @@ pytest.importorskip('scipy')
 
 from astrosieve.source.labels import read_labels, write_labels
 from astrosieve_training.source.label.carrying import carry_labels, label_table
-from astrosieve_training.source.label.naming import NamingSettings
-from astrosieve_training.source.label.regions import UNLABELLED
+from astrosieve_training.source.label.names import UNLABELLED
+from astrosieve_training.source.label.settings import NamingSettings
 
 SETTINGS = NamingSettings(absent=0.4, present=0.6)
 

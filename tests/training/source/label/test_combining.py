@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -18,15 +17,12 @@ from scipy.ndimage import maximum_filter
 
 from astrosieve.exceptions import ExposureError
 from astrosieve.images.background import measure_background
-from astrosieve_training.source.label import combining
-from astrosieve_training.source.label.combining import (
-    Combined,
-    CombiningError,
-    align,
-    check_exposures,
-    combine,
-    read_combined,
-)
+from astrosieve_training.source.label import aligning, drizzling
+from astrosieve_training.source.label.aligning import align
+from astrosieve_training.source.label.combined import Combined, read_combined
+from astrosieve_training.source.label.drizzling import combine
+from astrosieve_training.source.label.errors import CombiningError
+from astrosieve_training.source.label.exposures import check_exposures
 
 pytest.importorskip('galsim')
 from astrosieve_training.simulate import load_camera
@@ -299,7 +295,7 @@ class TestCombine:
         self, field: Field, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """What AstroDrizzle said last, with the user's names; nothing is left."""
-        monkeypatch.setitem(combining._DRIZZLE_OPTIONS, 'driz_cr_snr', 'high low')
+        monkeypatch.setitem(drizzling._DRIZZLE_OPTIONS, 'driz_cr_snr', 'high low')
         with pytest.raises(
             CombiningError, match=r"e0_flc.fits, e1_flc.fits: .*'high'.*--combined"
         ):
@@ -328,7 +324,7 @@ class TestCombine:
     ) -> None:
         """A process that the system ended is no result."""
         program = 'import os, signal; os.kill(os.getpid(), signal.SIGKILL)'
-        monkeypatch.setattr(combining, '_PROGRAM', program)
+        monkeypatch.setattr(drizzling, '_PROGRAM', program)
         with pytest.raises(CombiningError, match='signal 9; is there enough memory'):
             combine(field.paths[:2], tmp_path)
 
@@ -336,7 +332,7 @@ class TestCombine:
         self, field: Field, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The extra is named."""
-        monkeypatch.setattr(combining, 'find_spec', lambda name: None)
+        monkeypatch.setattr(drizzling, 'find_spec', lambda name: None)
         with pytest.raises(CombiningError, match=r'pip install .*train.*--combined'):
             combine(field.paths, tmp_path)
 
@@ -444,7 +440,7 @@ class TestChecks:
 
 
 class TestAlign:
-    """The registered command ``tweakreg``, really run."""
+    """TweakReg, as it is registered, really run."""
 
     def test_recovers_shifts(
         self, edited: Callable[..., list[Path]], tmp_path: Path
@@ -501,25 +497,16 @@ class TestAlign:
         assert capfd.readouterr() == ('', '')
         assert names_in(tmp_path / 'stages') == []
 
-    def test_unknown_option(self, field: Field, tmp_path: Path) -> None:
-        """Options are the command's."""
-        with pytest.raises(CombiningError, match="tweakreg: No such option '--foo'"):
-            align(field.paths, tmp_path, options=['--foo'])
-
     def test_interrupted(
         self, field: Field, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Control-C stays what it is."""
 
-        @click.command()
-        @click.argument('arguments', nargs=-1, type=click.UNPROCESSED)
-        @click.option('--update', is_flag=True)
-        @click.option('--no-compare', is_flag=True)
-        @click.option('-o')
-        def command(**given: Any) -> None:
+        def stop(paths: list[Path], folder: Path) -> list[Path]:
+            (folder / 'half.fits').write_bytes(b'half')
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(combining, '_tweakreg_command', lambda: command)
+        monkeypatch.setattr(aligning, 'find_aligner', lambda: stop)
         with pytest.raises(KeyboardInterrupt):
             align(field.paths, tmp_path)
         assert names_in(tmp_path) == []
@@ -528,7 +515,7 @@ class TestAlign:
         self, field: Field, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """What to install is said."""
-        monkeypatch.setattr(combining.metadata, 'entry_points', lambda **given: ())
+        monkeypatch.setattr(aligning.metadata, 'entry_points', lambda **given: ())
         with pytest.raises(
             CombiningError, match=r'pip install .*\[tweakreg\].*--aligned'
         ):

@@ -17,21 +17,24 @@ from astropy.table import Table, vstack
 from astrosieve.exceptions import AstrosieveWarning, ExposureError, OutputError
 from astrosieve.models.registry import sha256_of
 from astrosieve.source.labels import make_labels
+from astrosieve_training.settings import ConfigError
 from astrosieve_training.source.datasets.detections import DetectionSet
 from astrosieve_training.source.label import dataset as dataset_module
+from astrosieve_training.source.label.cutting import cut_labels
 from astrosieve_training.source.label.dataset import (
-    SPLITS,
-    DatasetError,
-    SplitSettings,
-    cut_labels,
-    near_rows,
     read_card,
     read_dataset,
+    summary_lines,
+    write_dataset,
+)
+from astrosieve_training.source.label.errors import DatasetError
+from astrosieve_training.source.label.settings import SplitSettings
+from astrosieve_training.source.label.splitting import (
+    SPLITS,
+    near_rows,
     split_by_sky,
     split_counts,
-    summary_lines,
     view_width,
-    write_dataset,
 )
 
 SHAPE = (420, 400)
@@ -434,7 +437,7 @@ def test_split_across_zero_of_right_ascension_and_at_the_pole() -> None:
 )
 def test_impossible_settings(settings: dict[str, float]) -> None:
     """The name and the rule."""
-    with pytest.raises(DatasetError, match=f'{next(iter(settings))} must be'):
+    with pytest.raises(ConfigError, match=f'{next(iter(settings))} must be'):
         SplitSettings(**settings)  # type: ignore[arg-type]
 
 

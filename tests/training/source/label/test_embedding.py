@@ -11,13 +11,9 @@ pytest.importorskip('umap')
 pytest.importorskip('sklearn')
 
 from astrosieve_training.settings import ConfigError
-from astrosieve_training.source.label.embedding import (
-    EmbeddingSettings,
-    embed,
-    find_clusters,
-    transform,
-)
-from astrosieve_training.source.label.places import LabelError
+from astrosieve_training.source.label.embedding import embed, find_clusters, transform
+from astrosieve_training.source.label.errors import LabelError
+from astrosieve_training.source.label.settings import EmbeddingSettings
 
 SETTINGS = EmbeddingSettings(n_neighbors=10)
 _Y, _X = np.mgrid[-5:6, -5:6]

@@ -13,18 +13,17 @@ pytest.importorskip('galsim')
 pytest.importorskip('scipy')
 
 from astrosieve.tables.catalogs import positions
-from astrosieve_training.source.label.combining import Combined
-from astrosieve_training.source.label.embedding import EmbeddingSettings
+from astrosieve_training.source.label.combined import Combined
+from astrosieve_training.source.label.errors import LabelError
+from astrosieve_training.source.label.light import CombinedImage
 from astrosieve_training.source.label.measuring import Measured, measure_places
-from astrosieve_training.source.label.naming import CombinedImage
 from astrosieve_training.source.label.peaks import box_sums, find_dips
-from astrosieve_training.source.label.places import (
-    LabelError,
+from astrosieve_training.source.label.places import SkyFrame, merge_peaks
+from astrosieve_training.source.label.settings import (
+    EmbeddingSettings,
+    LabelSettings,
     PeakSettings,
-    SkyFrame,
-    merge_peaks,
 )
-from astrosieve_training.source.label.settings import LabelSettings
 
 if TYPE_CHECKING:
     from tests.training.conftest import Dithered

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -11,15 +12,21 @@ from astropy.table import Table
 pytest.importorskip('scipy')
 
 from astrosieve_training.settings import ConfigError
+from astrosieve_training.source.label.errors import LabelError
+from astrosieve_training.source.label.light import CombinedImage
+from astrosieve_training.source.label.names import UNLABELLED
 from astrosieve_training.source.label.naming import (
-    CombinedImage,
-    NamingSettings,
+    contested,
     name_clusters,
+    name_places,
     split_mixed,
 )
 from astrosieve_training.source.label.peaks import box_sums, brightest_box
-from astrosieve_training.source.label.places import LabelError
-from astrosieve_training.source.label.regions import UNLABELLED
+from astrosieve_training.source.label.settings import (
+    LabelSettings,
+    NamingSettings,
+    PeakSettings,
+)
 
 FWHM = 2.2
 NOISE = 2.0
@@ -288,7 +295,9 @@ class TestPSF:
         image = CombinedImage(data.astype(np.float32))
         image.psf = scene.image.psf
         places = places_at(xy)
-        named = image.name(places, np.ones(4, dtype=bool), SETTINGS, min_snr=5.0)
+        named = name_places(
+            image, places, np.ones(4, dtype=bool), SETTINGS, min_snr=5.0
+        )
         assert named['broad'].all()
         assert (named['psf_likeness'] >= SETTINGS.psf_like).all()
         assert named['physics'].tolist() == ['extended', UNLABELLED] * 2
@@ -349,7 +358,7 @@ def physics(
     min_snr: float = 5.0,
 ) -> np.ndarray:
     found = np.full(len(places), again)
-    named = scene.image.name(places, found, settings, min_snr=min_snr)
+    named = name_places(scene.image, places, found, settings, min_snr=min_snr)
     return np.asarray(named['physics'], dtype=str)
 
 
@@ -378,7 +387,7 @@ class TestName:
         """What decided is returned."""
         xy = np.concatenate([scene.stars, scene.blobs])
         again = np.ones(len(xy), dtype=bool)
-        named = scene.image.name(places_at(xy), again, SETTINGS, min_snr=5.0)
+        named = name_places(scene.image, places_at(xy), again, SETTINGS, min_snr=5.0)
         columns = {'snr', 'psf_likeness', 'broad', 'halo', 'physics'}
         assert set(named.colnames) == columns
         np.testing.assert_array_equal(named['snr'], scene.image.measure(xy)['snr'])
@@ -550,3 +559,101 @@ def test_name_clusters() -> None:
         2: 'cosmic_ray',
     }
     assert name_clusters(np.full(3, -1), names[:3]) == {}
+
+
+class TestContested:
+    """Places whose physics contradicts their cluster."""
+
+    NAMED: ClassVar[dict[int, str]] = {0: 'star', 1: 'cosmic_ray', 2: 'spike'}
+
+    @staticmethod
+    def judged(cluster: int, physics: str, **given: Any) -> tuple[bool, bool]:
+        """Return whether one place is contested, and whether it is a star."""
+        values = {
+            'psf_likeness': 1.0, 'snr': 50.0, 'saturated': False, 'broad': False,
+            'always': False, 'n_found': 1, 'n_covering': 4,
+        }  # fmt: skip
+        settings = given.pop('settings', LabelSettings())
+        values |= {'physics': physics} | given
+        places = Table({name: [value] for name, value in values.items()})
+        doubtful, stars = contested(
+            np.array([cluster]), TestContested.NAMED, places, settings
+        )
+        return bool(doubtful[0]), bool(stars[0])
+
+    @pytest.mark.parametrize('cluster', [1, 2, -1])
+    def test_stars_elsewhere(self, cluster: int) -> None:
+        """They are contested, unless most exposures find them, or they saturate."""
+        assert self.judged(cluster, 'star') == (True, False)
+        assert self.judged(cluster, 'star', always=True) == (True, True)
+        assert self.judged(cluster, 'star', saturated=True) == (True, True)
+        assert self.judged(cluster, 'unlabelled', always=True) == (True, False)
+        for physics in ('cosmic_ray', 'spike', 'extended'):
+            for given in ({'always': True}, {'saturated': True}, {'broad': True}):
+                assert self.judged(cluster, physics, **given) == (False, False)
+
+    @pytest.mark.parametrize(
+        ('n_found', 'n_covering', 'snr', 'star'),
+        [
+            (2, 4, 10.0, True), (2, 4, 9.9, False), (1, 4, 50.0, False),
+            (2, 5, 50.0, False), (3, 5, 50.0, True), (1, 2, 50.0, False),
+            (2, 2, 50.0, True),
+        ],
+    )  # fmt: skip
+    def test_bright_stars_elsewhere(
+        self, n_found: int, n_covering: int, snr: float, star: bool
+    ) -> None:
+        """They need half of the exposures, and two of them."""
+        given = {'n_found': n_found, 'n_covering': n_covering, 'snr': snr}
+        assert self.judged(2, 'star', **given) == (True, star)
+        assert self.judged(2, 'unlabelled', **given) == (True, False)
+
+    def test_among_stars(self) -> None:
+        """What is unlike them, faint, broad or saturated is none, but by physics."""
+        for physics in ('spike', 'extended', 'cosmic_ray', 'unlabelled'):
+            for given, left_out in (
+                ({}, False),
+                ({'psf_likeness': 0.6}, False),
+                ({'psf_likeness': 0.59}, True),
+                ({'snr': 5.0}, False),
+                ({'snr': 4.9}, True),
+                ({'saturated': True}, True),
+                ({'broad': True}, True),
+            ):
+                found = self.judged(0, physics, always=True, **given)
+                assert found == (left_out, False)
+                found = self.judged(0, 'star', always=True, **given)
+                assert found == (False, False)
+
+    def test_limits_are_the_settings(self) -> None:
+        """Of likeness and of S/N."""
+        settings = LabelSettings(
+            naming=NamingSettings(blended=0.4), peaks=PeakSettings(min_snr=10)
+        )
+        for given, left_out in (
+            ({'psf_likeness': 0.5}, False),
+            ({'psf_likeness': 0.39}, True),
+            ({'snr': 9.0}, True),
+        ):
+            found = self.judged(0, 'spike', settings=settings, **given)
+            assert found == (left_out, False)
+
+    def test_many(self) -> None:
+        """Each place by its own cluster; several clusters may be of stars."""
+        named = {0: 'star', 1: 'cosmic_ray', 2: 'star'}
+        clusters = np.array([0, 1, 2, -1, 1])
+        places = Table(
+            {
+                'physics': ['spike', 'star', 'spike', 'star', 'cosmic_ray'],
+                'psf_likeness': [0.2, 1.0, 0.9, 1.0, 0.0],
+                'snr': [50.0, 50.0, 50.0, 50.0, 0.0],
+                'saturated': [False] * 5,
+                'broad': [False] * 5,
+                'always': [True, True, True, False, False],
+                'n_found': [4, 4, 4, 1, 1],
+                'n_covering': [4] * 5,
+            }
+        )
+        doubtful, stars = contested(clusters, named, places, LabelSettings())
+        assert doubtful.tolist() == [True, True, False, True, False]
+        assert stars.tolist() == [False, True, False, False, False]

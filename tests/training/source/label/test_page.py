@@ -22,16 +22,15 @@ from matplotlib.image import imread
 
 from astrosieve.exceptions import OutputError
 from astrosieve.source.classes import CLASSES
+from astrosieve_training.source.label.errors import RegionsError
 from astrosieve_training.source.label.page import write_page
+from astrosieve_training.source.label.region_files import read_regions
 from astrosieve_training.source.label.regions import (
-    Box,
-    Polygon,
     Regions,
-    RegionsError,
     cluster_digest,
     embedding_digest,
-    read_regions,
 )
+from astrosieve_training.source.label.shapes import Box, Polygon
 
 NAMES = {0: 'star', 1: 'cosmic_ray', 2: 'spike'}
 

@@ -20,7 +20,7 @@ from astrosieve.images.exposures import Chip
 from astrosieve.images.units import PixelUnit
 from astrosieve.tables.catalogs import positions
 from astrosieve_training.source.label import peaks as label_peaks
-from astrosieve_training.source.label.naming import NamingSettings
+from astrosieve_training.source.label.errors import LabelError
 from astrosieve_training.source.label.peaks import (
     SIGNIFICANT,
     box_sums,
@@ -29,7 +29,8 @@ from astrosieve_training.source.label.peaks import (
     find_peaks,
     noise_share,
 )
-from astrosieve_training.source.label.places import LabelError, PeakSettings, SkyFrame
+from astrosieve_training.source.label.places import SkyFrame
+from astrosieve_training.source.label.settings import NamingSettings, PeakSettings
 
 if TYPE_CHECKING:
     from tests.training.conftest import Dithered

@@ -17,14 +17,14 @@ pytest.importorskip('scipy')
 
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve_training.settings import ConfigError
+from astrosieve_training.source.label.errors import LabelError
 from astrosieve_training.source.label.peaks import find_peaks
 from astrosieve_training.source.label.places import (
-    LabelError,
-    PeakSettings,
     SkyFrame,
     check_alignment,
     merge_peaks,
 )
+from astrosieve_training.source.label.settings import PeakSettings
 
 if TYPE_CHECKING:
     from tests.training.conftest import Dithered

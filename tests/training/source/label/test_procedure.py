@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,13 +38,16 @@ from astrosieve_training.simulate.exposure import (
 from astrosieve_training.simulate.truth import label_positions
 from astrosieve_training.source.datasets.real.frames import ngc1261
 from astrosieve_training.source.label import procedure
-from astrosieve_training.source.label.combining import read_combined
+from astrosieve_training.source.label.combined import read_combined
 from astrosieve_training.source.label.dataset import read_card, read_dataset
-from astrosieve_training.source.label.naming import NamingSettings
 from astrosieve_training.source.label.outputs import make_dataset
-from astrosieve_training.source.label.places import PeakSettings
-from astrosieve_training.source.label.regions import Box, Regions, write_regions
-from astrosieve_training.source.label.settings import LabelSettings
+from astrosieve_training.source.label.region_files import write_regions
+from astrosieve_training.source.label.regions import Regions
+from astrosieve_training.source.label.settings import (
+    EmbeddingSettings,
+    LabelSettings,
+)
+from astrosieve_training.source.label.shapes import Box
 
 with warnings.catch_warnings():
     warnings.simplefilter('ignore')
@@ -761,115 +764,13 @@ class TestBadInput:
         assert_refused(result, tmp_path / 'dataset', 'stages: cannot be made')
 
 
-class TestContested:
-    """Places whose physics contradicts their cluster."""
-
-    NAMED: ClassVar[dict[int, str]] = {0: 'star', 1: 'cosmic_ray', 2: 'spike'}
-
-    @staticmethod
-    def contested(cluster: int, physics: str, **given: Any) -> tuple[bool, bool]:
-        """Return whether one place is contested, and whether it is a star."""
-        values = {
-            'psf_likeness': 1.0, 'snr': 50.0, 'saturated': False, 'broad': False,
-            'always': False, 'n_found': 1, 'n_covering': 4,
-        }  # fmt: skip
-        settings = given.pop('settings', LabelSettings())
-        values |= {'physics': physics} | given
-        places = Table({name: [value] for name, value in values.items()})
-        contested, stars = procedure._contested(
-            np.array([cluster]), TestContested.NAMED, places, settings
-        )
-        return bool(contested[0]), bool(stars[0])
-
-    @pytest.mark.parametrize('cluster', [1, 2, -1])
-    def test_stars_elsewhere(self, cluster: int) -> None:
-        """They are contested, unless most exposures find them, or they saturate."""
-        assert self.contested(cluster, 'star') == (True, False)
-        assert self.contested(cluster, 'star', always=True) == (True, True)
-        assert self.contested(cluster, 'star', saturated=True) == (True, True)
-        assert self.contested(cluster, 'unlabelled', always=True) == (True, False)
-        for physics in ('cosmic_ray', 'spike', 'extended'):
-            for given in ({'always': True}, {'saturated': True}, {'broad': True}):
-                assert self.contested(cluster, physics, **given) == (False, False)
-
-    @pytest.mark.parametrize(
-        ('n_found', 'n_covering', 'snr', 'star'),
-        [
-            (2, 4, 10.0, True), (2, 4, 9.9, False), (1, 4, 50.0, False),
-            (2, 5, 50.0, False), (3, 5, 50.0, True), (1, 2, 50.0, False),
-            (2, 2, 50.0, True),
-        ],
-    )  # fmt: skip
-    def test_bright_stars_elsewhere(
-        self, n_found: int, n_covering: int, snr: float, star: bool
-    ) -> None:
-        """They need half of the exposures, and two of them."""
-        given = {'n_found': n_found, 'n_covering': n_covering, 'snr': snr}
-        assert self.contested(2, 'star', **given) == (True, star)
-        assert self.contested(2, 'unlabelled', **given) == (True, False)
-
-    def test_among_stars(self) -> None:
-        """What is unlike them, faint, broad or saturated is none, but by physics."""
-        for physics in ('spike', 'extended', 'cosmic_ray', 'unlabelled'):
-            for given, contested in (
-                ({}, False),
-                ({'psf_likeness': 0.6}, False),
-                ({'psf_likeness': 0.59}, True),
-                ({'snr': 5.0}, False),
-                ({'snr': 4.9}, True),
-                ({'saturated': True}, True),
-                ({'broad': True}, True),
-            ):
-                found = self.contested(0, physics, always=True, **given)
-                assert found == (contested, False)
-                found = self.contested(0, 'star', always=True, **given)
-                assert found == (False, False)
-
-    def test_limits_are_the_settings(self) -> None:
-        """Of likeness and of S/N."""
-        settings = LabelSettings(
-            naming=NamingSettings(blended=0.4), peaks=PeakSettings(min_snr=10)
-        )
-        for given, contested in (
-            ({'psf_likeness': 0.5}, False),
-            ({'psf_likeness': 0.39}, True),
-            ({'snr': 9.0}, True),
-        ):
-            found = self.contested(0, 'spike', settings=settings, **given)
-            assert found == (contested, False)
-
-    def test_many(self) -> None:
-        """Each place by its own cluster; several clusters may be of stars."""
-        named = {0: 'star', 1: 'cosmic_ray', 2: 'star'}
-        clusters = np.array([0, 1, 2, -1, 1])
-        places = Table(
-            {
-                'physics': ['spike', 'star', 'spike', 'star', 'cosmic_ray'],
-                'psf_likeness': [0.2, 1.0, 0.9, 1.0, 0.0],
-                'snr': [50.0, 50.0, 50.0, 50.0, 0.0],
-                'saturated': [False] * 5,
-                'broad': [False] * 5,
-                'always': [True, True, True, False, False],
-                'n_found': [4, 4, 4, 1, 1],
-                'n_covering': [4] * 5,
-            }
-        )
-        contested, stars = procedure._contested(
-            clusters, named, places, LabelSettings()
-        )
-        assert contested.tolist() == [True, True, False, True, False]
-        assert stars.tolist() == [False, True, False, False, False]
-
-
 def test_same_again(field: Field, run: Run, tmp_path: Path, quick: None) -> None:
     """The function gives the same as before for the same seed, another for another."""
     (image,) = (run.folder / 'stages').glob('combined-*/combined.fits')
     found = []
     for number, seed in enumerate((0, 0, 1)):
         settings = LabelSettings(
-            embedding=procedure.EmbeddingSettings(
-                samples=700, n_neighbors=15, seed=seed
-            ),
+            embedding=EmbeddingSettings(samples=700, n_neighbors=15, seed=seed),
             combined=str(image),
         )
         with warnings.catch_warnings():

@@ -10,17 +10,15 @@ import numpy as np
 import pytest
 
 from astrosieve.exceptions import AstrosieveWarning
+from astrosieve_training.source.label.errors import RegionsError
+from astrosieve_training.source.label.region_files import read_regions, write_regions
 from astrosieve_training.source.label.regions import (
     REGIONS_FORMAT,
-    Box,
-    Polygon,
     Regions,
-    RegionsError,
     cluster_digest,
     embedding_digest,
-    read_regions,
-    write_regions,
 )
+from astrosieve_training.source.label.shapes import Box, Polygon
 
 # A 5x5 grid of points about the origin, those left of x=0 in cluster 0.
 GRID = np.array([(x, y) for y in range(-2, 3) for x in range(-2, 3)], dtype=np.float32)

@@ -8,8 +8,8 @@ from astropy.table import Table, vstack
 from astrosieve.source.labels import make_labels
 from astrosieve.tables.catalogs import positions
 from astrosieve_training.simulate.truth import NOISE_LIMIT
-from astrosieve_training.source.label.naming import NamingSettings
-from astrosieve_training.source.label.regions import UNLABELLED
+from astrosieve_training.source.label.names import UNLABELLED
+from astrosieve_training.source.label.settings import NamingSettings
 
 __all__ = ['carry_labels', 'label_table']
 
@@ -47,7 +47,7 @@ def carry_labels(
     measured : `~astropy.table.Table`
         ``share``, ``lasting``, ``noise``, ``covered`` of each peak, see
         `~astrosieve_training.source.label.measuring.Measured`.
-    settings : `~astrosieve_training.source.label.naming.NamingSettings`
+    settings : `~astrosieve_training.source.label.settings.NamingSettings`
         Limits of ``share`` and ``noise``.
 
     Returns

@@ -4,56 +4,33 @@ The embedding of cutouts from the combined image, and clusters in it.
 As in WFC3 ISR 2024-14: cutouts of 11x11 pixels, normalised, go through UMAP (McInnes
 et al. 2018, JOSS 3, 861) with 35 neighbours, smallest distance 0.01, Euclidean, two
 components. The report drew boxes by eye; here HDBSCAN (Campello et al. 2013, PAKDD,
-160) finds the clusters and their number.
+160) finds the clusters and their number. Cutouts of the exposures are placed in the
+same plane, to see that classes mix there.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from astropy.table import Table
 
-from astrosieve_training.settings import Natural, Settings, Share, at_least, between
-from astrosieve_training.source.label.places import LabelError
+from astrosieve.images.exposures import Chip
+from astrosieve.images.pixels import spoilt_pixels
+from astrosieve.source.preprocessing import get_preprocessing
+from astrosieve.tables.catalogs import positions
+from astrosieve_training.source.label.errors import LabelError
+from astrosieve_training.source.label.settings import (
+    PREPROCESSING,
+    SMALLEST,
+    EmbeddingSettings,
+)
 
-__all__ = ['EmbeddingSettings', 'embed', 'find_clusters', 'transform']
+__all__ = ['embed', 'exposure_cutouts', 'find_clusters', 'peaks_to_show', 'transform']
 
-_SMALLEST = 30
-
-
-@dataclass(frozen=True)
-class EmbeddingSettings(Settings):
-    """
-    How places are embedded and clustered.
-
-    Parameters
-    ----------
-    samples : int
-        Largest number of places that are embedded.
-    n_neighbors : int
-        Of UMAP; as many neighbours make a point dense for HDBSCAN.
-    min_dist : float
-        Of UMAP.
-    cluster_share : float
-        Smallest cluster that HDBSCAN may find, as a share of the places.
-    part_share : float
-        Smallest part into which a mixed cluster is divided, in the same way.
-    seed : int
-        Of the sample and of UMAP, which then runs on one thread.
-    """
-
-    samples: Annotated[int, at_least(100)] = 30_000
-    n_neighbors: Annotated[int, at_least(2)] = 35
-    min_dist: Share = 0.01
-    cluster_share: Annotated[float, between(0, 0.5)] = 0.01
-    part_share: Annotated[float, between(0, 0.5)] = 0.003
-    seed: Natural = 0
-
-    def min_part(self, n: int) -> int:
-        """Return the fewest members of a part of a cluster, among n places."""
-        return max(_SMALLEST, round(self.part_share * n))
+_SHOWN = 1000  # peaks of each kind whose exposure cutouts are placed in the embedding
 
 
 def embed(cutouts: np.ndarray, settings: EmbeddingSettings) -> tuple[np.ndarray, Any]:
@@ -79,7 +56,7 @@ def embed(cutouts: np.ndarray, settings: EmbeddingSettings) -> tuple[np.ndarray,
     LabelError
         If there are too few cutouts.
     """
-    fewest = max(4 * settings.n_neighbors, 2 * _SMALLEST)
+    fewest = max(4 * settings.n_neighbors, 2 * SMALLEST)
     if len(cutouts) < fewest:
         msg = (
             f'UMAP with {settings.n_neighbors} neighbours needs {fewest} places at '
@@ -144,7 +121,7 @@ def find_clusters(embedding: np.ndarray, settings: EmbeddingSettings) -> np.ndar
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', FutureWarning)  # of sklearn, on copying
         clusters = HDBSCAN(
-            min_cluster_size=max(_SMALLEST, round(settings.cluster_share * n)),
+            min_cluster_size=max(SMALLEST, round(settings.cluster_share * n)),
             min_samples=min(settings.n_neighbors, n),
             copy=True,
         ).fit_predict(embedding)
@@ -155,3 +132,70 @@ def find_clusters(embedding: np.ndarray, settings: EmbeddingSettings) -> np.ndar
         _, near = cKDTree(embedding[~left]).query(embedding[left])
         clusters[left] = clusters[~left][near]
     return np.asarray(clusters, dtype=int)
+
+
+def peaks_to_show(
+    members: np.ndarray, places: Table, rng: np.random.Generator
+) -> np.ndarray:
+    """
+    Choose peaks whose cutouts from the exposures are placed in the embedding.
+
+    Parameters
+    ----------
+    members : (N,) int `~numpy.ndarray`
+        The place of each peak.
+    places : `~astropy.table.Table`
+        ``id`` and ``physics`` of the places that are embedded.
+    rng : `~numpy.random.Generator`
+        Chooses.
+
+    Returns
+    -------
+    rows : (K,) int `~numpy.ndarray`
+        Peaks, in order: of each kind of place 1000 at most.
+    """
+    row = np.full(int(members.max()) + 1, -1)
+    row[np.asarray(places['id'])] = np.arange(len(places))
+    embedded = np.flatnonzero(row[members] >= 0)
+    kinds = np.asarray(places['physics'], dtype=str)[row[members[embedded]]]
+    shown = [
+        rng.permutation(embedded[kinds == kind])[:_SHOWN] for kind in np.unique(kinds)
+    ]
+    return np.sort(np.concatenate(shown))
+
+
+def exposure_cutouts(
+    exposures: Sequence[Sequence[Chip]], peaks: Table, rows: np.ndarray
+) -> np.ndarray:
+    """
+    Cut peaks out of their exposures' own pixels.
+
+    Parameters
+    ----------
+    exposures : sequence of sequences of `~astrosieve.images.exposures.Chip`
+        The chips of each.
+    peaks : `~astropy.table.Table`
+        As from `~astrosieve_training.source.label.peaks.find_peaks`.
+    rows : (K,) int `~numpy.ndarray`
+        Which peaks.
+
+    Returns
+    -------
+    cutouts : (K, 11, 11) float32 `~numpy.ndarray`
+        Normalised as those of the combined image.
+    """
+    xy = positions(peaks)
+    numbers, extvers = np.asarray(peaks['exposure']), np.asarray(peaks['extver'])
+    found: np.ndarray | None = None
+    for number, chips in enumerate(exposures):
+        for chip in chips:
+            mine = (numbers[rows] == number) & (extvers[rows] == chip.extver)
+            fitted = get_preprocessing(PREPROCESSING).fit(
+                chip.sci, spoilt=spoilt_pixels(chip.sci, mask=chip.mask)
+            )
+            cut = fitted(xy[rows[mine]]).inputs['cutouts'][:, 0]
+            if found is None:
+                found = np.zeros((len(rows), *cut.shape[1:]), dtype=np.float32)
+            found[mine] = cut
+    assert found is not None
+    return found

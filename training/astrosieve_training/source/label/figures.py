@@ -9,12 +9,11 @@ import numpy as np
 
 from astrosieve.source.classes import CLASSES
 from astrosieve_training.judge.figures import figure_file
-from astrosieve_training.source.label.regions import UNLABELLED
+from astrosieve_training.source.label.names import UNLABELLED
+from astrosieve_training.source.label.procedure import Labelled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from astrosieve_training.source.label.procedure import Labelled
 
 __all__ = ['draw_embedding', 'draw_exposures', 'exposure_agreement']
 

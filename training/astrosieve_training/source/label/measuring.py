@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from astropy.coordinates import SkyCoord
@@ -13,18 +13,14 @@ from astropy.table import Table
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
 from astrosieve.images.exposures import Chip
 from astrosieve.source.preprocessing import get_preprocessing
-from astrosieve_training.source.label.combining import Combined
-from astrosieve_training.source.label.naming import CombinedImage
+from astrosieve_training.source.label.combined import Combined
+from astrosieve_training.source.label.errors import LabelError
+from astrosieve_training.source.label.light import CombinedImage
+from astrosieve_training.source.label.naming import name_places
 from astrosieve_training.source.label.peaks import SIGNIFICANT, noise_share
-from astrosieve_training.source.label.places import LabelError
+from astrosieve_training.source.label.settings import PREPROCESSING, LabelSettings
 
-if TYPE_CHECKING:
-    from astrosieve_training.source.label.settings import LabelSettings
-
-__all__ = ['PREPROCESSING', 'Measured', 'measure_places']
-
-PREPROCESSING = 'zscale-log-1'
-"""Normalisation of the cutouts that are embedded, the report's."""
+__all__ = ['Measured', 'measure_places']
 
 _MOST = 0.75  # share of the covering exposures that finds a star at one place
 
@@ -98,7 +94,7 @@ def measure_places(
         As from `~astrosieve_training.source.label.places.merge_peaks`.
     dips : `~astropy.table.Table`
         As from `~astrosieve_training.source.label.peaks.find_dips`.
-    combined : `~astrosieve_training.source.label.combining.Combined`
+    combined : `~astrosieve_training.source.label.combined.Combined`
         The image.
     settings : `~astrosieve_training.source.label.settings.LabelSettings`
         All settings.
@@ -128,17 +124,8 @@ def measure_places(
     hit = np.bincount(members, once & (noise <= limits.hit), n) > 0
     empty = highest < limits.absent
 
-    ix, iy, _, inside = pixel_indices(xy, combined.sci.shape)
-    covering = np.where(inside, combined.covered[iy, ix], 0)
+    covering, covered = _coverage(image, combined, xy, settings.peaks.min_exposures)
     batch = get_preprocessing(PREPROCESSING).fit(combined.sci, spoilt=image.spoilt)(xy)
-    covered = (covering >= settings.peaks.min_exposures) & ~_on_hole(image, ix, iy)
-    if not covered.any():
-        msg = (
-            f'no place is covered by {settings.peaks.min_exposures} exposures: they '
-            'do not overlap where there are peaks. Give exposures of one field, or '
-            'lower --min-exposures'
-        )
-        raise LabelError(msg)
     usable = batch.valid & covered
     saturated = np.asarray(places['saturated'], dtype=bool)
     real = usable & (highest >= limits.present) & (highest < 1 / limits.present)
@@ -158,7 +145,7 @@ def measure_places(
     chosen['always'] = found >= np.minimum(most, len(np.unique(peaks['exposure'])))
     chosen['share'] = highest[rows]
     again = (found > 1) | (covering[rows] < 3)
-    named = image.name(chosen, again, limits, min_snr=settings.peaks.min_snr)
+    named = name_places(image, chosen, again, limits, min_snr=settings.peaks.min_snr)
     for name in named.colnames:
         chosen[name] = named[name]
     report = {
@@ -176,6 +163,22 @@ def measure_places(
         }
     )
     return Measured(chosen, batch.inputs['cutouts'][rows, 0], of_peaks, report)
+
+
+def _coverage(
+    image: CombinedImage, combined: Combined, xy: np.ndarray, least: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many exposures cover each place, and whether these are enough."""
+    ix, iy, _, inside = pixel_indices(xy, combined.sci.shape)
+    covering = np.where(inside, combined.covered[iy, ix], 0)
+    covered = (covering >= least) & ~_on_hole(image, ix, iy)
+    if not covered.any():
+        msg = (
+            f'no place is covered by {least} exposures: they do not overlap where '
+            'there are peaks. Give exposures of one field, or lower --min-exposures'
+        )
+        raise LabelError(msg)
+    return covering, covered
 
 
 def _on_hole(image: CombinedImage, ix: np.ndarray, iy: np.ndarray) -> np.ndarray:

@@ -14,12 +14,8 @@ from astrosieve.atomic import atomic_path
 from astrosieve.exceptions import OutputError
 from astrosieve.source.labels import read_labels, write_labels
 from astrosieve.source.preprocessing import get_preprocessing
-from astrosieve_training.source.label.dataset import (
-    SplitSettings,
-    cut_labels,
-    read_card,
-    write_dataset,
-)
+from astrosieve_training.source.label.cutting import cut_labels
+from astrosieve_training.source.label.dataset import read_card, write_dataset
 from astrosieve_training.source.label.figures import (
     draw_embedding,
     draw_exposures,
@@ -27,8 +23,9 @@ from astrosieve_training.source.label.figures import (
 )
 from astrosieve_training.source.label.page import write_page
 from astrosieve_training.source.label.procedure import Labelled, label_exposures
-from astrosieve_training.source.label.regions import Regions, read_regions
-from astrosieve_training.source.label.settings import LabelSettings
+from astrosieve_training.source.label.region_files import read_regions
+from astrosieve_training.source.label.regions import Regions
+from astrosieve_training.source.label.settings import LabelSettings, SplitSettings
 from astrosieve_training.source.label.sheets import write_contact_sheets
 
 __all__ = ['PREPROCESSINGS', 'make_dataset', 'make_dataset_from_labels']
@@ -97,7 +94,7 @@ def make_dataset_from_labels(
         The dataset.
     preprocessings : sequence of str, optional
         For which networks.
-    split : `~astrosieve_training.source.label.dataset.SplitSettings`, optional
+    split : `~astrosieve_training.source.label.settings.SplitSettings`, optional
         Split and balance.
     overwrite : bool, optional
         Whether a dataset there may be replaced.

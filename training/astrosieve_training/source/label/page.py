@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import base64
 import html
+import io
 import json
 import re
-import struct
-import zlib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_hex
 from numpy.typing import ArrayLike
+from PIL import Image
 
 from astrosieve.atomic import atomic_path
 from astrosieve.classes import CONVENTIONS
 from astrosieve.source.classes import CLASSES
+from astrosieve_training.source.label.names import UNLABELLED
 from astrosieve_training.source.label.regions import (
     REGIONS_FORMAT,
-    UNLABELLED,
     Regions,
     cluster_digest,
     cluster_names,
@@ -113,31 +114,10 @@ def write_page(
     known = cluster_names(numbers, names)
     start = regions or Regions()
     start.apply(points, numbers, known)
-    sprite, columns = _sprite(cutouts)
-    finite = brightness[np.isfinite(brightness)]
-    brightness = np.where(np.isfinite(brightness), brightness, np.float32(np.nan))
-    limits = np.percentile(finite, _MAGNITUDE_PERCENTILES) if len(finite) else (0, 0)
-    about = {
-        'format': REGIONS_FORMAT,
-        'embeddingDigest': embedding_digest(points),
-        'clustersDigest': cluster_digest(numbers),
-        'names': {str(number): name for number, name in known.items()},
-        'regions': start.as_dict(),
-    }
-    content = {
-        **about,
-        'key': digest(about),
-        'classes': [{'name': name, 'colours': _colours(name)} for name in _NAMES],
-        'colourmap': [to_hex(c) for c in mpl.colormaps[_COLOURMAP](_SHARES)],
+    content = _about(points, numbers, known, start)
+    content |= {
         'magnitudeLabel': magnitude_label,
-        'magnitudeRange': [float(limit) for limit in limits],
-        'grey': [*grey_limits(cutouts), GREY_GAMMA],
-        'cutoutSize': cutouts.shape[-1],
-        'spriteColumns': columns,
-        'sprite': f'data:image/png;base64,{_base64(_png(sprite))}',
-        'embedding': _base64(points.tobytes()),
-        'magnitudes': _base64(brightness.tobytes()),
-        'clusters': _base64(numbers.tobytes()),
+        **_arrays(points, cutouts, brightness, numbers),
     }
     folder = resources.files(__package__)
     parts = {
@@ -151,6 +131,45 @@ def write_page(
     page = re.sub(r'\{\{(\w+)\}\}', lambda found: parts[found[1]], template)
     with atomic_path(path, overwrite=overwrite) as temporary:
         temporary.write_text(page, encoding='utf-8')
+
+
+def _about(
+    points: np.ndarray, numbers: np.ndarray, names: dict[int, str], start: Regions
+) -> dict[str, Any]:
+    """Return names, regions and colours, and a key that tells pages apart."""
+    about = {
+        'format': REGIONS_FORMAT,
+        'embeddingDigest': embedding_digest(points),
+        'clustersDigest': cluster_digest(numbers),
+        'names': {str(number): name for number, name in names.items()},
+        'regions': start.as_dict(),
+    }
+    return {
+        **about,
+        'key': digest(about),
+        'classes': [{'name': name, 'colours': _colours(name)} for name in _NAMES],
+        'colourmap': [to_hex(c) for c in mpl.colormaps[_COLOURMAP](_SHARES)],
+    }
+
+
+def _arrays(
+    points: np.ndarray, cutouts: np.ndarray, brightness: np.ndarray, numbers: np.ndarray
+) -> dict[str, Any]:
+    """Return positions, cutouts, magnitudes and clusters, and how they are drawn."""
+    sprite, columns = _sprite(cutouts)
+    finite = brightness[np.isfinite(brightness)]
+    brightness = np.where(np.isfinite(brightness), brightness, np.float32(np.nan))
+    limits = np.percentile(finite, _MAGNITUDE_PERCENTILES) if len(finite) else (0, 0)
+    return {
+        'magnitudeRange': [float(limit) for limit in limits],
+        'grey': [*grey_limits(cutouts), GREY_GAMMA],
+        'cutoutSize': cutouts.shape[-1],
+        'spriteColumns': columns,
+        'sprite': f'data:image/png;base64,{_base64(_png(sprite))}',
+        'embedding': _base64(points.tobytes()),
+        'magnitudes': _base64(brightness.tobytes()),
+        'clusters': _base64(numbers.tobytes()),
+    }
 
 
 def _colours(name: str) -> list[str]:
@@ -172,23 +191,9 @@ def _sprite(cutouts: np.ndarray) -> tuple[np.ndarray, int]:
 
 def _png(image: np.ndarray) -> bytes:
     """Return an image of bytes as a grey PNG."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        checked = kind + content
-        length, crc = (
-            struct.pack('>I', len(content)),
-            struct.pack('>I', zlib.crc32(checked)),
-        )
-        return length + checked + crc
-
-    ny, nx = image.shape
-    lines = np.insert(image, 0, 0, axis=1)  # each row begins with its filter, 0
-    return (
-        b'\x89PNG\r\n\x1a\n'
-        + chunk(b'IHDR', struct.pack('>IIBBBBB', nx, ny, 8, 0, 0, 0, 0))
-        + chunk(b'IDAT', zlib.compress(lines.tobytes(), 9))
-        + chunk(b'IEND', b'')
-    )
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, 'PNG', optimize=True)
+    return buffer.getvalue()
 
 
 def _base64(content: bytes) -> str:

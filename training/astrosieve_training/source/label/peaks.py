@@ -27,7 +27,9 @@ from astrosieve.images.exposures import Chip
 from astrosieve.images.measured import MeasuredImage
 from astrosieve.source.finders import DEFAULT_FWHM, get_finder
 from astrosieve.tables.catalogs import positions
-from astrosieve_training.source.label.places import LabelError, PeakSettings, SkyFrame
+from astrosieve_training.source.label.errors import LabelError
+from astrosieve_training.source.label.places import SkyFrame
+from astrosieve_training.source.label.settings import PeakSettings
 
 __all__ = [
     'SIGNIFICANT',
@@ -248,7 +250,7 @@ def find_peaks(
         The chips of each exposure.
     frame : `~astrosieve_training.source.label.places.SkyFrame`
         Common plane.
-    settings : `~astrosieve_training.source.label.places.PeakSettings`
+    settings : `~astrosieve_training.source.label.settings.PeakSettings`
         Isolation and brightness.
 
     Returns

@@ -10,7 +10,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 from astropy.coordinates import SkyCoord
@@ -19,13 +18,12 @@ from astropy.table import Table
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
-from astrosieve.exceptions import AstrosieveError, AstrosieveWarning
+from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.images.exposures import Chip
-from astrosieve_training.settings import Count, NotNegative, Settings, at_least
+from astrosieve_training.source.label.errors import LabelError
+from astrosieve_training.source.label.settings import PeakSettings
 
 __all__ = [
-    'LabelError',
-    'PeakSettings',
     'SkyFrame',
     'check_alignment',
     'merge_peaks',
@@ -35,40 +33,6 @@ _REACH = 30.0  # pixels of misalignment that are looked for
 _MIN_PAIRS = 10
 _ALIKE = 0.5  # of the logarithms of two peaks' electrons per second
 _CROWDED = 0.05
-
-
-class LabelError(AstrosieveError, ValueError):
-    """Exposures that cannot be labelled by their own overlap."""
-
-
-@dataclass(frozen=True)
-class PeakSettings(Settings):
-    """
-    Which peaks are taken, and when two are one place.
-
-    Parameters
-    ----------
-    separation : float
-        Smallest distance from any brighter pixel, pixels.
-    min_electrons : float
-        Fewest electrons in the 2x2 pixels that hold the peak.
-    nsigma : float
-        Threshold of the peak's pixel in units of the sky's noise.
-    min_snr : float
-        S/N in 3x3 pixels of the combined image from which there is surely a source;
-        what is fainter is not labelled.
-    radius : float
-        Largest distance of two peaks of one place, pixels of the detector.
-    min_exposures : int
-        Exposures that must cover a place.
-    """
-
-    separation: Annotated[float, at_least(1.5)] = 5.0
-    min_electrons: NotNegative = 100.0
-    nsigma: Annotated[float, at_least(0.1)] = 3.0
-    min_snr: Annotated[float, at_least(3)] = 5.0
-    radius: Annotated[float, at_least(0.05)] = 1.0
-    min_exposures: Count = 2
 
 
 class SkyFrame:

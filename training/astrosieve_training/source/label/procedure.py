@@ -10,6 +10,7 @@ while its settings and what goes into it stay the same.
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections import Counter
@@ -23,33 +24,41 @@ from astropy.table import Table
 
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.images.exposures import Chip, read_chips
-from astrosieve.images.pixels import spoilt_pixels
 from astrosieve.models.registry import sha256_of
 from astrosieve.source.classes import CLASSES
-from astrosieve.source.preprocessing import get_preprocessing
-from astrosieve.tables.catalogs import positions
-from astrosieve_training.source.datasets.detections import data_version
+from astrosieve_training.source.label import aligning, drizzling, embedding
+from astrosieve_training.source.label import combined as combined_module
+from astrosieve_training.source.label import peaks as peaks_module
+from astrosieve_training.source.label.aligning import align, find_aligner
 from astrosieve_training.source.label.carrying import carry_labels, label_table
-from astrosieve_training.source.label.combining import (
-    Combined,
-    align,
-    check_exposures,
-    combine,
-    read_combined,
+from astrosieve_training.source.label.combined import Combined, read_combined
+from astrosieve_training.source.label.drizzling import combine
+from astrosieve_training.source.label.embedding import (
+    embed,
+    exposure_cutouts,
+    find_clusters,
+    peaks_to_show,
+    transform,
 )
-from astrosieve_training.source.label.embedding import embed, find_clusters, transform
-from astrosieve_training.source.label.measuring import PREPROCESSING, measure_places
-from astrosieve_training.source.label.naming import name_clusters, split_mixed
+from astrosieve_training.source.label.errors import RegionsError
+from astrosieve_training.source.label.exposures import check_exposures
+from astrosieve_training.source.label.measuring import Measured, measure_places
+from astrosieve_training.source.label.names import UNLABELLED
+from astrosieve_training.source.label.naming import (
+    contested,
+    name_clusters,
+    split_mixed,
+)
 from astrosieve_training.source.label.peaks import find_dips, find_peaks
 from astrosieve_training.source.label.places import (
     SkyFrame,
     check_alignment,
     merge_peaks,
 )
-from astrosieve_training.source.label.regions import UNLABELLED, Regions, RegionsError
+from astrosieve_training.source.label.regions import Regions
 from astrosieve_training.source.label.settings import LabelSettings
 from astrosieve_training.stages import Stages, file_hash
-from astrosieve_training.versions import digest
+from astrosieve_training.versions import code_version, digest
 
 __all__ = ['Labelled', 'label_exposures']
 
@@ -58,9 +67,6 @@ _SCALES = (0.6, 1.6)  # of the combined image's pixels over the exposure's
 
 
 _FEW = 50  # members below which a class is said to be scarce
-
-
-_SHOWN = 1000  # peaks of each kind whose exposure cutouts are placed in the embedding
 
 
 @dataclass(frozen=True)
@@ -147,13 +153,6 @@ class Labelled:
         return said
 
 
-def _code(*names: str) -> str:
-    """Return a hash of modules of this package, and of the core's that decide."""
-    here = Path(__file__).parent
-    texts = [(here / f'{name}.py').read_text(encoding='utf-8') for name in names]
-    return digest(*texts, data_version())
-
-
 def label_exposures(
     paths: Sequence[Path],
     folder: Path,
@@ -205,23 +204,11 @@ def label_exposures(
     check_exposures(paths, combined=own is not None)
     clock = _Clock(say)
     stages = Stages(folder / 'stages', clock.start)
-    begin = digest(
-        [file_hash(path) for path in paths], settings.aligned or own, _code('combining')
-    )
-    used = paths
-    if not settings.aligned and own is None:
-        used = stages.files('aligned', begin, lambda to: align(paths, to))
+    begin, used = _aligned(stages, paths, settings)
     exposures = [list(read_chips(path)) for path in used]
     chips = [chip for each in exposures for chip in each]
-    frame = SkyFrame(chips)
 
-    key = digest(begin, settings.peaks, _code('peaks', 'places'))
-    peaks = stages.table(
-        'peaks', key, lambda: find_peaks(exposures, frame, settings.peaks)
-    )
-    dips = stages.table(
-        'dips', key, lambda: find_dips(exposures, frame, settings.peaks)
-    )
+    key, peaks, dips = _found(stages, begin, exposures, settings)
     report: dict[str, Any] = {'peaks': len(peaks)}
     if len(paths) > 1:
         names = [path.name for path in paths]
@@ -239,58 +226,17 @@ def label_exposures(
         _check_scale(combined)
     clock.start('places')
     measured = measure_places(peaks, members, places, dips, combined, settings, chips)
-    report |= measured.report
-
     chosen = measured.places
-    key = digest(
-        key,
-        settings.embedding,
-        sha256_of(np.asarray(chosen['id']).tobytes()),
-        sha256_of(measured.cutouts.tobytes()),
-        _code('embedding'),
-    )
-    physics = np.asarray(chosen['physics'], dtype=str)
+    report |= measured.report | {'embedded': len(chosen)}
 
-    def made() -> dict[str, np.ndarray]:
-        embedding, reducer = embed(measured.cutouts, settings.embedding)
-        rng = np.random.default_rng([settings.embedding.seed, 2])
-        rows = _peaks_to_show(members, chosen, rng)
-        there = transform(reducer, _exposure_cutouts(exposures, peaks, rows))
-        return {'embedding': embedding, 'shown': rows, 'shown_at': there}
-
-    arrays = stages.arrays('embedding', key, made)
-    embedded = arrays['embedding']
+    arrays = _embedded(stages, key, measured, members, peaks, exposures, settings)
     clock.start('clusters')
-    found = find_clusters(embedded, settings.embedding)
-    clusters = split_mixed(
-        embedded,
-        found,
-        physics,
-        n_neighbors=settings.embedding.n_neighbors,
-        min_size=settings.embedding.min_part(len(chosen)),
-    )
-    named = name_clusters(clusters, physics)
-    contested, stars = _contested(clusters, named, chosen, settings)
-    clusters[contested] = -1
-    if stars.any():
-        clusters[stars] = max(named) + 1
-        named[max(named) + 1] = 'star'
-    chosen['umap_1'], chosen['umap_2'] = embedded[:, 0], embedded[:, 1]
-    chosen['cluster'] = clusters
-    chosen['label'] = _place_labels(embedded, clusters, named, regions)
+    named = _named(chosen, arrays['embedding'], settings, regions, report)
     carried = carry_labels(peaks, members, chosen, measured.peaks, settings.naming)
     labels = label_table(peaks, carried, [path.name for path in paths])
     counts = Counter(np.asarray(labels['label'], dtype=str).tolist())
-    report |= {
-        'embedded': len(chosen),
-        'clusters of HDBSCAN': int(found.max()) + 1,
-        'clusters': {
-            str(number): {'name': name, 'places': int((clusters == number).sum())}
-            for number, name in named.items()
-        },
-        'labels': {name: counts[name] for name in CLASSES if counts[name]},
-        'seconds': clock.stop(),
-    }
+    report['labels'] = {name: counts[name] for name in CLASSES if counts[name]}
+    report['seconds'] = clock.stop()
     _warn_of_missing(counts)
     return Labelled(
         paths=used,
@@ -306,6 +252,99 @@ def label_exposures(
         labels=labels,
         report=report,
     )
+
+
+def _aligned(
+    stages: Stages, paths: list[Path], settings: LabelSettings
+) -> tuple[str, list[Path]]:
+    """Return the key of all stages, and the exposures, aligned if they are to be."""
+    modules = [combined_module, drizzling]
+    given = settings.aligned or settings.combined
+    if not given:
+        modules += [aligning, sys.modules[find_aligner().__module__]]
+    hashes = [file_hash(path) for path in paths]
+    key = digest(hashes, given, code_version(*modules))
+    if given:
+        return key, paths
+    return key, stages.files('aligned', key, lambda to: align(paths, to))
+
+
+def _found(
+    stages: Stages, key: str, exposures: list[list[Chip]], settings: LabelSettings
+) -> tuple[str, Table, Table]:
+    """Return the peaks and the dips of the exposures, and their key."""
+    frame = SkyFrame([chip for each in exposures for chip in each])
+    key = digest(key, settings.peaks, code_version(peaks_module))
+    peaks = stages.table(
+        'peaks', key, lambda: find_peaks(exposures, frame, settings.peaks)
+    )
+    dips = stages.table(
+        'dips', key, lambda: find_dips(exposures, frame, settings.peaks)
+    )
+    return key, peaks, dips
+
+
+def _embedded(
+    stages: Stages,
+    key: str,
+    measured: Measured,
+    members: np.ndarray,
+    peaks: Table,
+    exposures: list[list[Chip]],
+    settings: LabelSettings,
+) -> dict[str, np.ndarray]:
+    """Return the embedding of places, and where some of the peaks are in it."""
+    places, cutouts = measured.places, measured.cutouts
+    key = digest(
+        key,
+        settings.embedding,
+        sha256_of(np.asarray(places['id']).tobytes()),
+        sha256_of(cutouts.tobytes()),
+        code_version(embedding),
+    )
+
+    def made() -> dict[str, np.ndarray]:
+        plane, reducer = embed(cutouts, settings.embedding)
+        rng = np.random.default_rng([settings.embedding.seed, 2])
+        rows = peaks_to_show(members, places, rng)
+        there = transform(reducer, exposure_cutouts(exposures, peaks, rows))
+        return {'embedding': plane, 'shown': rows, 'shown_at': there}
+
+    return stages.arrays('embedding', key, made)
+
+
+def _named(
+    places: Table,
+    plane: np.ndarray,
+    settings: LabelSettings,
+    regions: Regions | None,
+    report: dict[str, Any],
+) -> dict[int, str]:
+    """Name clusters of places; tell the places and the report."""
+    physics = np.asarray(places['physics'], dtype=str)
+    found = find_clusters(plane, settings.embedding)
+    clusters = split_mixed(
+        plane,
+        found,
+        physics,
+        n_neighbors=settings.embedding.n_neighbors,
+        min_size=settings.embedding.min_part(len(places)),
+    )
+    named = name_clusters(clusters, physics)
+    doubtful, stars = contested(clusters, named, places, settings)
+    clusters[doubtful] = -1
+    if stars.any():
+        clusters[stars] = max(named) + 1
+        named[max(named) + 1] = 'star'
+    places['umap_1'], places['umap_2'] = plane[:, 0], plane[:, 1]
+    places['cluster'] = clusters
+    places['label'] = _place_labels(plane, clusters, named, regions)
+    report['clusters of HDBSCAN'] = int(found.max()) + 1
+    report['clusters'] = {
+        str(number): {'name': name, 'places': int((clusters == number).sum())}
+        for number, name in named.items()
+    }
+    return named
 
 
 def _check_scale(combined: Combined) -> None:
@@ -340,70 +379,6 @@ class _Clock:
             self.seconds[self.name] = round(time.perf_counter() - self.began, 1)
             self.name = ''
         return self.seconds
-
-
-def _peaks_to_show(
-    members: np.ndarray, places: Table, rng: np.random.Generator
-) -> np.ndarray:
-    """Return some peaks of each kind of place."""
-    row = np.full(int(members.max()) + 1, -1)
-    row[np.asarray(places['id'])] = np.arange(len(places))
-    embedded = np.flatnonzero(row[members] >= 0)
-    kinds = np.asarray(places['physics'], dtype=str)[row[members[embedded]]]
-    shown = [
-        rng.permutation(embedded[kinds == kind])[:_SHOWN] for kind in np.unique(kinds)
-    ]
-    return np.sort(np.concatenate(shown))
-
-
-def _exposure_cutouts(
-    exposures: Sequence[Sequence[Chip]], peaks: Table, rows: np.ndarray
-) -> np.ndarray:
-    """Return (K, 11, 11) cutouts of peaks, from their exposures' own pixels."""
-    xy = positions(peaks)
-    numbers, extvers = np.asarray(peaks['exposure']), np.asarray(peaks['extver'])
-    found: np.ndarray | None = None
-    for number, chips in enumerate(exposures):
-        for chip in chips:
-            mine = (numbers[rows] == number) & (extvers[rows] == chip.extver)
-            fitted = get_preprocessing(PREPROCESSING).fit(
-                chip.sci, spoilt=spoilt_pixels(chip.sci, mask=chip.mask)
-            )
-            cut = fitted(xy[rows[mine]]).inputs['cutouts'][:, 0]
-            if found is None:
-                found = np.zeros((len(rows), *cut.shape[1:]), dtype=np.float32)
-            found[mine] = cut
-    assert found is not None
-    return found
-
-
-def _contested(
-    clusters: np.ndarray, named: dict[int, str], places: Table, settings: LabelSettings
-) -> tuple[np.ndarray, np.ndarray]:
-    """
-    Return the places whose physics contradicts their cluster, and which are stars.
-
-    They are like the PSF among what is no star; or they are among stars and unlike
-    them, more than a blend is, do not stand out from what is around, or may be the
-    charge of a saturated one. Peaks of spikes and halos move with each exposure's noise
-    and phase: of the first, those that most of the exposures find at one place, or
-    half of them if they are bright, and the cores of saturated ones, are stars.
-    """
-    stars = [number for number, name in named.items() if name == 'star']
-    among = np.isin(clusters, stars)
-    physics = np.asarray(places['physics'], dtype=str)
-    alike = np.isin(physics, ('star', UNLABELLED)) & ~among
-    unlike = np.asarray(places['psf_likeness'] < settings.naming.blended)
-    unlike |= np.asarray(places['snr'] < settings.peaks.min_snr)
-    unlike |= np.asarray(places['broad'] | places['saturated'], dtype=bool)
-    unlike &= physics != 'star'
-    # A saturated core peaks now here, now there; what is bright need not be found so
-    # often, as noise and halos make no such peak.
-    often = np.asarray(2 * places['n_found'] >= np.maximum(places['n_covering'], 4))
-    often &= np.asarray(places['snr'] >= 2 * settings.peaks.min_snr)
-    often |= np.asarray(places['always'] | places['saturated'], dtype=bool)
-    missed = alike & (physics == 'star') & often
-    return alike | (among & unlike), missed
 
 
 def _place_labels(

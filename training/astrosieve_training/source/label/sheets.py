@@ -11,7 +11,8 @@ from matplotlib.colors import PowerNorm
 
 from astrosieve.source.classes import CLASSES
 from astrosieve_training.judge.figures import figure_file
-from astrosieve_training.source.label.regions import UNLABELLED, cluster_names
+from astrosieve_training.source.label.names import UNLABELLED
+from astrosieve_training.source.label.regions import cluster_names
 
 __all__ = ['GREY_GAMMA', 'grey_limits', 'write_contact_sheets']
 

@@ -27,12 +27,9 @@ from astrosieve_training.source.datasets.examples import (
     domain_of,
     make_examples,
 )
-from astrosieve_training.source.label.dataset import (
-    Dataset,
-    DatasetError,
-    near_rows,
-    read_dataset,
-)
+from astrosieve_training.source.label.dataset import Dataset, read_dataset
+from astrosieve_training.source.label.errors import DatasetError
+from astrosieve_training.source.label.splitting import near_rows
 
 if TYPE_CHECKING:
     from astrosieve_training.source.train.warm_start import Start

@@ -30,8 +30,9 @@ from astrosieve_training.source.evaluate.labels.truth import (
 )
 from astrosieve_training.source.export import export_run
 from astrosieve_training.source.label.carrying import label_table
-from astrosieve_training.source.label.dataset import cut_labels, write_dataset
-from astrosieve_training.source.label.regions import UNLABELLED
+from astrosieve_training.source.label.cutting import cut_labels
+from astrosieve_training.source.label.dataset import write_dataset
+from astrosieve_training.source.label.names import UNLABELLED
 from astrosieve_training.source.train.labelled import prepare_labels
 from astrosieve_training.source.train.runs import train
 from astrosieve_training.source.train.warm_start import load_start

@@ -29,11 +29,15 @@ from astrosieve_training.source.datasets.detections import (
 from astrosieve_training.source.datasets.real.frames import ngc1261
 from astrosieve_training.source.evaluate.labels.tables import summed
 from astrosieve_training.source.label.carrying import carry_labels
-from astrosieve_training.source.label.embedding import EmbeddingSettings, find_clusters
-from astrosieve_training.source.label.naming import NamingSettings, name_clusters
+from astrosieve_training.source.label.embedding import find_clusters
+from astrosieve_training.source.label.names import UNLABELLED
+from astrosieve_training.source.label.naming import name_clusters
 from astrosieve_training.source.label.procedure import Labelled, label_exposures
-from astrosieve_training.source.label.regions import UNLABELLED
-from astrosieve_training.source.label.settings import LabelSettings
+from astrosieve_training.source.label.settings import (
+    EmbeddingSettings,
+    LabelSettings,
+    NamingSettings,
+)
 
 if TYPE_CHECKING:
     from astrosieve_training.source.evaluate.labels.settings import Field
