@@ -1,68 +1,51 @@
-"""Limits that a network has to hold."""
+"""Limits that a model has to hold."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
 from typing import Any
 
-from astrosieve.models.metrics import wilson_interval
+from astrosieve.models.metrics import Share
 
-__all__ = ['Limit', 'cell', 'scalar', 'share']
+__all__ = ['Limit', 'Number']
 
 
-def share(k: int, n: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Number:
     """
-    Return a share with its counts and its interval.
+    A number that is no share, and on how much it rests.
 
-    Parameters
-    ----------
-    k, n : int
-        Successes and trials.
-
-    Returns
-    -------
-    share : dict
-        ``k``, ``n``, ``share`` (None for no trial), ``low``, ``high`` (95 %
-        Wilson interval).
-    """
-    low, high = wilson_interval(k, n)
-    value = int(k) / int(n) if n else None
-    return {
-        'k': int(k), 'n': int(n), 'share': value,
-        'low': float(low), 'high': float(high),
-    }  # fmt: skip
-
-
-def scalar(value: float, n: int) -> dict[str, Any]:
-    """
-    Return a number that is no share of counts, in the form of `share`.
+    As text it is what tables show: ``0.0123 (50)``, and a dash for nothing.
 
     Parameters
     ----------
     value : float
         The number.
     n : int
-        How many detections it rests on.
-
-    Returns
-    -------
-    entry : dict
-        With ``k`` None, and the value as both ends of its interval.
+        How many cases it was measured on.
     """
-    return {'k': None, 'n': int(n), 'share': value, 'low': value, 'high': value}
 
+    value: float
+    n: int
 
-def cell(entry: Mapping[str, Any] | None) -> str:
-    """Return a share, or a number, as a table shows it."""
-    if not entry or not entry['n']:
-        return '-'
-    if entry['k'] is None:
-        return f'{entry["share"]:.4f} ({entry["n"]})'
-    return (
-        f'{entry["share"]:.2%} ({entry["low"]:.2%} to {entry["high"]:.2%}; '
-        f'{entry["k"]}/{entry["n"]})'
-    )
+    @property
+    def low(self) -> float:
+        """The number: it has no interval."""
+        return self.value
+
+    @property
+    def high(self) -> float:
+        """The number: it has no interval."""
+        return self.value
+
+    def __str__(self) -> str:
+        return f'{self.value:.4f} ({self.n})' if self.n else '-'
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values in the form of a `~astrosieve.models.metrics.Share`."""
+        value = self.value
+        return {'k': None, 'n': self.n, 'share': value, 'low': value, 'high': value}
 
 
 @dataclass(frozen=True)
@@ -74,29 +57,49 @@ class Limit:
     ----------
     what : str
         What is limited.
-    measured : dict
-        See `share`.
+    measured : `~astrosieve.models.metrics.Share` or `Number`
+        A share over no trial holds no limit.
     limit : float
-        Largest share, or smallest where ``least`` is true.
+        Largest share, or smallest where ``least`` is true. NaN where it cannot be
+        known, which nothing holds; ``what`` then says why.
     least : bool
         Whether the share must reach the limit.
     """
 
     what: str
-    measured: dict[str, Any]
+    measured: Share | Number
     limit: float
     least: bool = False
 
     @property
     def rule(self) -> str:
         """The limit in words."""
+        if math.isnan(self.limit):
+            return 'not known'
         side = 'at least' if self.least else 'at most'
-        number = self.measured['k'] is None
-        return f'{side} {self.limit:g}' if number else f'{side} {self.limit:.2%}'
+        percent = isinstance(self.measured, Share)
+        return f'{side} {self.limit:.2%}' if percent else f'{side} {self.limit:g}'
+
+    @property
+    def found(self) -> str:
+        """What was measured, in words."""
+        return str(self.measured) if self.measured.n else 'none in the sample'
 
     @property
     def holds(self) -> bool:
-        """Whether the 95 % interval does not exclude it."""
+        """Whether something was measured, and its 95 % interval does not exclude it."""
+        if not self.measured.n:
+            return False
         if self.least:
-            return bool(self.measured['high'] >= self.limit)
-        return bool(self.measured['low'] <= self.limit)
+            return self.measured.high >= self.limit
+        return self.measured.low <= self.limit
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the limit, and whether it holds, as JSON takes them."""
+        return {
+            'what': self.what,
+            'measured': self.measured.as_dict(),
+            'limit': self.limit,
+            'least': self.least,
+            'holds': self.holds,
+        }

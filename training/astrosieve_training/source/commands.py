@@ -467,8 +467,11 @@ def evaluate(
     for path in report.write(output):
         click.echo(path)
     if update:
-        for path in report.update(readme):
+        for path in report.update_card():
             click.echo(path)
+        if readme is not None:
+            report.update_readme(readme, 'source')
+            click.echo(readme)
 
 
 def _given(ctx: click.Context, name: str) -> bool:

@@ -44,9 +44,9 @@ def test_phases_of_kept_stars(model: Model, cache: Path, tmp_path: Path) -> None
     points = {'complete': replace(model.card.operating_point('complete'), threshold=0)}
     everything = Model(replace(model.card, operating_points=points), model.path)
     lines, (detected, true) = check_phases(everything, EXPOSURES, cache, tmp_path)
-    assert detected.measured['share'] == 0
-    assert detected.measured['n'] > 15
-    assert 0 < true.measured['share'] < 0.3
+    assert detected.measured.value == 0
+    assert detected.measured.n > 15
+    assert 0 < true.measured.value < 0.3
     assert detected.holds
     assert (tmp_path / 'tiny-scales-judge-phases.png').stat().st_size > 1000
     assert any('2 exposures, seeds 40 to 41' in line for line in lines)
@@ -66,7 +66,7 @@ def test_biased_phases_are_seen(
     biased = Model(model.card, model.path)
     monkeypatch.setattr(biased, 'predict', centred)
     _, (detected, true) = check_phases(biased, EXPOSURES, cache, tmp_path)
-    assert detected.measured['share'] > 0.2
+    assert detected.measured.value > 0.2
     assert not detected.holds
     assert not true.holds
 
@@ -74,7 +74,7 @@ def test_biased_phases_are_seen(
 @pytest.fixture(scope='module')
 def domain(model: Model, cache: Path) -> tuple[list[str], dict[str, float]]:
     lines, limits = check_domain(model, EXPOSURES, cache)
-    return lines, {limit.what: limit.measured['share'] for limit in limits}
+    return lines, {limit.what: limit.measured.value for limit in limits}
 
 
 def test_images_unlike_the_training_are_recognised(
@@ -93,7 +93,7 @@ def test_a_model_that_doubts_nothing_fails(model: Model, cache: Path) -> None:
     one = replace(EXPOSURES, n=1)
     card = replace(model.card, domain={})
     _, limits = check_domain(Model(card, model.path), one, cache)
-    recognised = {limit.what for limit in limits if limit.measured['share']}
+    recognised = {limit.what for limit in limits if limit.measured.value}
     assert recognised == {'recognised as unusual: unit not known'}
 
 
@@ -128,12 +128,12 @@ def test_each_pixel_is_asked(
     lines, (sky, nebula) = check_scan(judged, replace(EXPOSURES, n=n), cache, tmp_path)
     assert sky.what == 'pixels of background called background'
     assert sky.least
-    assert 100 * n < sky.measured['n'] <= n * 40 * 40
-    assert sky.measured['share'] > 0.95
-    assert nebula.measured['k'] == 0
+    assert 100 * n < sky.measured.n <= n * 40 * 40
+    assert sky.measured.value > 0.95
+    assert nebula.measured.k == 0
     assert not nebula.least
     (row,) = (line for line in lines if line.startswith('| background ('))
-    assert row.split(' | ')[1:4] == [f'{1 - sky.measured["share"]:.2%}', *['0.00%'] * 2]
+    assert row.split(' | ')[1:4] == [f'{1 - sky.measured.value:.2%}', *['0.00%'] * 2]
     assert (tmp_path / 'tiny-scales-judge-scan.png').stat().st_size > 1000
 
 

@@ -15,14 +15,11 @@ pytest.importorskip('matplotlib')
 
 from astropy.table import Table
 
-from astrosieve.exceptions import OutputError
 from astrosieve.images.background import measure_background
 from astrosieve.images.exposures import Chip
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model, load_model, sha256_of
-from astrosieve_training.judge.limits import Limit, scalar, share
-from astrosieve_training.judge.report import replace_between
-from astrosieve_training.judge.scores import roc
+from astrosieve_training.judge.limits import Limit, Number
 from astrosieve_training.learn.sampling import label_numbers
 from astrosieve_training.source.config import FinderConfig
 from astrosieve_training.source.datasets.detections import (
@@ -32,19 +29,20 @@ from astrosieve_training.source.datasets.detections import (
 )
 from astrosieve_training.source.evaluate import judge as evaluate_module
 from astrosieve_training.source.evaluate.baselines import (
+    FOREST,
     FOREST_COLUMNS,
     Forest,
     cut_decisions,
     measure_columns,
 )
+from astrosieve_training.source.evaluate.figures import draw_judgement
 from astrosieve_training.source.evaluate.judged import Judged, Rival, judge_set
-from astrosieve_training.source.evaluate.limits import RELATIVE_LIMITS
-from astrosieve_training.source.evaluate.report import Report
+from astrosieve_training.source.evaluate.limits import FOREST_FACTOR
+from astrosieve_training.source.evaluate.report import Judgement
 
 CLASSES = ('star', 'cosmic_ray', 'spike')
 PRIOR = dict.fromkeys(CLASSES, 1 / 3)
 FAINT = 'leak at S/N 5 to 10, 97 % of the stars kept'
-FOREST = next(iter(RELATIVE_LIMITS))
 
 
 def make_judged(labels: list[str], p_star: list[float], **columns: Any) -> Judged:
@@ -65,25 +63,17 @@ def make_judged(labels: list[str], p_star: list[float], **columns: Any) -> Judge
     )  # fmt: skip
 
 
-def test_share_has_counts_and_interval() -> None:
-    """Wilson's interval of 8 of 10; nothing of nothing."""
-    found = share(8, 10)
-    assert (found['k'], found['n'], found['share']) == (8, 10, 0.8)
-    assert (found['low'], found['high']) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert share(0, 0) == {'k': 0, 'n': 0, 'share': None, 'low': 0.0, 'high': 1.0}
-
-
 def test_completeness_leak_and_purity() -> None:
     """Each true class has its own share; purity is of what is called star."""
     labels = ['star'] * 4 + ['cosmic_ray'] * 3 + ['spike'] * 2 + ['bad_pixel']
     p_star = [0.9, 0.8, 0.7, 0.1, 0.9, 0.1, 0.1, 0.2, 0.1, 0.6]
     found = judge_set(make_judged(labels, p_star), PRIOR)
     table = found['decisions']['net']
-    assert (table['star']['k'], table['star']['n']) == (3, 4)
-    assert (table['cosmic_ray']['k'], table['cosmic_ray']['n']) == (1, 3)
-    assert (table['spike']['k'], table['spike']['n']) == (0, 2)
-    assert (table['bad_pixel']['k'], table['bad_pixel']['n']) == (1, 1)
-    assert (table['purity']['k'], table['purity']['n']) == (3, 5)
+    assert table['star'] == Share(3, 4)
+    assert table['cosmic_ray'] == Share(1, 3)
+    assert table['spike'] == Share(0, 2)
+    assert table['bad_pixel'] == Share(1, 1)
+    assert table['purity'] == Share(3, 5)
     assert found['confusion']['star'] == {'star': 3, 'cosmic_ray': 1, 'spike': 0}
     assert found['counts'] == {
         'star': 4, 'cosmic_ray': 3, 'spike': 2, 'bad_pixel': 1,
@@ -97,8 +87,8 @@ def test_contested_and_unscored_are_counted_apart() -> None:
     judged.rows['valid'] = [True, True, True, False]
     found = judge_set(judged, PRIOR)
     assert found['counts'] == {'star': 1}
-    assert found['contested']['star']['k'] == 0
-    assert found['contested']['spike']['k'] == 1
+    assert found['contested']['star'].k == 0
+    assert found['contested']['spike'].k == 1
     assert found['unscored'] == 1
     assert 'purity' not in found['decisions']['net']
     assert 'leak_at_completeness' not in found
@@ -110,20 +100,9 @@ def test_leak_at_completeness() -> None:
     p_star = [*np.linspace(0.5, 0.995, 100), *np.linspace(0, 0.594, 100)]
     found = judge_set(make_judged(labels, p_star), PRIOR)
     table = found['leak_at_completeness']['net']['95.0%']
-    assert table['star']['k'] == 95
-    assert table['cosmic_ray']['k'] == sum(
-        p >= table['threshold'] for p in p_star[100:]
-    )
-    assert table['cosmic_ray']['k'] > 0
-
-
-def test_roc_runs_from_corner_to_corner_and_sees_ties() -> None:
-    """A perfect score has area 1, equal scores one step only."""
-    star = np.array([True, True, False, False])
-    assert roc(np.array([0.9, 0.8, 0.2, 0.1]), star).area == 1
-    curve = roc(np.full(4, 0.5), star)
-    assert curve.leak.tolist() == [0, 1]
-    assert curve.completeness.tolist() == [0, 1]
+    assert table['star'].k == 95
+    assert table['cosmic_ray'].k == sum(p >= table['threshold'] for p in p_star[100:])
+    assert table['cosmic_ray'].k > 0
 
 
 def test_bins_cover_every_detection_once() -> None:
@@ -134,11 +113,11 @@ def test_bins_cover_every_detection_once() -> None:
         distance_to_bright=[np.inf, 0.0, 5.0, 79.0, 80.0],
     )  # fmt: skip
     bins = judge_set(judged, PRIOR)['bins']
-    assert sum(row['star']['n'] for row in bins['snr']) == 5
-    assert sum(row['star']['n'] for row in bins['distance_to_bright']) == 5
-    assert bins['snr'][0]['star']['n'] == 1
-    assert bins['snr'][1]['star']['n'] == 2
-    assert bins['distance_to_bright'][-1]['star']['n'] == 2
+    assert sum(row['star'].n for row in bins['snr']) == 5
+    assert sum(row['star'].n for row in bins['distance_to_bright']) == 5
+    assert bins['snr'][0]['star'].n == 1
+    assert bins['snr'][1]['star'].n == 2
+    assert bins['distance_to_bright'][-1]['star'].n == 2
 
 
 def test_calibration_is_of_the_mix_of_the_set() -> None:
@@ -321,9 +300,10 @@ def make_detections(n: int = 60) -> DetectionSet:
 
 def test_report_writes_tables_and_figures(model: Model, tmp_path: Path) -> None:
     """JSON that any reader takes, Markdown with the counts, PNG figures."""
-    report = Report(model)
-    report.add('A set', 'made by hand', make_detections(), None)
-    paths = report.write(tmp_path / 'out')
+    judgement = Judgement(model)
+    judgement.add_set('A set', 'made by hand', make_detections(), None)
+    paths = judgement.report().write(tmp_path / 'out')
+    paths += draw_judgement(judgement, tmp_path / 'out')
     assert {path.suffix for path in paths} == {'.json', '.md', '.png'}
     assert all(path.stat().st_size > 100 for path in paths)
     found = json.loads((tmp_path / 'out' / 'copy-judge.json').read_text())
@@ -338,52 +318,58 @@ def test_update_fills_card_and_readme(model: Model, tmp_path: Path) -> None:
     readme = tmp_path / 'README.md'
     marks = '<!-- table:source begin -->\nold\n<!-- table:source end -->'
     readme.write_text(f'# A\n\n{marks}\n\nafter\n', encoding='utf-8')
-    report = Report(model)
-    report.add('A set', 'made by hand', make_detections(), None)
-    report.update(readme)
+    judgement = Judgement(model)
+    judgement.add_set('A set', 'made by hand', make_detections(), None)
+    report = judgement.report()
+    report.update_card()
+    report.update_readme(readme, 'source')
     text = readme.read_text(encoding='utf-8')
     assert '\nold\n' not in text
     assert text.startswith('# A\n')
     assert text.endswith('after\n')
     again = load_model(model.path)
     lines = again.card.metrics['tables']
-    assert lines[:-2] == report.summary_table()
+    assert lines[:-2] == judgement.summary_table()
     assert lines[-1].startswith('Networks and the forest at the threshold that keeps')
     assert '\n'.join(again.card.metrics['tables']) in text
     manifest = json.loads((model.path.parent / 'manifest.json').read_text())
     card = model.path.with_suffix('.json').read_bytes()
     assert manifest['models']['copy']['card_sha256'] == sha256_of(card)
-    table = report.sets['A set']
+    table = judgement.sets['A set']
     decisions = table[next(iter(table))]['decisions']
     assert again.card.operating_points
     for name, point in again.card.operating_points.items():
         measured = decisions[f'{again.card.name}, {name}']
-        if not measured['purity']['n']:  # nothing kept: nothing measured
+        if not measured['purity'].n:  # nothing kept: nothing measured
             assert point == model.card.operating_points[name]
             continue
         assert point.threshold == model.card.operating_points[name].threshold
-        for what, key in (('completeness', 'star'), ('purity', 'purity')):
-            share = measured[key]
-            assert point.measured[what] == Share(share['k'], share['n'])
+        assert point.measured == {
+            'completeness': measured['star'],
+            'purity': measured['purity'],
+        }
         assert point.sample.startswith('A set')
     samples = [each.sample for each in again.card.operating_points.values()]
     assert any(sample.startswith('A set') for sample in samples)
-    report.update(readme)
+    report.update_readme(readme, 'source')
     assert readme.read_text(encoding='utf-8') == text
 
 
 def test_checks_bring_the_limits_into_the_tables(model: Model) -> None:
     """Card and README then show what holds and what does not."""
-    report = Report(model)
-    report.add('A set', 'made by hand', make_detections(), None)
-    report.checks.append(Limit('phases', scalar(0.5, 10), 0.02))
-    report.checks.append(Limit('sky', share(99, 100), 0.95, least=True))
+    judgement = Judgement(model)
+    judgement.add_set('A set', 'made by hand', make_detections(), None)
+    phases = Limit('phases', Number(0.5, 10), 0.02)
+    sky = Limit('sky', Share(99, 100), 0.95, least=True)
+    judgement.add_check('More', ['a line'], [phases, sky])
+    report = judgement.report()
+    assert '## More\n\na line\n' in report.markdown()
     lines = report.card_lines()
     assert '| further checks | phases | 0.5000 (10) | at most 0.02 | **no** |' in lines
-    assert set(report.summary_table()) <= set(lines)
+    assert set(judgement.summary_table()) <= set(lines)
     lines = report.readme_lines()
-    assert set(report.summary_table()) <= set(lines)
-    held = [limit.holds for _, limit in report.limits()]
+    assert set(judgement.summary_table()) <= set(lines)
+    held = [limit.holds for _, limit in report.limits]
     assert lines[-1].startswith(f'Of {len(held)} limits {sum(held)} hold; not: ')
     assert lines[-1].endswith('; phases (further checks): 0.5000 (10), at most 0.02.')
     assert 'sky' not in lines[-1]
@@ -400,15 +386,15 @@ def test_rivals_see_the_same_detections(model: Model) -> None:
         return np.column_stack([1 - star, star])
 
     rival = Rival('rival', 'any', ('spike', 'star'), predict)
-    report = Report(model)
+    judgement = Judgement(model)
     theirs = DetectionSet({'other': np.zeros((60, 1))}, detections.rows)
-    report.add('A set', 'made by hand', detections, None, [(rival, theirs)])
-    (judged,) = report.judged['A set'].values()
+    judgement.add_set('A set', 'made by hand', detections, None, [(rival, theirs)])
+    (judged,) = judgement.judged['A set'].values()
     assert list(asked[0]) == ['other']
     assert list(judged.scores) == ['copy', 'rival']
     assert judged.scores['rival'] == pytest.approx(np.linspace(0, 1, 60))
     assert judged.decisions['rival'].tolist() == [False] * 30 + [True] * 30
-    assert any('| rival |' in line for line in report.summary_table())
+    assert any('| rival |' in line for line in judgement.summary_table())
 
 
 def test_limits_are_measured_where_the_width_is_known() -> None:
@@ -422,32 +408,32 @@ def test_limits_are_measured_where_the_width_is_known() -> None:
         'extended_snr': np.array([5.0, 0, 0, 5.0, 9, 9, 9, 9]),
     }
     found = judge_set(make_judged(labels, p_star, **columns), PRIOR)
-    assert found['leaks']['net']['cosmic_ray'] == share(2, 4)
-    assert found['decided']['net']['star'] == share(3, 4)
-    assert found['decided']['net']['cosmic_ray'] == share(1, 4)
-    assert found['on_extended'] == share(2, 2)
+    assert found['leaks']['net']['cosmic_ray'] == Share(2, 4)
+    assert found['decided']['net']['star'] == Share(3, 4)
+    assert found['decided']['net']['cosmic_ray'] == Share(1, 4)
+    assert found['on_extended'] == Share(2, 2)
     assert found['faint'] == {'net': None}
     assert 'leaks' not in judge_set(make_judged(labels, p_star), PRIOR)
 
 
 def test_limits_of_a_report(model: Model) -> None:
     """Absolute, relative, faint and calibration, and twice the leak if held back."""
-    star = share(995, 1000)
+    star = Share(995, 1000)
 
     def results(k: int, error: float) -> dict[str, Any]:
-        leak = {'star': star, 'spike': share(k, 1000)}
+        leak = {'star': star, 'spike': Share(k, 1000)}
         return {
             'leaks': {
                 'copy': leak,
-                FOREST: {'star': star, 'spike': share(300, 1000)},
+                FOREST: {'star': star, 'spike': Share(300, 1000)},
             },
-            'faint': {'copy': share(50, 1000), FOREST: None},
-            'faint_sharp': {'copy': share(3, 1000), FOREST: None},
-            'on_extended': share(70, 100),
+            'faint': {'copy': Share(50, 1000), FOREST: None},
+            'faint_sharp': {'copy': Share(3, 1000), FOREST: None},
+            'on_extended': Share(70, 100),
             'calibration': {'error': error, 'n': 2000},
         }
 
-    report = Report(
+    judgement = Judgement(
         model,
         sets={
             'first': {'peaks': results(4, 0.02), 'dao': results(900, 0.9)},
@@ -456,8 +442,10 @@ def test_limits_of_a_report(model: Model) -> None:
         },
         held_back=('held',),
         real=['frame'],
+        factors={FOREST: FOREST_FACTOR},
     )
-    found = {(name, each.what.split(':')[0]): each for name, each in report.limits()}
+    limits = judgement.limits()
+    found = {(name, each.what.split(':')[0]): each for name, each in limits}
     holds = {key: each.holds for key, each in found.items()}
     assert holds == {
         ('first', 'spikes called stars'): True,
@@ -477,19 +465,26 @@ def test_limits_of_a_report(model: Model) -> None:
     }
     assert found['first', 'spike'].limit == pytest.approx(0.03)
     twice = found['held', 'spikes']
-    assert twice.limit == pytest.approx(2 * share(4, 1000)['high'])
-    table = report.limits_table()
-    assert len(table) == 2 + len(found)
-    assert sum('**no**' in line for line in table) == list(holds.values()).count(False)
+    assert twice.limit == pytest.approx(2 * Share(4, 1000).high)
 
 
-def test_readme_without_markers_is_left_alone(tmp_path: Path) -> None:
-    """The message names the markers."""
-    path = tmp_path / 'README.md'
-    path.write_text('nothing\n', encoding='utf-8')
-    with pytest.raises(OutputError, match='table:source begin'):
-        replace_between(path, 'source', ['x'])
-    assert path.read_text(encoding='utf-8') == 'nothing\n'
+def test_class_that_only_the_held_back_set_has_fails(model: Model) -> None:
+    """Twice a leak that was not measured is no limit that could hold."""
+    leak = {'star': Share(99, 100), 'spike': Share(0, 1000)}
+    nothing = {'faint': {'copy': None}, 'faint_sharp': {'copy': None}}
+    sets = {
+        'first': {'peaks': {'leaks': {'copy': {'star': Share(99, 100)}}, **nothing}},
+        'held': {'peaks': {'leaks': {'copy': leak}, **nothing}},
+    }
+    for results in sets.values():
+        results['peaks']['calibration'] = {}
+    (limit,) = (
+        limit
+        for _, limit in Judgement(model, sets=sets, held_back=('held',)).limits()
+        if 'twice' in limit.what
+    )
+    assert limit.what == 'spikes: twice the leak of first, where none was measured'
+    assert not limit.holds
 
 
 def test_absent_real_frames_are_said(
@@ -509,4 +504,6 @@ def test_absent_real_frames_are_said(
     )
     assert len(said) == 1
     assert 'ASTROSIEVE_DATA' in said[0]
-    assert 'UVIS-like' in report.sets
+    assert 'UVIS-like' in report.numbers['sets']
+    assert all(path.is_file() for path in report.figures)
+    assert len(report.figures) > 2

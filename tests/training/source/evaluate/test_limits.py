@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from astrosieve_training.judge.limits import Limit, cell, scalar, share
+from astrosieve.models.metrics import Share
 from astrosieve_training.source.evaluate.limits import (
     ABSOLUTE_LIMITS,
+    FOREST_FACTOR,
     RELATIVE_FLOOR,
-    RELATIVE_LIMITS,
+    RIVAL_FACTOR,
     faint_leak,
     leaks,
     members,
@@ -20,7 +21,8 @@ from astrosieve_training.source.evaluate.limits import (
     stars_on_extended,
 )
 
-FOREST, NETWORK = RELATIVE_LIMITS
+FOREST, NETWORK = 'forest', 'network'
+FACTORS = {FOREST: FOREST_FACTOR, NETWORK: RIVAL_FACTOR}
 
 
 def make_rows(labels: list[str], **columns: Any) -> Table:
@@ -94,8 +96,8 @@ class TestLeaks:
         )
         found = leaks(scores, rows)
         assert set(found) == {'star', 'cosmic_ray'}
-        assert (found['star']['k'], found['star']['n']) == (4, 4)
-        assert (found['cosmic_ray']['k'], found['cosmic_ray']['n']) == (2, 4)
+        assert found['star'] == Share(4, 4)
+        assert found['cosmic_ray'] == Share(2, 4)
 
     def test_completeness(self) -> None:
         """The threshold keeps 99.5 % of 1000 stars, or what is asked."""
@@ -103,14 +105,14 @@ class TestLeaks:
         scores = np.concatenate([np.arange(1000), np.arange(1000)]).astype(float)
         rows = make_rows(labels)
         found = leaks(scores, rows)
-        assert found['star']['k'] == 995
-        assert found['spike']['k'] == 995
-        assert leaks(scores, rows, completeness=0.9)['spike']['k'] == 900
+        assert found['star'].k == 995
+        assert found['spike'].k == 995
+        assert leaks(scores, rows, completeness=0.9)['spike'].k == 900
 
     def test_faint_others_do_not_leak(self) -> None:
         """Below S/N 20 a cosmic ray is not counted."""
         rows = make_rows(['star', 'cosmic_ray', 'cosmic_ray'], snr=[10, 19, 21])
-        assert leaks(np.array([0.5, 0.9, 0.1]), rows)['cosmic_ray'] == share(0, 1)
+        assert leaks(np.array([0.5, 0.9, 0.1]), rows)['cosmic_ray'] == Share(0, 1)
 
     def test_no_stars(self) -> None:
         """Without stars there is no threshold, and no leak."""
@@ -126,8 +128,7 @@ class TestFaint:
         scores = np.array([*range(100), -5, -5, 2.5, 3.0, 98.0, 99.0])
         snr = [5.0] * 100 + [10.0, 4.9] + [7.0, 9.9, 5.0, 10.0]
         found = faint_leak(scores, make_rows(labels, snr=snr))
-        assert found is not None
-        assert (found['k'], found['n']) == (2, 3)
+        assert found == Share(2, 3)
 
     def test_nothing_to_measure(self) -> None:
         """None where there are no stars, or nothing else."""
@@ -144,45 +145,7 @@ def test_stars_on_extended_light() -> None:
         extended_snr=[3.1, 4, 9, 2.9, 9, 9],
     )
     found = stars_on_extended(np.array([0.5, 0.4, 0.9, 0.9, 0.9, 0.9]), rows, 0.5)
-    assert (found['k'], found['n']) == (2, 3)
-
-
-class TestLimit:
-    """Whether an interval excludes a limit."""
-
-    def test_at_most(self) -> None:
-        """Holds while the lower end does not exceed it."""
-        assert Limit('leak', share(0, 100), 0.003).holds
-        assert Limit('leak', share(2, 100), 0.01).holds  # 0.6 % to 7 %
-        assert not Limit('leak', share(20, 100), 0.1).holds
-        low = share(20, 100)['low']
-        assert Limit('leak', share(20, 100), low).holds
-        assert not Limit('leak', share(20, 100), low - 1e-9).holds
-
-    def test_at_least(self) -> None:
-        """Holds while the upper end reaches it."""
-        assert Limit('kept', share(93, 100), 0.95, least=True).holds
-        assert not Limit('kept', share(80, 100), 0.95, least=True).holds
-        high = share(80, 100)['high']
-        assert Limit('kept', share(80, 100), high, least=True).holds
-        assert not Limit('kept', share(80, 100), high + 1e-9, least=True).holds
-
-    def test_numbers(self) -> None:
-        """A number that is no share has itself as both ends."""
-        assert Limit('error', scalar(0.01, 500), 0.01).holds
-        assert not Limit('error', scalar(0.011, 500), 0.01).holds
-
-    def test_rule_in_words(self) -> None:
-        """Shares in percent, numbers as they are."""
-        assert Limit('a', share(1, 10), 0.003).rule == 'at most 0.30%'
-        assert Limit('a', share(1, 10), 0.95, least=True).rule == 'at least 95.00%'
-        assert Limit('a', scalar(0.5, 10), 0.02).rule == 'at most 0.02'
-
-    def test_cells(self) -> None:
-        """What a table shows: share, interval and counts, or the number."""
-        assert cell(share(1, 4)) == '25.00% (4.56% to 69.94%; 1/4)'
-        assert cell(scalar(0.01234, 50)) == '0.0123 (50)'
-        assert cell(None) == cell(share(0, 0)) == '-'
+    assert found == Share(2, 3)
 
 
 class TestRelativeLimits:
@@ -190,13 +153,13 @@ class TestRelativeLimits:
 
     def test_factor_of_the_others_leak(self) -> None:
         """A tenth of the forest's, a third of the published network's."""
-        mine = {'star': share(995, 1000), 'cosmic_ray': share(5, 1000)}
+        mine = {'star': Share(995, 1000), 'cosmic_ray': Share(5, 1000)}
         theirs = {
-            FOREST: {'cosmic_ray': share(200, 1000)},
-            NETWORK: {'cosmic_ray': share(9, 1000)},
-            'astroscrappy': {'cosmic_ray': share(1, 1000)},
+            FOREST: {'cosmic_ray': Share(200, 1000)},
+            NETWORK: {'cosmic_ray': Share(9, 1000)},
+            'astroscrappy': {'cosmic_ray': Share(1, 1000)},
         }
-        found = list(relative_limits(mine, theirs))
+        found = list(relative_limits(mine, theirs, FACTORS))
         assert [each.limit for each in found] == pytest.approx([0.02, 0.003])
         assert [each.measured for each in found] == [mine['cosmic_ray']] * 2
         assert FOREST in found[0].what
@@ -207,13 +170,31 @@ class TestRelativeLimits:
     def test_floor(self) -> None:
         """No limit is below 0.1 %, also where the other leaks nothing."""
         for k in (0, 5):
-            theirs = {FOREST: {'spike': share(k, 1000)}}
-            (limit,) = relative_limits({'spike': share(0, 1000)}, theirs)
+            theirs = {FOREST: {'spike': Share(k, 1000)}}
+            mine = {'spike': Share(0, 1000)}
+            (limit,) = relative_limits(mine, theirs, {FOREST: FOREST_FACTOR})
             assert limit.limit == RELATIVE_FLOOR == 0.001
 
-    def test_what_one_lacks_sets_no_limit(self) -> None:
-        """Classes and methods that were not measured are passed over."""
-        mine = {'spike': share(0, 10)}
-        assert list(relative_limits(mine, {})) == []
-        assert list(relative_limits(mine, {FOREST: {'extended': share(1, 2)}})) == []
-        assert list(relative_limits({}, {FOREST: {'spike': share(1, 2)}})) == []
+    def test_what_the_network_lacks_is_not_limited(self) -> None:
+        """Classes that are not in the sample are passed over."""
+        theirs = {FOREST: {'spike': Share(1, 2)}, NETWORK: {'spike': Share(1, 2)}}
+        assert list(relative_limits({}, theirs, FACTORS)) == []
+
+    @pytest.mark.parametrize('missing', [FOREST, NETWORK])
+    def test_missing_rival_is_no_success(self, missing: str) -> None:
+        """A method that was renamed, or not judged, is named; its limit fails."""
+        mine = {'star': Share(10, 10), 'spike': Share(0, 1000)}
+        theirs = {name: {'spike': Share(900, 1000)} for name in FACTORS}
+        theirs[f'{missing}, renamed'] = theirs.pop(missing)
+        limits = {each.what: each for each in relative_limits(mine, theirs, FACTORS)}
+        assert [each.holds for each in limits.values()].count(True) == 1
+        (failed,) = (each for each in limits.values() if not each.holds)
+        assert f'of the leak of {missing}, which was not judged' in failed.what
+        assert failed.rule == 'not known'
+
+    def test_class_that_the_rival_lacks_is_no_success(self) -> None:
+        """A leak that nothing was measured for sets no limit that could hold."""
+        theirs = {FOREST: {'extended': Share(1, 2)}}
+        mine = {'spike': Share(0, 10)}
+        (limit,) = relative_limits(mine, theirs, {FOREST: FOREST_FACTOR})
+        assert not limit.holds

@@ -35,12 +35,16 @@ from astrosieve_training.learn.sampling import label_numbers
 from astrosieve_training.source.datasets.detections import DetectionSet
 
 __all__ = [
+    'FOREST',
     'FOREST_COLUMNS',
     'Forest',
     'cut_decisions',
     'measure_all',
     'measure_columns',
 ]
+
+FOREST = 'random forest'
+"""What tables call it."""
 
 FOREST_COLUMNS = (
     'sharpness',

@@ -16,11 +16,12 @@ from scipy.stats import ks_2samp
 from astrosieve.exceptions import AstrosieveWarning, OutOfDomainWarning
 from astrosieve.images.exposures import Chip
 from astrosieve.images.units import PixelUnit
+from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
 from astrosieve.source.classify import classify_sources
 from astrosieve.source.preprocessing import get_preprocessing
 from astrosieve.source.widths import averaged
-from astrosieve_training.judge.limits import Limit, cell, scalar, share
+from astrosieve_training.judge.limits import Limit, Number
 from astrosieve_training.judge.report import markdown_table
 from astrosieve_training.simulate import label_positions
 from astrosieve_training.simulate.plans import ExposureSet
@@ -131,7 +132,7 @@ def check_phases(
             for axis in (0, 1)
         ]
         rows.append([text, *(f'{distance:.4f}' for distance in distances)])
-        entry = scalar(max(distances), len(samples['kept']))
+        entry = Number(max(distances), len(samples['kept']))
         what = f'largest distance between the phases of kept stars and of {text}'
         limits.append(Limit(what, entry, _PHASE_LIMIT))
     return lines + markdown_table(('kept stars against', 'x', 'y'), rows), limits
@@ -224,7 +225,7 @@ def check_scan(
         mine = found[true == name]
         k = int((mine == classes.index(other)).sum())
         what = f'pixels of {name} called {other}'
-        limits.append(Limit(what, share(k, len(mine)), limit, least=least))
+        limits.append(Limit(what, Share(k, len(mine)), limit, least=least))
     return lines + markdown_table(('truth', *classes), rows), limits
 
 
@@ -320,9 +321,9 @@ def check_domain(
     ]
     rows, limits = [], []
     for name, k in counts.items():
-        entry = share(k, exposures.n)
+        entry = Share(k, exposures.n)
         usual = name in _USUAL
-        rows.append([name, cell(entry), 'no' if usual else 'yes'])
+        rows.append([name, entry, 'no' if usual else 'yes'])
         if usual:
             limits.append(Limit(f'called unusual: {name}', entry, _FALSE_ALARMS))
         else:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from astrosieve.images.background import measure_background
+from astrosieve.models.metrics import wilson_interval
 from astrosieve.source.classes import CLASSES
 from astrosieve_training.judge.figures import INK, figure_file
 from astrosieve_training.judge.report import slug
 from astrosieve_training.judge.scores import roc
+from astrosieve_training.source.evaluate.judged import BINS, Judged
 
 if TYPE_CHECKING:
-    from astrosieve_training.source.evaluate.judged import Judged
-    from astrosieve_training.source.evaluate.report import Report
+    from astrosieve_training.source.evaluate.report import Judgement
 
 __all__ = ['draw_judgement', 'draw_phases', 'draw_scan']
 
@@ -24,13 +25,13 @@ __all__ = ['draw_judgement', 'draw_phases', 'draw_scan']
 _BASELINE_MARKERS = ('s', '^', 'v', 'P', 'X')
 
 
-def draw_judgement(report: Report, folder: Path) -> list[Path]:
+def draw_judgement(judgement: Judgement, folder: Path) -> list[Path]:
     """
     Draw ROC, bins, calibration and failures of each set.
 
     Parameters
     ----------
-    report : `~astrosieve_training.source.evaluate.report.Report`
+    judgement : `~astrosieve_training.source.evaluate.report.Judgement`
         What the judge found.
     folder : `~pathlib.Path`
         Where the PNG files go.
@@ -40,11 +41,11 @@ def draw_judgement(report: Report, folder: Path) -> list[Path]:
     paths : list of `~pathlib.Path`
         The files.
     """
-    stem = f'{report.model.card.name}-judge'
+    stem = f'{judgement.model.card.name}-judge'
     paths = []
-    for name, by_finder in report.judged.items():
+    for name, by_finder in judgement.judged.items():
         finder, judged = next(iter(by_finder.items()))
-        results = report.sets[name][finder]
+        results = judgement.sets[name][finder]
         base = f'{stem}-{slug(name)}'
         title = f'{name}, detections of {finder}'
         if 'roc_area' in results:
@@ -172,8 +173,6 @@ def _draw_roc(judged: Judged, results: dict[str, Any], path: Path, title: str) -
 
 
 def _draw_bins(results: dict[str, Any], path: Path, title: str) -> Path:
-    from astrosieve_training.source.evaluate.judged import BINS
-
     bins = results['bins']
     columns = [name for name in bins if len(bins[name]) > 1] or list(bins)[:1]
     with figure_file(path, columns=len(columns), size=(3.4, 3.4)) as (figure, axes):
@@ -183,14 +182,13 @@ def _draw_bins(results: dict[str, Any], path: Path, title: str) -> Path:
                 points = [
                     (i, row[name])
                     for i, row in enumerate(found)
-                    if row.get(name) and row[name]['n'] >= 5
+                    if name in row and row[name].n >= 5
                 ]
                 if not points:
                     continue
                 x = np.array([i for i, _ in points])
-                y, low, high = (
-                    np.array([entry[key] for _, entry in points])
-                    for key in ('share', 'low', 'high')
+                y, low, high = np.transpose(
+                    [(entry.value, entry.low, entry.high) for _, entry in points]
                 )
                 axis.errorbar(
                     x, y, yerr=[np.maximum(y - low, 0), np.maximum(high - y, 0)],
@@ -208,8 +206,6 @@ def _draw_bins(results: dict[str, Any], path: Path, title: str) -> Path:
 
 def _draw_reliability(judged: Judged, path: Path, title: str) -> Path:
     """Draw the share of true stars against the probability of a star."""
-    from astrosieve.models.metrics import wilson_interval
-
     use = _uncontested(judged)
     label = np.asarray(judged.rows['label'], dtype=str)[use]
     p_star = judged.probabilities[use][:, judged.classes.index('star')]

@@ -18,8 +18,9 @@ import numpy as np
 from astrosieve.models.calibration import softmax
 from astrosieve.models.registry import load_model
 from astrosieve_training.data_folder import data_folder
+from astrosieve_training.judge.report import Report
 from astrosieve_training.simulate.plans import ExposureSet
-from astrosieve_training.source.config import FinderConfig, SourceConfig
+from astrosieve_training.source.config import FinderConfig, JudgeConfig, SourceConfig
 from astrosieve_training.source.datasets.chips import Measure
 from astrosieve_training.source.datasets.detections import (
     DetectionSet,
@@ -33,14 +34,21 @@ from astrosieve_training.source.datasets.real.frames import (
     ngc1261,
     pluto,
 )
-from astrosieve_training.source.evaluate.baselines import Forest, measure_all
+from astrosieve_training.source.evaluate.baselines import (
+    FOREST,
+    Forest,
+    measure_all,
+    measure_columns,
+)
 from astrosieve_training.source.evaluate.checks import (
     check_domain,
     check_phases,
     check_scan,
 )
+from astrosieve_training.source.evaluate.figures import draw_judgement
 from astrosieve_training.source.evaluate.judged import Rival
-from astrosieve_training.source.evaluate.report import Report
+from astrosieve_training.source.evaluate.limits import FOREST_FACTOR, RIVAL_FACTOR
+from astrosieve_training.source.evaluate.report import Judgement
 
 __all__ = ['evaluate']
 
@@ -87,8 +95,6 @@ def train_forest(
     -------
     forest : `~astrosieve_training.source.evaluate.baselines.Forest`
     """
-    from astrosieve_training.source.evaluate.baselines import measure_columns
-
     parts = [
         simulated_set(
             config.training,
@@ -126,7 +132,7 @@ def evaluate(
     config : `~astrosieve_training.source.config.SourceConfig`
         Its section ``judge`` says on what.
     folder : `~pathlib.Path`
-        Gets the cache; see `Report.write` for the rest.
+        Gets the cache and figures.
     progress : bool, optional
         Whether to show progress.
     say : callable, optional
@@ -134,16 +140,37 @@ def evaluate(
 
     Returns
     -------
-    report : `Report`
+    report : `~astrosieve_training.judge.report.Report`
     """
     loaded = load_model(model, threads=2)
-    preprocessing = loaded.card.preprocessing
     cache = folder / 'cache'
-    judging = config.judge
-    report = Report(loaded, held_back=judging.held_back)
-    forest = train_forest(config, preprocessing, cache, progress=progress)
+    forest = train_forest(config, loaded.card.preprocessing, cache, progress=progress)
     other = config.rival()
     rivals = [] if other is None else [_train_rival(other, folder)]
+    judgement = Judgement(
+        loaded,
+        held_back=config.judge.held_back,
+        factors={FOREST: FOREST_FACTOR} | {each.name: RIVAL_FACTOR for each in rivals},
+    )
+    _judge_simulated(judgement, config.judge, forest, rivals, cache, progress)
+    real = data_folder()
+    if config.judge.real and real is None:
+        say('the real frames were not found and are left out; set ASTROSIEVE_DATA')
+    elif config.judge.real and real is not None:
+        frames = ngc1261(real, 'right'), hrc_47tuc(real), pluto(real)
+        _judge_real(judgement, frames, config.judge, forest, rivals)
+    _check(judgement, config.judge, cache, folder)
+    return judgement.report(draw_judgement(judgement, folder))
+
+
+def _judge_simulated(
+    judgement: Judgement,
+    judging: JudgeConfig,
+    forest: Forest,
+    rivals: Sequence[Rival],
+    cache: Path,
+    progress: bool,
+) -> None:
     for exposures in judging.sets:
         make = partial(
             simulated_set,
@@ -152,40 +179,48 @@ def evaluate(
             folder=cache,
             progress=progress,
         )
-        report.add(
+        preprocessing = judgement.model.card.preprocessing
+        judgement.add_set(
             exposures.name,
             _note(exposures),
             make(preprocessing=preprocessing, measure=measure_all),
             forest,
             [(rival, make(preprocessing=rival.preprocessing)) for rival in rivals],
         )
-    real = data_folder()
-    if judging.real and real is None:
-        say('the real frames were not found and are left out; set ASTROSIEVE_DATA')
-    if judging.real and real is not None:
-        for frame in (ngc1261(real, 'right'), hrc_47tuc(real), pluto(real)):
-            make_real = partial(_real_set, frame, judging.finders)
-            report.real.append(frame.name)
-            report.add(
-                frame.name,
-                f'Truth: {frame.note}',
-                make_real(preprocessing, measure_all),
-                forest,
-                [(each, make_real(each.preprocessing, None)) for each in rivals],
-            )
+
+
+def _judge_real(
+    judgement: Judgement,
+    frames: Sequence[RealFrame],
+    judging: JudgeConfig,
+    forest: Forest,
+    rivals: Sequence[Rival],
+) -> None:
+    for frame in frames:
+        make = partial(_real_set, frame, judging.finders)
+        judgement.real.append(frame.name)
+        judgement.add_set(
+            frame.name,
+            f'Truth: {frame.note}',
+            make(judgement.model.card.preprocessing, measure_all),
+            forest,
+            [(each, make(each.preprocessing, None)) for each in rivals],
+        )
+
+
+def _check(
+    judgement: Judgement, judging: JudgeConfig, cache: Path, folder: Path
+) -> None:
+    model = judgement.model
     if judging.phases is not None:
-        section, limits = check_phases(loaded, judging.phases, cache, folder)
-        report.sections['Positions'] = section
-        report.checks += limits
+        found = check_phases(model, judging.phases, cache, folder)
+        judgement.add_check('Positions', *found)
     if judging.scan is not None:
-        section, limits = check_scan(loaded, judging.scan, cache, folder)
-        report.sections['Every pixel'] = section
-        report.checks += limits
+        found = check_scan(model, judging.scan, cache, folder)
+        judgement.add_check('Every pixel', *found)
     if judging.unusual is not None:
-        section, limits = check_domain(loaded, judging.unusual, cache)
-        report.sections['Images unlike those of the training'] = section
-        report.checks += limits
-    return report
+        found = check_domain(model, judging.unusual, cache)
+        judgement.add_check('Images unlike those of the training', *found)
 
 
 def _note(exposures: ExposureSet) -> str:

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from astropy.table import Table
 
 from astrosieve.models.calibration import reweight
-from astrosieve.models.metrics import (
-    expected_calibration_error,
-    threshold_at_completeness,
-)
+from astrosieve.models.metrics import Share, expected_calibration_error
 from astrosieve.models.registry import Model
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.widths import averaged
-from astrosieve_training.judge.limits import share
-from astrosieve_training.judge.scores import roc
+from astrosieve_training.judge.scores import binned, rates_at, roc, shares
 from astrosieve_training.learn.sampling import label_numbers
 from astrosieve_training.source.datasets.detections import DetectionSet
-from astrosieve_training.source.evaluate.baselines import Forest, cut_decisions
+from astrosieve_training.source.evaluate.baselines import FOREST, Forest, cut_decisions
 from astrosieve_training.source.evaluate.limits import (
     COMPLETENESS,
     faint_leak,
@@ -50,17 +45,20 @@ BINS: dict[str, tuple[str, tuple[float, ...]]] = {
 _COMPLETENESS = (0.95, 0.99, 0.995)
 
 
-def _decision_table(called_star: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return completeness and leak per true class, and purity of the star list."""
-    table: dict[str, Any] = {}
-    for name in CLASSES:
-        members = labels == name
-        if members.any():
-            table[name] = share((called_star & members).sum(), members.sum())
+def _by_class(labels: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: labels == name for name in CLASSES}
+
+
+def _purity(called_star: np.ndarray, labels: np.ndarray) -> dict[str, Share]:
+    """Return the purity of the star list, where it says something."""
     star = labels == 'star'
-    if star.any() and not star.all():  # else purity says nothing
-        table['purity'] = share((called_star & star).sum(), called_star.sum())
-    return table
+    mixed = star.any() and not star.all()
+    return {'purity': Share.of(star, called_star)} if mixed else {}
+
+
+def _decision_table(called_star: np.ndarray, labels: np.ndarray) -> dict[str, Share]:
+    """Return completeness and leak per true class, and purity of the star list."""
+    return shares(called_star, _by_class(labels)) | _purity(called_star, labels)
 
 
 @dataclass(frozen=True)
@@ -112,15 +110,15 @@ class Rival:
     predict: Callable[[dict[str, np.ndarray]], np.ndarray]
 
 
-def _rates_at(
+def _rates(
     scores: np.ndarray, labels: np.ndarray, completeness: Sequence[float]
 ) -> dict[str, Any]:
     """Return the leak at thresholds that keep given shares of the stars."""
     found = {}
     for wanted in completeness:
-        threshold = threshold_at_completeness(scores[labels == 'star'], wanted)
-        table = _decision_table(scores >= threshold, labels)
-        found[f'{wanted:.1%}'] = {'threshold': threshold, **table}
+        threshold, table = rates_at(scores, labels == 'star', wanted, _by_class(labels))
+        purity = _purity(scores >= threshold, labels)
+        found[f'{wanted:.1%}'] = {'threshold': threshold, **table, **purity}
     return found
 
 
@@ -128,20 +126,15 @@ def _binned(
     rows: Table, labels: np.ndarray, called_star: np.ndarray
 ) -> dict[str, list[dict[str, Any]]]:
     """Return completeness and leak of the model in bins."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for column, (_, edges) in BINS.items():
-        if column not in rows.colnames:
-            continue
-        values = np.asarray(rows[column], dtype=float)
-        found[column] = []
-        for low, high in pairwise(edges):
-            inside = (values >= low) & (
-                (values < high) | np.isinf(values) & np.isinf(high)
-            )
-            if inside.any():
-                table = _decision_table(called_star[inside], labels[inside])
-                found[column].append({'from': low, 'to': high, **table})
-    return found
+    return {
+        column: [
+            {'from': low, 'to': high}
+            | _decision_table(called_star[inside], labels[inside])
+            for low, high, inside in binned(np.asarray(rows[column], float), edges)
+        ]
+        for column, (_, edges) in BINS.items()
+        if column in rows.colnames
+    }
 
 
 def _calibration(
@@ -218,19 +211,12 @@ def judge_set(judged: Judged, prior: dict[str, float]) -> dict[str, Any]:
         },
         'bins': _binned(part.rows, labels, part.decisions[first]),
         'calibration': _calibration(part, labels, prior),
-        'contested': {
-            name: share(
-                (judged.decisions[first] & aside & (every == name)).sum(),
-                (aside & (every == name)).sum(),
-            )
-            for name in CLASSES
-            if (aside & (every == name)).any()
-        },
+        'contested': shares(judged.decisions[first][aside], _by_class(every[aside])),
     }
     results.update(_at_the_limits(judged))
     if star.any() and not star.all():
         results['leak_at_completeness'] = {
-            method: _rates_at(scores, labels, _COMPLETENESS)
+            method: _rates(scores, labels, _COMPLETENESS)
             for method, scores in part.scores.items()
         }
         results['roc_area'] = {
@@ -253,17 +239,12 @@ def _at_the_limits(judged: Judged) -> dict[str, Any]:
             for name, each in judged.scores.items()
         },
         'decided': {
-            name: {
-                key: share(int((called & group).sum()), int(group.sum()))
-                for key, group in groups.items()
-                if group.any()
-            }
-            for name, called in judged.decisions.items()
+            name: shares(called, groups) for name, called in judged.decisions.items()
         },
     }
     scores = next(iter(judged.scores.values()))
     if groups['star'].any() and 'extended_snr' in rows.colnames:
-        threshold = threshold_at_completeness(scores[groups['star']], COMPLETENESS)
+        threshold, _ = rates_at(scores, groups['star'], COMPLETENESS, {})
         found['on_extended'] = stars_on_extended(scores, rows, threshold)
     return found
 
@@ -304,8 +285,8 @@ def judge(
     if forest is not None:
         guesses = forest.predict(detections.rows)
         number = forest.classes.index('star')
-        decisions['random forest'] = guesses.argmax(axis=1) == number
-        scores['random forest'] = guesses[:, number]
+        decisions[FOREST] = guesses.argmax(axis=1) == number
+        scores[FOREST] = guesses[:, number]
     for rival, inputs in rivals:
         guesses = rival.predict(inputs)
         number = rival.classes.index('star')

@@ -9,13 +9,13 @@ where its half-light radius exceeds half the PSF's FWHM. Uncontested detections 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 from astropy.table import Table
 
-from astrosieve.models.metrics import threshold_at_completeness
-from astrosieve_training.judge.limits import Limit, share
+from astrosieve.models.metrics import Share
+from astrosieve_training.judge.limits import Limit
+from astrosieve_training.judge.scores import rates_at
 
 __all__ = [
     'ABSOLUTE_LIMITS',
@@ -23,7 +23,9 @@ __all__ = [
     'COMPLETENESS',
     'EXTENDED_COMPLETENESS',
     'FAINT_LIMIT',
+    'FOREST_FACTOR',
     'RELATIVE_FLOOR',
+    'RIVAL_FACTOR',
     'STAR_SNR',
     'faint_leak',
     'leaks',
@@ -69,8 +71,12 @@ ABSOLUTE_LIMITS = {
 """Largest leak of each class at `COMPLETENESS`; of resolved galaxies for 'extended'."""
 
 
-RELATIVE_LIMITS = {'random forest': 1 / 10, 'isr2024-same-exposures': 1 / 3}
-"""Largest leak over that of another method on the same sample."""
+FOREST_FACTOR = 1 / 10
+"""Largest leak over that of the random forest on the same sample."""
+
+
+RIVAL_FACTOR = 1 / 3
+"""Largest leak over that of another network on the same sample."""
 
 
 RELATIVE_FLOOR = 0.001
@@ -117,7 +123,7 @@ def members(rows: Table) -> dict[str, np.ndarray]:
 
 def leaks(
     scores: np.ndarray, rows: Table, *, completeness: float = COMPLETENESS
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Share]:
     """
     Measure the leak of each class at a completeness of stars.
 
@@ -132,24 +138,16 @@ def leaks(
 
     Returns
     -------
-    leaks : dict of str to dict
-        ``star`` and each class with members: see `share`. Empty without stars.
+    leaks : dict of str to `~astrosieve.models.metrics.Share`
+        ``star`` and each class with members. Empty without stars.
     """
     groups = members(rows)
     if not groups['star'].any():
         return {}
-    threshold = threshold_at_completeness(scores[groups['star']], completeness)
-    kept = scores >= threshold
-    return {
-        name: share(int((kept & group).sum()), int(group.sum()))
-        for name, group in groups.items()
-        if group.any()
-    }
+    return rates_at(scores, groups['star'], completeness, groups)[1]
 
 
-def faint_leak(
-    scores: np.ndarray, rows: Table, *, without: str = ''
-) -> dict[str, Any] | None:
+def faint_leak(scores: np.ndarray, rows: Table, *, without: str = '') -> Share | None:
     """
     Measure the leak among faint detections, S/N 5 to 10.
 
@@ -162,7 +160,7 @@ def faint_leak(
 
     Returns
     -------
-    leak : dict or None
+    leak : `~astrosieve.models.metrics.Share` or None
         Share of all that is no star, but has a class, at 97 % completeness of the
         stars; None without either.
     """
@@ -171,15 +169,13 @@ def faint_leak(
     faint = _counted(rows) & (snr >= FAINT_SNR[0]) & (snr < FAINT_SNR[1])
     star = faint & (label == 'star')
     other = faint & (label != 'star') & (label != without)
-    if not star.any() or not other.any():
+    if not star.any():
         return None
-    kept = scores >= threshold_at_completeness(scores[star], FAINT_COMPLETENESS)
-    return share(int((kept & other).sum()), int(other.sum()))
+    _, found = rates_at(scores, star, FAINT_COMPLETENESS, {'other': other})
+    return found.get('other')
 
 
-def stars_on_extended(
-    scores: np.ndarray, rows: Table, threshold: float
-) -> dict[str, Any]:
+def stars_on_extended(scores: np.ndarray, rows: Table, threshold: float) -> Share:
     """
     Measure the completeness of stars that lie on nebulae and galaxies.
 
@@ -192,40 +188,47 @@ def stars_on_extended(
 
     Returns
     -------
-    completeness : dict
-        See `share`. Stars of S/N 20 and more where the light of nebulae and galaxies
+    completeness : `~astrosieve.models.metrics.Share`
+        Stars of S/N 20 and more where the light of nebulae and galaxies
         in the 3x3 pixels exceeds 3 times the noise there.
     """
     label = np.asarray(rows['label'], dtype=str)
     on = _counted(rows) & (label == 'star')
     on &= np.asarray(rows['snr'], dtype=float) >= OTHER_SNR
     on &= np.asarray(rows['extended_snr'], dtype=float) > 3
-    return share(int((on & (scores >= threshold)).sum()), int(on.sum()))
+    return Share.of(scores >= threshold, on)
 
 
 def relative_limits(
-    measured: Mapping[str, dict[str, Any]],
-    others: Mapping[str, Mapping[str, dict[str, Any]]],
+    measured: Mapping[str, Share],
+    others: Mapping[str, Mapping[str, Share]],
+    factors: Mapping[str, float],
 ) -> Iterator[Limit]:
     """
     Yield the limits that other methods set on the same sample.
 
     Parameters
     ----------
-    measured : dict
+    measured : dict of str to `~astrosieve.models.metrics.Share`
         `leaks` of the network.
     others : dict of str to dict
         `leaks` of the other methods, by name.
+    factors : dict of str to float
+        Largest leak over that of another method, by its name.
 
     Yields
     ------
-    limit : `Limit`
+    limit : `~astrosieve_training.judge.limits.Limit`
+        Not known, and so not held, where the other was not judged.
     """
-    for method, factor in RELATIVE_LIMITS.items():
+    for method, factor in factors.items():
         for name in ABSOLUTE_LIMITS:
-            theirs = others.get(method, {}).get(name)
-            if theirs is None or name not in measured:
+            if name not in measured:
                 continue
-            limit = max(theirs['share'] * factor, RELATIVE_FLOOR)
             what = f'{name}: {factor:.2f} of the leak of {method}'
-            yield Limit(what, measured[name], limit)
+            theirs = others.get(method, {}).get(name)
+            if theirs is None:
+                yield Limit(f'{what}, which was not judged', measured[name], np.nan)
+            else:
+                limit = max(theirs.value * factor, RELATIVE_FLOOR)
+                yield Limit(what, measured[name], limit)

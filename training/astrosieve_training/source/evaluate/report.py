@@ -1,26 +1,20 @@
-"""The report on a network."""
+"""What was found of a network, and the report on it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from astrosieve.atomic import atomic_path
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
-from astrosieve_training.judge.limits import Limit, cell, scalar
-from astrosieve_training.judge.report import (
-    markdown_table,
-    plain,
-    replace_between,
-    rounded,
-)
+from astrosieve.source.classes import CLASSES
+from astrosieve_training.judge.limits import Limit, Number
+from astrosieve_training.judge.report import Report, Section, markdown_table
 from astrosieve_training.source.datasets.detections import DetectionSet
 from astrosieve_training.source.evaluate.baselines import Forest
 from astrosieve_training.source.evaluate.judged import (
@@ -39,15 +33,7 @@ from astrosieve_training.source.evaluate.limits import (
     relative_limits,
 )
 
-__all__ = ['Report']
-
-
-_PLURALS = {
-    'cosmic_ray': 'cosmic rays',
-    'spike': 'spikes',
-    'bad_pixel': 'bad pixels',
-    'extended': 'resolved galaxies',
-}
+__all__ = ['Judgement']
 
 
 _SUMMARY_NOTE = (
@@ -59,7 +45,7 @@ _SUMMARY_NOTE = (
 
 
 @dataclass
-class Report:
+class Judgement:
     """
     What the judge found.
 
@@ -68,7 +54,8 @@ class Report:
     model : `~astrosieve.models.registry.Model`
         The model judged.
     sets : dict
-        Results by set and finder, see `judge_set`.
+        Results by set and finder, see
+        `~astrosieve_training.source.evaluate.judged.judge_set`.
     judged : dict
         The detections behind them.
     notes : dict of str to str
@@ -77,8 +64,11 @@ class Report:
         Sets of cameras that were kept from the training.
     real : list of str
         Sets that are real frames.
-    sections : dict of str to list of str
-        Further parts, Markdown, by their headings.
+    factors : dict of str to float
+        Methods whose leaks set limits, see
+        `~astrosieve_training.source.evaluate.limits.relative_limits`.
+    sections : list of `~astrosieve_training.judge.report.Section`
+        Further parts.
     checks : list of `~astrosieve_training.judge.limits.Limit`
         Limits of these parts.
     """
@@ -89,10 +79,11 @@ class Report:
     notes: dict[str, str] = field(default_factory=dict)
     held_back: tuple[str, ...] = ()
     real: list[str] = field(default_factory=list)
-    sections: dict[str, list[str]] = field(default_factory=dict)
+    factors: Mapping[str, float] = field(default_factory=dict)
+    sections: list[Section] = field(default_factory=list)
     checks: list[Limit] = field(default_factory=list)
 
-    def add(
+    def add_set(
         self,
         name: str,
         note: str,
@@ -115,211 +106,137 @@ class Report:
             self.judged[name][finder] = judged
             self.sets[name][finder] = judge_set(judged, self.model.card.class_prior)
 
+    def add_check(
+        self, heading: str, lines: list[str], limits: Sequence[Limit]
+    ) -> None:
+        """Add a further part, and its limits."""
+        self.sections.append(Section(heading, lines))
+        self.checks += limits
+
+    @property
+    def first(self) -> dict[str, dict[str, Any]]:
+        """The results of each set with its first finder, which limits are for."""
+        return {name: next(iter(each.values())) for name, each in self.sets.items()}
+
+    def leaks(self, name: str) -> dict[str, Share]:
+        """Return the model's leaks on a set."""
+        found = self.first[name].get('leaks', {})
+        mine: dict[str, Share] = found.get(self.model.card.name, {})
+        return mine
+
     def summary_table(self) -> list[str]:
         """Return the table for README and card: the first finder of each set."""
         head = ['sample', 'method', 'stars kept (S/N >= 10)']
-        head += [f'{_PLURALS[name]} called stars' for name in ABSOLUTE_LIMITS]
-        rows = []
-        for name, by_finder in self.sets.items():
-            finder, results = next(iter(by_finder.items()))
-            for method, table in _compared(results).items():
-                cells = [cell(table.get(key)) for key in ('star', *ABSOLUTE_LIMITS)]
-                rows.append([f'{name} ({finder})', method, *cells])
-        return markdown_table(head, rows)
+        head += [f'{CLASSES.plural(name)} called stars' for name in ABSOLUTE_LIMITS]
+        return markdown_table(
+            head,
+            [
+                [
+                    f'{name} ({next(iter(self.sets[name]))})',
+                    method,
+                    *(table.get(key, '-') for key in ('star', *ABSOLUTE_LIMITS)),
+                ]
+                for name, results in self.first.items()
+                for method, table in _compared(results).items()
+            ],
+        )
 
     def limits(self) -> Iterator[tuple[str, Limit]]:
         """Yield all limits, each with the sample that it is measured on."""
-        own = self.model.card.name
-        first = {name: next(iter(each.values())) for name, each in self.sets.items()}
-        for name, results in first.items():
-            found = results.get('leaks', {})
-            mine = found.get(own)
-            if not mine:
-                continue
-            for key, limit in ABSOLUTE_LIMITS.items():
-                if key in mine:
-                    yield name, Limit(f'{_PLURALS[key]} called stars', mine[key], limit)
-            for each in relative_limits(mine, found):
-                yield name, each
-            for key, rest in (('faint', ''), ('faint_sharp', ', extended left out')):
-                if results[key][own]:
-                    what = f'leak at S/N 5 to 10, 97 % of the stars kept{rest}'
-                    yield name, Limit(what, results[key][own], FAINT_LIMIT)
-            on = results.get('on_extended')
-            if on and on['n']:
-                what = 'stars of S/N 20 on nebulae and galaxies kept'
-                yield name, Limit(what, on, EXTENDED_COMPLETENESS, least=True)
-        for name, results in first.items():
+        for name, results in self.first.items():
+            if self.leaks(name):
+                for limit in self._leak_limits(name, results):
+                    yield name, limit
+        for name, results in self.first.items():
             error = results['calibration'].get('error')
             if error is not None:
                 strict = name not in (*self.held_back, *self.real)
-                limit = CALIBRATION_LIMITS[0 if strict else 1]
-                entry = scalar(error, results['calibration']['n'])
-                yield name, Limit('expected calibration error', entry, limit)
-        usual = [name for name in first if name not in self.held_back]
-        reference = first[usual[0]].get('leaks', {}).get(own, {}) if usual else {}
+                entry = Number(error, results['calibration']['n'])
+                most = CALIBRATION_LIMITS[0 if strict else 1]
+                yield name, Limit('expected calibration error', entry, most)
         for name in self.held_back:
-            for key, entry in first[name].get('leaks', {}).get(own, {}).items():
-                if key in ABSOLUTE_LIMITS and key in reference:
-                    limit = max(2 * reference[key]['high'], RELATIVE_FLOOR)
-                    what = f'{_PLURALS[key]}: twice the leak of {usual[0]} (upper end)'
-                    yield name, Limit(what, entry, limit)
-        for each in self.checks:
-            yield 'further checks', each
+            for limit in self._held_back_limits(name):
+                yield name, limit
+        for limit in self.checks:
+            yield 'further checks', limit
 
-    def limits_table(self) -> list[str]:
-        """Return a table of all limits and whether they hold."""
-        rows = [
-            [
-                name,
-                limit.what,
-                cell(limit.measured),
-                limit.rule,
-                'yes' if limit.holds else '**no**',
-            ]
-            for name, limit in self.limits()
-        ]
-        return markdown_table(('sample', 'what', 'measured', 'limit', 'holds'), rows)
+    def _leak_limits(self, name: str, results: dict[str, Any]) -> Iterator[Limit]:
+        """Yield the limits on what is called a star in a set."""
+        own, mine = self.model.card.name, self.leaks(name)
+        for key, most in ABSOLUTE_LIMITS.items():
+            if key in mine:
+                yield Limit(f'{CLASSES.plural(key)} called stars', mine[key], most)
+        yield from relative_limits(mine, results['leaks'], self.factors)
+        for key, rest in (('faint', ''), ('faint_sharp', ', extended left out')):
+            if results[key][own]:
+                what = f'leak at S/N 5 to 10, 97 % of the stars kept{rest}'
+                yield Limit(what, results[key][own], FAINT_LIMIT)
+        on = results.get('on_extended')
+        if on and on.n:
+            what = 'stars of S/N 20 on nebulae and galaxies kept'
+            yield Limit(what, on, EXTENDED_COMPLETENESS, least=True)
 
-    def markdown(self) -> str:
-        """Return the whole report as Markdown."""
-        card = self.model.card
-        lines = [
-            f'# {card.name} {card.version}, judged',
-            '',
-            f'SHA-256 {card.sha256}. Shares with their 95 % Wilson intervals and '
-            'counts; uncontested detections, unless said otherwise.',
-            '',
-            *self.summary_table(),
-            '',
-            _SUMMARY_NOTE,
-            '',
-            '## Limits',
-            '',
-            *self.limits_table(),
-        ]
-        for heading, section in self.sections.items():
-            lines += ['', f'## {heading}', '', *section]
-        for name, by_finder in self.sets.items():
-            lines += ['', f'## {name}', '', f'{self.notes[name]}.']
-            for finder, results in by_finder.items():
-                lines += ['', f'### {name}: detections of {finder}', '']
-                lines += _set_tables(results)
-        return '\n'.join(lines) + '\n'
+    def _held_back_limits(self, name: str) -> Iterator[Limit]:
+        """Yield the limits that the first set sets for one of cameras held back."""
+        usual = next((each for each in self.sets if each not in self.held_back), '')
+        reference = self.leaks(usual) if usual else {}
+        for key, entry in self.leaks(name).items():
+            if key not in ABSOLUTE_LIMITS:
+                continue
+            what = f'{CLASSES.plural(key)}: twice the leak of {usual or "no other set"}'
+            if key in reference:
+                most = max(2 * reference[key].high, RELATIVE_FLOOR)
+                yield Limit(f'{what} (upper end)', entry, most)
+            else:
+                yield Limit(f'{what}, where none was measured', entry, np.nan)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the numbers, as JSON takes them."""
-        card = self.model.card
-        return {
-            'model': card.name,
-            'version': card.version,
-            'sha256': card.sha256,
-            'notes': self.notes,
-            'limits': [
-                {'sample': name, **asdict(limit), 'holds': limit.holds}
-                for name, limit in self.limits()
-            ],
-            'sections': self.sections,
-            'sets': plain(self.sets),
-        }
-
-    def write(self, folder: Path) -> list[Path]:
-        """
-        Write the report.
-
-        Parameters
-        ----------
-        folder : `~pathlib.Path`
-            Gets ``NAME-judge.json``, ``NAME-judge.md`` and figures.
-
-        Returns
-        -------
-        paths : list of `~pathlib.Path`
-            What was written.
-        """
-        from astrosieve_training.source.evaluate.figures import draw_judgement
-
-        folder.mkdir(parents=True, exist_ok=True)
-        stem = f'{self.model.card.name}-judge'
-        paths = []
-        for suffix, text in (
-            ('json', json.dumps(self.as_dict(), indent=1) + '\n'),
-            ('md', self.markdown()),
-        ):
-            path = folder / f'{stem}.{suffix}'
-            with atomic_path(path, overwrite=True) as temporary:
-                temporary.write_text(text, encoding='utf-8')
-            paths.append(path)
-        return paths + draw_judgement(self, folder)
-
-    def update(self, readme: Path | None = None) -> list[Path]:
-        """
-        Write tables and operating points into the card, and tables into a README.
-
-        The thresholds stay; their completeness and purity become those of the first
-        set and finder, which chose neither thresholds nor parameters.
-
-        Parameters
-        ----------
-        readme : `~pathlib.Path`, optional
-            File with the two markers; what is between them is replaced.
-
-        Returns
-        -------
-        paths : list of `~pathlib.Path`
-            What was changed. The manifest follows the card.
-        """
-        from astrosieve_training.learn.shipping import write_model
-
-        card, folder = self.model.card, self.model.path.parent
-        decisions = {
-            name: {
-                finder: {
-                    method: table
-                    for method, table in results['decisions'].items()
-                    if method.startswith(card.name)
-                }
-                for finder, results in by_finder.items()
-            }
+    def report(self, figures: Sequence[Path] = ()) -> Report:
+        """Return the report, which shows figures too."""
+        sets = [
+            Section(name, self._set_lines(name, by_finder))
             for name, by_finder in self.sets.items()
-        }
-        metrics = {
-            **card.metrics,
-            'tables': self.card_lines(),
-            'judge': plain(rounded(decisions)),
-        }
-        write_model(
-            folder,
-            replace(card, metrics=metrics, operating_points=self._operating_points()),
-        )
-        paths = [folder / f'{card.name}-{card.version}.json', folder / 'manifest.json']
-        if readme is not None:
-            replace_between(readme, 'source', self.readme_lines())
-            paths.append(readme)
-        return paths
-
-    def card_lines(self) -> list[str]:
-        """Return what the card shows."""
-        lines = [*self.summary_table(), '', _SUMMARY_NOTE]
-        return [*lines, '', *self.limits_table()] if self.checks else lines
-
-    def readme_lines(self) -> list[str]:
-        """Return what a README shows: the table, and which limits do not hold."""
-        lines = [*self.summary_table(), '', _SUMMARY_NOTE]
-        limits = list(self.limits())
-        broken = [
-            f'{limit.what} ({name}): {cell(limit.measured)}, {limit.rule}'
-            for name, limit in limits
-            if not limit.holds
         ]
-        if self.checks:
-            held = f'Of {len(limits)} limits {len(limits) - len(broken)} hold'
-            rest = f'; not: {"; ".join(broken)}' if broken else ''
-            lines += ['', f'{held}{rest}.']
+        own = self.model.card.name
+        return Report(
+            self.model,
+            summary=[*self.summary_table(), '', _SUMMARY_NOTE],
+            limits=list(self.limits()),
+            sections=[*self.sections, *sets],
+            numbers={
+                'notes': self.notes,
+                'sections': {each.heading: each.lines for each in self.sections},
+                'sets': self.sets,
+            },
+            scope='uncontested detections, unless said otherwise',
+            measured={
+                name: {
+                    finder: {
+                        method: table
+                        for method, table in results['decisions'].items()
+                        if method.startswith(own)
+                    }
+                    for finder, results in by_finder.items()
+                }
+                for name, by_finder in self.sets.items()
+            },
+            operating_points=self._operating_points(),
+            binding=bool(self.checks),
+            figures=list(figures),
+        )
+
+    def _set_lines(self, name: str, by_finder: dict[str, Any]) -> list[str]:
+        lines = [f'{self.notes[name]}.']
+        for finder, results in by_finder.items():
+            lines += ['', f'### {name}: detections of {finder}', '']
+            lines += _set_tables(results)
         return lines
 
     def _operating_points(self) -> dict[str, OperatingPoint]:
-        """Return the card's thresholds, with what was measured at them here."""
+        """
+        Return the card's thresholds, with what was measured at them here.
+
+        On the first set and finder, which chose neither thresholds nor parameters.
+        """
         card = self.model.card
         name, by_finder = next(iter(self.sets.items()))
         finder, results = next(iter(by_finder.items()))
@@ -327,15 +244,12 @@ class Report:
         for key, point in card.operating_points.items():
             table = results['decisions'][f'{card.name}, {key}']
             star, purity = table.get('star'), table.get('purity')
-            if not star or not purity or not star['n'] or not purity['n']:
+            if not star or not purity or not star.n or not purity.n:
                 points[key] = point  # no star here, or none kept
                 continue
             points[key] = replace(
                 point,
-                measured={
-                    'completeness': Share(star['k'], star['n']),
-                    'purity': Share(purity['k'], purity['n']),
-                },
+                measured={'completeness': star, 'purity': purity},
                 sample=(
                     f'{name}, uncontested detections of {finder}: {self.notes[name]}'
                 ),
@@ -359,7 +273,7 @@ def _set_tables(results: dict[str, Any]) -> Iterator[str]:
     yield from markdown_table(
         ('called star', *classes, 'purity'),
         [
-            (method, *(cell(table.get(c)) for c in (*classes, 'purity')))
+            (method, *(table.get(c, '-') for c in (*classes, 'purity')))
             for method, table in results['decisions'].items()
         ],
     )
@@ -368,7 +282,7 @@ def _set_tables(results: dict[str, Any]) -> Iterator[str]:
     yield from markdown_table(
         ('truth \\ prediction', *others),
         [
-            (name, *(str(row[other]) for other in others))
+            (name, *(row[other] for other in others))
             for name, row in results['confusion'].items()
         ],
     )
@@ -382,7 +296,7 @@ def _set_tables(results: dict[str, Any]) -> Iterator[str]:
                     wanted,
                     method,
                     f'{table["threshold"]:.4f}',
-                    *(cell(table.get(c)) for c in (*rest, 'purity')),
+                    *(table.get(c, '-') for c in (*rest, 'purity')),
                 )
                 for method, found in results['leak_at_completeness'].items()
                 for wanted, table in found.items()
@@ -405,7 +319,7 @@ def _set_tables(results: dict[str, Any]) -> Iterator[str]:
             [
                 (
                     f'{row["from"]:g} to {row["to"]:g}',
-                    *(cell(row.get(c)) for c in rest),
+                    *(row.get(c, '-') for c in rest),
                 )
                 for row in found
             ],
@@ -413,7 +327,7 @@ def _set_tables(results: dict[str, Any]) -> Iterator[str]:
         yield ''
     if results['contested']:
         listed = '; '.join(
-            f'{name} {cell(entry)}' for name, entry in results['contested'].items()
+            f'{name} {entry}' for name, entry in results['contested'].items()
         )
         yield f'Contested detections called stars, by largest component: {listed}.'
     yield f'Detections that could not be scored: {results["unscored"]}.'

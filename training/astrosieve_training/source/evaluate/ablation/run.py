@@ -21,7 +21,8 @@ from astropy.table import Table
 
 from astrosieve.atomic import atomic_path
 from astrosieve.models.calibration import softmax
-from astrosieve_training.judge.limits import share
+from astrosieve.models.metrics import Share
+from astrosieve_training.judge.report import plain
 from astrosieve_training.learn.loop import RunState
 from astrosieve_training.simulate.plans import ExposurePlan, ExposureSet, exposure_key
 from astrosieve_training.source.config import FinderConfig, SourceConfig
@@ -127,25 +128,28 @@ def _train(
     return _Network(module, star, len(training), state)
 
 
-def _measured(scores: np.ndarray, rows: Table) -> dict[str, Any]:
+def _measured(scores: np.ndarray, rows: Table) -> dict[str, Share]:
     """Return what is kept of the stars, and the leak of the rest."""
-    found: dict[str, Any] = leaks(scores, rows)
+    found = leaks(scores, rows)
     faint = faint_leak(scores, rows)
     return found if faint is None else {**found, 'faint': faint}
 
 
-def _pooled(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _pooled(parts: Sequence[Mapping[str, Share]]) -> dict[str, Share]:
     """Return the shares of several samples, each with its own threshold, as one."""
     names = dict.fromkeys(name for part in parts for name in part)
     return {
-        name: share(*(sum(p[name][key] for p in parts if name in p) for key in 'kn'))
+        name: Share(
+            sum(part[name].k for part in parts if name in part),
+            sum(part[name].n for part in parts if name in part),
+        )
         for name in names
     }
 
 
 def _by_group(
     ablation: Ablation, networks: Sequence[_Network], detections: DetectionSet
-) -> dict[str, Any]:
+) -> dict[str, Share]:
     """Judge the known cameras: a threshold, and perhaps a network, for each group."""
     parts = []
     for number, group in enumerate(ablation.groups):
@@ -158,7 +162,7 @@ def _by_group(
 
 def _judged(
     ablation: Ablation, row: Row, networks: Sequence[_Network], data: _Data
-) -> dict[str, Any]:
+) -> dict[str, dict[str, Share]]:
     """Return the measurements on all samples."""
     number = 0
     samples = {'known': _by_group(ablation, networks, data.judge)}
@@ -192,7 +196,7 @@ def _do(ablation: Ablation, row: Row, data: _Data, folder: Path) -> dict[str, An
         'bytes': _BYTES_PER_PARAMETER * n_parameters,
         'seconds': sum(network.state.seconds for network in networks),
         'best_epochs': [network.state.best_epoch for network in networks],
-        'samples': _judged(ablation, row, networks, data),
+        'samples': plain(_judged(ablation, row, networks, data)),
     }
 
 

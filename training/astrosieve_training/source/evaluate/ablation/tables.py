@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from astrosieve_training.judge.limits import cell
+from astrosieve.models.metrics import Share
+from astrosieve.source.classes import CLASSES
 from astrosieve_training.judge.report import markdown_table
 from astrosieve_training.simulate.plans import ExposureSet
 from astrosieve_training.source.evaluate.ablation.settings import Ablation
+from astrosieve_training.source.evaluate.limits import ABSOLUTE_LIMITS
 
 __all__ = ['table_lines']
 
 _MOST_BYTES = 500_000
-_COLUMNS = {
-    'cosmic_ray': 'cosmic rays',
-    'spike': 'spikes',
-    'bad_pixel': 'bad pixels',
-    'extended': 'resolved galaxies',
-    'faint': 'S/N 5 to 10',
-}
+_COLUMNS = {name: CLASSES.plural(name) for name in ABSOLUTE_LIMITS}
+_COLUMNS['faint'] = 'S/N 5 to 10'
 
 
 def _size(result: Mapping[str, Any]) -> str:
@@ -29,6 +26,10 @@ def _size(result: Mapping[str, Any]) -> str:
     if len(result['networks']) > 1:
         text = f'{len(result["networks"])} x {text}'
     return f'{text} (above {_MOST_BYTES / 1000:.0f})' if each > _MOST_BYTES else text
+
+
+def _cell(counted: Mapping[str, Any] | None) -> str:
+    return str(Share(counted['k'], counted['n'])) if counted else '-'
 
 
 def _sample(exposures: ExposureSet) -> str:
@@ -103,7 +104,7 @@ def table_lines(ablation: Ablation, results: Mapping[str, dict[str, Any]]) -> li
             *markdown_table(
                 ('row', 'stars kept', *_COLUMNS.values()),
                 [
-                    (row.name, *(cell(each.get(key)) for key in ('star', *_COLUMNS)))
+                    (row.name, *(_cell(each.get(key)) for key in ('star', *_COLUMNS)))
                     for row, each in found
                     if each is not None
                 ],

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from astrosieve_training.judge.limits import cell, share
+from astrosieve.models.metrics import Share
 from astrosieve_training.judge.report import markdown_table
 
 __all__ = ['COMPLETENESS', 'REPORT_CLASSES', 'summed', 'table_lines']
@@ -47,7 +47,7 @@ def summed(counts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _cell(counts: Sequence[int] | None) -> str:
-    return cell(share(*counts)) if counts else '-'
+    return str(Share(*counts)) if counts else '-'
 
 
 def _cells(counts: Mapping[str, Sequence[int]], *names: str) -> list[str]:

@@ -1,0 +1,39 @@
+"""Figures of a judgement."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('matplotlib')
+
+import matplotlib as mpl
+from PIL import Image
+
+from astrosieve_training.judge.figures import figure_file
+
+
+def test_figure_is_saved_when_all_went_well(tmp_path: Path) -> None:
+    """Axes in rows and columns, as large as asked; settings are back afterwards."""
+    path = tmp_path / 'new' / 'a.png'
+    before = mpl.rcParams['font.size']
+    with figure_file(path, rows=2, columns=3, size=(1, 1.5)) as (figure, axes):
+        assert axes.shape == (2, 3)
+        assert figure.get_size_inches().tolist() == [3, 3]
+        axes[0, 0].plot([0, 1])
+        assert not path.exists()
+    with Image.open(path) as image:
+        assert image.format == 'PNG'
+        assert min(image.size) > 300
+    assert mpl.rcParams['font.size'] == before
+
+
+def test_nothing_is_left_of_a_figure_that_failed(tmp_path: Path) -> None:
+    """An error while drawing leaves the old file."""
+    path = tmp_path / 'a.png'
+    path.write_bytes(b'old')
+    with pytest.raises(RuntimeError), figure_file(path):
+        raise RuntimeError
+    assert path.read_bytes() == b'old'
+    assert list(tmp_path.iterdir()) == [path]
