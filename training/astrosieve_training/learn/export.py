@@ -1,4 +1,9 @@
-"""Networks as ONNX files."""
+"""
+Networks as ONNX files.
+
+The exported file must give what torch gives, on thousands of inputs of different
+kinds, or there is no export.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +12,27 @@ import io
 import logging
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from astrosieve.exceptions import AstrosieveError
+import numpy as np
 
-__all__ = ['MAX_BYTES', 'ExportError']
+from astrosieve.models.cards import ModelCard
+from astrosieve.models.registry import sha256_of
+from astrosieve.models.session import OnnxSession
+from astrosieve_training.learn.loop import predict_logits
+from astrosieve_training.learn.parity import ExportError, check_parity
+from astrosieve_training.learn.shipping import write_model
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ['export_network', 'onnx_bytes']
 
 
-MAX_BYTES = 500_000
-"""Largest size of the weights of a network for sources."""
-
-
-class ExportError(AstrosieveError, RuntimeError):
-    """The exported network is not the trained one, or too large."""
-
-
-def onnx_bytes(network: Any, shapes: Mapping[str, tuple[int, ...]]) -> bytes:
+def onnx_bytes(network: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> bytes:
     """Return a network as ONNX."""
     import torch
 
@@ -53,3 +63,68 @@ def onnx_bytes(network: Any, shapes: Mapping[str, tuple[int, ...]]) -> bytes:
         del value.metadata_props[:]
     buffer.write(model.SerializeToString())
     return buffer.getvalue()
+
+
+def export_network(
+    network: nn.Module,
+    card: ModelCard,
+    inputs: dict[str, np.ndarray],
+    folder: Path,
+    *,
+    max_bytes: int,
+    default: bool = False,
+) -> tuple[ModelCard, float]:
+    """
+    Write a network, its card and its entry in the manifest, or nothing.
+
+    Parameters
+    ----------
+    network : `torch.nn.Module`
+        Its logits are (N, C) or (N, C, ny, nx), offsets of a calibration included.
+    card : `~astrosieve.models.cards.ModelCard`
+        What is known of it; hash, versions of software and what was measured here
+        are filled in.
+    inputs : dict of str to `~numpy.ndarray`
+        What the two runtimes are compared on: arrays of N rows, in the order of the
+        network's arguments.
+    folder : `~pathlib.Path`
+        Folder of weights: gets NAME-VERSION.onnx, NAME-VERSION.json, and the
+        model's entry in manifest.json.
+    max_bytes : int
+        Largest size of the ONNX file.
+    default : bool, optional
+        Whether the task's name means this model from now on.
+
+    Returns
+    -------
+    card : `~astrosieve.models.cards.ModelCard`
+        What was written.
+    difference : float
+        Largest difference between torch and onnxruntime.
+
+    Raises
+    ------
+    ExportError
+        If torch and onnxruntime differ, or the file is too large.
+    """
+    weights = onnx_bytes(network, {name: v.shape[1:] for name, v in inputs.items()})
+    if len(weights) > max_bytes:
+        msg = f'the ONNX file has {len(weights)} bytes, more than {max_bytes}'
+        raise ExportError(msg)
+    session = OnnxSession(lambda: weights, name=card.name, threads=2)
+    difference = check_parity(predict_logits(network, inputs), session.run(inputs))
+    measured = {
+        'largest_difference': difference,
+        'inputs': len(next(iter(inputs.values()))),
+        'bytes': len(weights),
+    }
+    card = replace(
+        card,
+        sha256=sha256_of(weights),
+        metrics={**card.metrics, 'export': measured},
+        software={
+            name: version(name) for name in ('torch', 'onnx', 'onnxscript', 'numpy')
+        },
+    )
+    write_model(folder, card, weights, default=default)
+    return card, difference

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from astrosieve_training.learn.export import ExportError
+from astrosieve.exceptions import AstrosieveError
 
-__all__ = ['TOLERANCE', 'check_parity', 'parity_inputs']
+__all__ = [
+    'TOLERANCE',
+    'ExportError',
+    'check_parity',
+    'example_images',
+    'parity_inputs',
+]
 
 
 TOLERANCE = 1e-5
 """Largest difference between torch and onnxruntime, of each row's largest logit."""
 
 
+class ExportError(AstrosieveError, RuntimeError):
+    """The exported network is not the trained one, or too large."""
+
+
 def parity_inputs(
-    shapes: Mapping[str, tuple[int, ...]], n: int = 2048, *, seed: int = 0
+    shapes: Mapping[str, tuple[int, ...]],
+    made: Callable[[np.random.Generator, int], Mapping[str, np.ndarray]] | None = None,
+    n: int = 2048,
+    *,
+    seed: int = 0,
 ) -> dict[str, np.ndarray]:
     """
     Return inputs of different kinds, to compare two runtimes on.
@@ -25,6 +39,9 @@ def parity_inputs(
     ----------
     shapes : dict of str to tuple of int
         Shape of a row of each input, as the preprocessing states them.
+    made : callable, optional
+        Takes a generator and the number of rows, and returns inputs that are not as
+        those here.
     n : int, optional
         How many rows.
     seed : int, optional
@@ -33,34 +50,53 @@ def parity_inputs(
     Returns
     -------
     inputs : dict of str to float32 `~numpy.ndarray`
-        Images (1, size, size) in [0, 1]: flat ones, noise, stars of all widths,
-        tracks, single pixels, images with half their pixels filled; up to ten
-        thousand times as bright where there is more than one image, as these are
-        in units of the noise. Single numbers are widths of the PSF.
+        Those that ``made`` gives; images (c, ny, nx) as of `example_images`; other
+        numbers are normal.
     """
     rng = np.random.default_rng(seed)
-    images = [name for name, shape in shapes.items() if len(shape) == 3]
-    brightness = 10 ** rng.uniform(0, 4, n) if len(images) > 1 else np.ones(n)
-    inputs = {}
+    inputs = dict(made(rng, n)) if made is not None else {}
     for name, shape in shapes.items():
-        if name in images:
-            pixels = _parity_images(shape[-1], n, rng)
-            inputs[name] = (pixels * brightness[:, None, None, None]).astype(np.float32)
-        else:
-            inputs[name] = rng.uniform(1.2, 5, (n, *shape)).astype(np.float32)
-    return inputs
+        if name not in inputs:
+            image = len(shape) == 3
+            values = (
+                example_images(rng, n, shape) if image else rng.normal(size=(n, *shape))
+            )
+            inputs[name] = values.astype(np.float32)
+    return {name: inputs[name] for name in shapes}
 
 
-def _parity_images(size: int, n: int, rng: np.random.Generator) -> np.ndarray:
-    y, x = np.mgrid[:size, :size] - size // 2
-    cutouts = np.empty((n, 1, size, size))
-    for i in range(n):
+def example_images(
+    rng: np.random.Generator, n: int, shape: tuple[int, ...]
+) -> np.ndarray:
+    """
+    Return images of six kinds.
+
+    Parameters
+    ----------
+    rng : `~numpy.random.Generator`
+        What is random in them.
+    n : int
+        How many.
+    shape : tuple of int
+        Planes, rows, columns.
+
+    Returns
+    -------
+    images : (n, *shape) `~numpy.ndarray`
+        In [0, 1]: flat ones, noise, round spots of all widths, tracks, single pixels,
+        spots with half of the pixels filled.
+    """
+    planes, ny, nx = shape
+    y, x = np.ogrid[:ny, :nx]
+    y, x = y - ny // 2, x - nx // 2
+    images = np.empty((n * planes, ny, nx))
+    for i in range(len(images)):
         kind = i % 6
-        image = rng.normal(0.1, 0.05, (size, size))
+        image = rng.normal(0.1, 0.05, (ny, nx))
         if kind == 0:
-            image = np.full((size, size), rng.random())
+            image = np.full((ny, nx), rng.random())
         elif kind == 1:
-            image = rng.random((size, size))
+            image = rng.random((ny, nx))
         elif kind in (2, 5):
             dx, dy = rng.uniform(-0.5, 0.5, 2)
             sigma = rng.uniform(0.4, 3)
@@ -70,11 +106,11 @@ def _parity_images(size: int, n: int, rng: np.random.Generator) -> np.ndarray:
             distance = np.abs(x * np.sin(angle) - y * np.cos(angle))
             image += rng.random() * (distance < rng.uniform(0.4, 1.5))
         else:
-            image[size // 2, size // 2] += rng.random()
+            image[ny // 2, nx // 2] += rng.random()
         if kind == 5:
-            image[:, : size // 2] = 0.1
-        cutouts[i, 0] = image.clip(0, 1)
-    return cutouts
+            image[:, : nx // 2] = 0.1
+        images[i] = image.clip(0, 1)
+    return images.reshape(n, planes, ny, nx)
 
 
 def check_parity(
@@ -85,7 +121,7 @@ def check_parity(
 
     Parameters
     ----------
-    expected, actual : (N, C) `~numpy.ndarray`
+    expected, actual : (N, C, ...) `~numpy.ndarray`
         Logits.
     tolerance : float, optional
         Largest difference that passes.
@@ -103,12 +139,13 @@ def check_parity(
     if expected.shape != actual.shape:
         msg = f'torch gives {expected.shape} logits, onnxruntime {actual.shape}'
         raise ExportError(msg)
-    scale = np.abs(expected).max(axis=1, initial=1.0, keepdims=True)
+    rest = tuple(range(1, expected.ndim))
+    scale = np.abs(expected).max(axis=rest, initial=1.0, keepdims=True)
     difference = float((np.abs(expected - actual) / scale).max(initial=0.0))
     if not difference <= tolerance:
         msg = (
             f'torch and onnxruntime differ by up to {difference:.3g} on '
-            f'{len(expected)} cutouts, more than {tolerance:g}; nothing was exported. '
+            f'{len(expected)} inputs, more than {tolerance:g}; nothing was exported. '
             'Try other versions of torch, onnxscript and onnxruntime'
         )
         raise ExportError(msg)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from astrosieve.atomic import atomic_path
 from astrosieve.exceptions import OutputError
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import sha256_of
-from astrosieve_training.learn.export import ExportError
+from astrosieve_training.learn.parity import ExportError
 
 __all__ = ['read_manifest', 'write_model']
 
@@ -36,7 +37,7 @@ def write_model(
     default: bool = False,
 ) -> None:
     """
-    Write a card, its weights, and renew the manifest.
+    Write a card, its weights, and renew the manifest: all of them, or none.
 
     Parameters
     ----------
@@ -52,27 +53,30 @@ def write_model(
     """
     stem = f'{card.name}-{card.version}'
     manifest = read_manifest(folder)
-    if weights is not None:
-        if sha256_of(weights) != card.sha256:
-            msg = f'the card of {card.name} names another SHA-256 than its weights have'
-            raise ExportError(msg)
-        with atomic_path(folder / f'{stem}.onnx', overwrite=True) as temporary:
-            temporary.write_bytes(weights)
-    text = card.to_json()
-    with atomic_path(folder / f'{stem}.json', overwrite=True) as temporary:
-        temporary.write_text(text, encoding='utf-8')
+    if weights is not None and sha256_of(weights) != card.sha256:
+        msg = f'the card of {card.name} names another SHA-256 than its weights have'
+        raise ExportError(msg)
+    text = card.to_json().encode()
     old = manifest['models'].get(card.name)
     manifest['models'][card.name] = {
         'version': card.version,
         'weights': f'{stem}.onnx',
         'card': f'{stem}.json',
         'sha256': card.sha256,
-        'card_sha256': sha256_of(text.encode()),
+        'card_sha256': sha256_of(text),
     }
     if default or card.task not in manifest['aliases']:
         manifest['aliases'][card.task] = card.name
-    with atomic_path(folder / 'manifest.json', overwrite=True) as temporary:
-        temporary.write_text(json.dumps(manifest, indent=2) + '\n', encoding='utf-8')
+    contents = {
+        'manifest.json': (json.dumps(manifest, indent=2) + '\n').encode(),
+        f'{stem}.json': text,
+        **({} if weights is None else {f'{stem}.onnx': weights}),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:  # all are written before one takes its place
+        for name, content in contents.items():
+            path = atomic_path(folder / name, overwrite=True)
+            stack.enter_context(path).write_bytes(content)
     if old and old['version'] != card.version:
         for key in ('weights', 'card'):
             (folder / old[key]).unlink(missing_ok=True)

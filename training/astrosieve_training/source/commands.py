@@ -367,7 +367,7 @@ def export(run: Path, output: Path) -> None:
     card, difference = need('source.export').export_run(run, output)
     click.echo(
         f'{output / f"{card.name}-{card.version}.onnx"}: differs from torch by '
-        f'{difference:.2g} at most on {card.metrics["export"]["cutouts"]} cutouts'
+        f'{difference:.2g} at most on {card.metrics["export"]["inputs"]} cutouts'
     )
 
 

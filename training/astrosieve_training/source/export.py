@@ -1,33 +1,28 @@
-"""
-Export of a trained network: ONNX weights, model card, manifest.
-
-The exported file must give what torch gives, on thousands of cutouts of different
-kinds, or there is no export.
-"""
+"""Export of a trained network: ONNX weights, model card, manifest."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, replace
-from importlib.metadata import version
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.inputs import described_inputs
-from astrosieve.models.registry import sha256_of
 from astrosieve.source.preprocessing import get_preprocessing
-from astrosieve_training.learn.export import MAX_BYTES, ExportError, onnx_bytes
-from astrosieve_training.learn.parity import check_parity, parity_inputs
-from astrosieve_training.learn.shipping import write_model
+from astrosieve_training.learn.export import export_network
+from astrosieve_training.source.train.parity import inputs_of
+from astrosieve_training.source.train.runs import Run, load_run
 
-__all__ = ['export_run']
+__all__ = ['MAX_BYTES', 'export_run']
 
 
-def _training_data(run: Any) -> str:
+MAX_BYTES = 500_000
+"""Largest size of the weights of a network for sources."""
+
+
+def _training_data(run: Run) -> str:
     """Say in a sentence what the network has seen."""
     config, counts = run.config, run.summary['counts']
     if 'origin' in run.summary:
@@ -51,11 +46,7 @@ def _training_data(run: Any) -> str:
     return text
 
 
-def _shapes(config: Any) -> dict[str, tuple[int, ...]]:
-    return get_preprocessing(config.network.preprocessing).shapes
-
-
-def _split(run: Any) -> str:
+def _split(run: Run) -> str:
     config = run.config
     if 'origin' in run.summary:
         return str(run.summary['origin']['split'])
@@ -68,7 +59,7 @@ def _split(run: Any) -> str:
     )
 
 
-def _card(run: Any, weights: bytes) -> ModelCard:
+def _card(run: Run) -> ModelCard:
     config, calibration = run.config, run.calibration
     low, high = run.summary['fwhm_range']
     origin = run.summary.get('origin', {})
@@ -81,7 +72,7 @@ def _card(run: Any, weights: bytes) -> ModelCard:
         classes=config.network.classes,
         preprocessing=config.network.preprocessing,
         inputs=described_inputs(get_preprocessing(config.network.preprocessing)),
-        sha256=sha256_of(weights),
+        sha256='',
         temperature=round(calibration.temperature, 6),
         class_prior=calibration.class_prior,
         operating_points=calibration.operating_points,
@@ -109,18 +100,10 @@ def _card(run: Any, weights: bytes) -> ModelCard:
                 'calibration_error': list(calibration.calibration_error),
             },
         },
-        software={
-            name: version(name) for name in ('torch', 'onnx', 'onnxscript', 'numpy')
-        },
     )
 
 
-def export_run(
-    folder: Path,
-    output: Path,
-    *,
-    predict: Callable[[Any, dict[str, np.ndarray]], np.ndarray] | None = None,
-) -> tuple[ModelCard, float]:
+def export_run(folder: Path, output: Path) -> tuple[ModelCard, float]:
     """
     Export a finished training.
 
@@ -131,8 +114,6 @@ def export_run(
     output : `~pathlib.Path`
         Folder of weights: gets NAME-VERSION.onnx, NAME-VERSION.json, and the
         model's entry in manifest.json.
-    predict : callable, optional
-        Gives torch's logits for a network and inputs.
 
     Returns
     -------
@@ -148,41 +129,20 @@ def export_run(
     """
     import torch
 
-    from astrosieve.models.session import OnnxSession
-    from astrosieve_training.learn.loop import predict_logits
-    from astrosieve_training.source.train.runs import load_run
-
     run = load_run(folder)
-    shapes = _shapes(run.config)
-    network = run.network
-    last = [m for m in network.modules() if isinstance(m, torch.nn.Linear)][-1]
+    last = [m for m in run.network.modules() if isinstance(m, torch.nn.Linear)][-1]
     with torch.no_grad():
         last.bias.add_(torch.tensor(run.calibration.offsets))
-    weights = onnx_bytes(network, shapes)
-    if len(weights) > MAX_BYTES:
-        msg = f'the ONNX file has {len(weights)} bytes, more than {MAX_BYTES}'
-        raise ExportError(msg)
     with np.load(folder / 'examples.npz') as examples:
-        made = parity_inputs(shapes)
         inputs = {
             name: np.concatenate([value, examples[name]])
-            for name, value in made.items()
+            for name, value in inputs_of(run.config.network.preprocessing).items()
         }
-    session = OnnxSession(lambda: weights, name=run.config.name, threads=2)
-    difference = check_parity(
-        (predict or predict_logits)(network, inputs),
-        session.run(inputs),
+    return export_network(
+        run.network,
+        _card(run),
+        inputs,
+        output,
+        max_bytes=MAX_BYTES,
+        default=run.config.default,
     )
-    card = _card(run, weights)
-    metrics = {
-        **card.metrics,
-        'export': {
-            'largest_difference': difference,
-            'cutouts': len(inputs['cutouts']),
-            'bytes': len(weights),
-        },
-    }
-    card = replace(card, metrics=metrics)
-    output.mkdir(parents=True, exist_ok=True)
-    write_model(output, card, weights, default=run.config.default)
-    return card, difference

@@ -19,7 +19,6 @@ from astrosieve.source.preprocessing._base import (
 )
 from astrosieve.source.preprocessing.local_noise import LocalNoise
 from astrosieve.source.preprocessing.zscale_log import ZScaleLog
-from astrosieve.source.widths import width_hypotheses
 
 __all__ = [
     'Batch',
@@ -29,7 +28,6 @@ __all__ = [
     'ZScaleLog',
     'fit_image',
     'get_preprocessing',
-    'width_hypotheses',
 ]
 
 _PREPROCESSINGS: dict[str, Callable[[], SourcePreprocessing]] = {

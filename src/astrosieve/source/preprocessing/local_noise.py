@@ -84,7 +84,7 @@ class LocalNoise:
             As from `~astrosieve.images.pixels.spoilt_pixels`.
         fwhm : float, optional
             FWHM of the PSF, pixels; NaN in the input where it is not given, see
-            `width_hypotheses`.
+            `~astrosieve.source.widths.width_hypotheses`.
         mesh : `~astrosieve.images.background.BackgroundMesh`, optional
             Measured where it is not given.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from astrosieve.source.preprocessing import width_hypotheses
+from astrosieve.source.widths import width_hypotheses
 from astrosieve_training.learn.augment import turned
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from astrosieve.models.calibration import softmax
-from astrosieve.source.preprocessing import width_hypotheses
+from astrosieve.source.widths import width_hypotheses
 from astrosieve_training.learn.loop import predict_logits
 
 if TYPE_CHECKING:

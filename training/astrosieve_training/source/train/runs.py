@@ -15,7 +15,7 @@ from torch import nn
 
 from astrosieve.atomic import atomic_path
 from astrosieve.exceptions import OutputError
-from astrosieve.source.preprocessing import width_hypotheses
+from astrosieve.source.widths import width_hypotheses
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.losses import ClassLoss
 from astrosieve_training.source.config import SourceConfig

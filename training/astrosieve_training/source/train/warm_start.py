@@ -17,10 +17,10 @@ import numpy as np
 from astrosieve.exceptions import ModelError
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import Model, load_model
-from astrosieve_training.learn.export import ExportError
-from astrosieve_training.learn.parity import check_parity, parity_inputs
+from astrosieve_training.learn.parity import ExportError, check_parity
 from astrosieve_training.settings import ConfigError, build_dataclass
 from astrosieve_training.source.config import NetworkConfig, list_configs, load_config
+from astrosieve_training.source.train.parity import inputs_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -181,11 +181,10 @@ def load_start(name: str | Path) -> Start:
     import torch
 
     from astrosieve.models.session import OnnxSession
-    from astrosieve.source.preprocessing import get_preprocessing
 
     model = load_model(name, task='source', threads=1)
     network, built = _read(model)
-    inputs = parity_inputs(get_preprocessing(network.preprocessing).shapes)
+    inputs = inputs_of(network.preprocessing)
     session = OnnxSession(model.path.read_bytes, name=str(model.path), threads=1)
     with torch.inference_mode():
         logits = built(*map(torch.from_numpy, inputs.values())).numpy()
