@@ -12,9 +12,9 @@ from astropy.table import Table
 
 from astrosieve.exceptions import CatalogError
 from astrosieve.images.exposures import Chip, read_chips
-from astrosieve.images.units import parse_unit
+from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.registry import list_models, load_model
-from astrosieve.source.explain import Explanation, explain_source
+from astrosieve.source.explain import Explanation, explain_image
 from astrosieve.source.exposures import ClassifyOptions, classify_chip
 from astrosieve.source.labels import LABEL_FORMAT
 from astrosieve.tables.catalogs import positions, read_catalog
@@ -40,8 +40,8 @@ class Result:
         The catalogue.
     options : `~astrosieve.source.exposures.ClassifyOptions`
         With the model loaded.
-    chip : `~astrosieve.images.exposures.Chip` or None
-        Pixels, while they are at hand.
+    image : `~astrosieve.images.measured.MeasuredImage` or None
+        Pixels and what is measured on them, while they are at hand.
     extver : int
         Version of the extension.
     """
@@ -49,7 +49,7 @@ class Result:
     key: tuple
     table: Table
     options: ClassifyOptions
-    chip: Chip | None
+    image: MeasuredImage | None
     extver: int
 
 
@@ -117,7 +117,7 @@ def _classify_chip(
     watched = WatchedModel(load_model(options.model), watch)
     table = classify_chip(chip, replace(options, model=watched))
     table['id'] = np.arange(1, len(table) + 1)
-    return Result(key, table, options, chip, chip.extver)
+    return _result(key, table, options, chip)
 
 
 def load(path: str | Path, target: Target, options: ClassifyOptions, job: Job) -> Any:
@@ -166,7 +166,13 @@ def load(path: str | Path, target: Target, options: ClassifyOptions, job: Job) -
         if name in list_models():
             options = replace(options, model=name)
         job.step(1.0, 'done')
-        return Result(target.key, table, _with_model(options), chip, chip.extver)
+        return _result(target.key, table, _with_model(options), chip)
+
+
+def _result(key: tuple, table: Table, options: ClassifyOptions, chip: Chip) -> Result:
+    """Return a result that is explained with the width of the PSF in its table."""
+    options = replace(options, fwhm=table.meta.get('fwhm'))
+    return Result(key, table, options, options.measured(chip), chip.extver)
 
 
 def _rows_of_chip(table: Table, chip: Chip, path: str | Path) -> Table:
@@ -239,22 +245,8 @@ def explain(
     """
     with job.alone():
         job.step(0.1, 'explaining')
-        if result.chip is None:
-            result.chip = read_target(target, job)
-        chip, options = result.chip, result.options
+        options = result.options
+        if result.image is None:
+            result.image = options.measured(read_target(target, job))
         job.step(0.3, 'explaining')
-        return explain_source(
-            chip.sci,
-            position,
-            mask=chip.mask,
-            dq=chip.dq,
-            unit=parse_unit(options.unit) if options.unit else chip.unit,
-            model=options.model,
-            dq_bits=chip.dq_meaning,
-            gain=options.gain or chip.gain,
-            exptime=options.exptime or chip.exptime,
-            fwhm=result.table.meta.get('fwhm'),
-            operating_point=options.operating_point,
-            prior=options.prior,
-            cosmic_ray_hint=options.cosmic_ray_hint,
-        )
+        return explain_image(result.image, position, **options.for_model())

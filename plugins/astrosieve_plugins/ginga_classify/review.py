@@ -313,7 +313,7 @@ class Reviews:
         """Let go of the pixels of all images but one."""
         for result, review in self._known.values():
             if review is not but:
-                result.chip = None
+                result.image = None
 
     def forget(self, name: str, path: str) -> None:
         """Forget an image that was removed from the channel, and its planes."""

@@ -28,7 +28,6 @@ __all__ = [
     'ClassifyOptions',
     'classify_chip',
     'classify_exposure',
-    'explain_chip',
     'explain_row',
 ]
 
@@ -77,6 +76,25 @@ class ClassifyOptions:
     cosmic_ray_hint: bool = True
     columns: tuple[str, str] | None = None
     origin: float = 0
+
+    def measured(self, chip: Chip) -> MeasuredImage:
+        """Return a chip with what is known of it; what is said here comes first."""
+        return MeasuredImage.of_chip(
+            chip,
+            unit=self.unit,
+            gain=self.gain,
+            exptime=self.exptime,
+            fwhm=self.fwhm,
+        )
+
+    def for_model(self) -> dict[str, Any]:
+        """Return what the model is told, whatever the image."""
+        return {
+            'model': self.model,
+            'operating_point': self.operating_point,
+            'prior': self.prior,
+            'cosmic_ray_hint': self.cosmic_ray_hint,
+        }
 
 
 def _detect(image: MeasuredImage, options: ClassifyOptions, name: str) -> Table:
@@ -127,7 +145,7 @@ def classify_chip(
         As from `~astrosieve.source.classify.classify_image`, with ``sky_centroid``
         where there is a WCS, and ``extver``.
     """
-    image = _measured(chip, options)
+    image = options.measured(chip)
     if catalog is None:
         catalog = _detect(image, options, chip.name)
         columns, origin = None, 0.0
@@ -142,7 +160,7 @@ def classify_chip(
         columns=columns,
         origin=origin,
         extver=chip.extver,
-        **_model_options(options),
+        **options.for_model(),
     )
     options_used = json.loads(table.meta['options'])
     table.meta['options'] = json.dumps({**found_by, **options_used})
@@ -243,60 +261,12 @@ def explain_row(
     """
     for chip in read_chips(path, ext):
         if chip.extver == row['extver']:
-            return explain_chip(
-                chip, (float(row['x_centroid']), float(row['y_centroid'])), options
+            position = float(row['x_centroid']), float(row['y_centroid'])
+            return explain_image(
+                options.measured(chip), position, **options.for_model()
             )
     msg = f'{path}: row {row["id"]} is of chip {row["extver"]}, which was not done'
     raise CatalogError(msg)
-
-
-def explain_chip(
-    chip: Chip, position: tuple[float, float], options: ClassifyOptions
-) -> Explanation:
-    """
-    Explain the class of a detection of a chip.
-
-    Parameters
-    ----------
-    chip : `~astrosieve.images.exposures.Chip`
-        The chip.
-    position : tuple of float
-        ``(x, y)``, pixels, 0-based.
-    options : `ClassifyOptions`
-        Those of the classification.
-
-    Returns
-    -------
-    explanation : `~astrosieve.source.explain.Explanation`
-
-    Raises
-    ------
-    CatalogError
-        If the detection cannot be scored.
-    """
-    image = _measured(chip, options)
-    return explain_image(image, position, **_model_options(options))
-
-
-def _measured(chip: Chip, options: ClassifyOptions) -> MeasuredImage:
-    """Return a chip as `classify_image` wants it."""
-    return MeasuredImage.of_chip(
-        chip,
-        unit=options.unit,
-        gain=options.gain,
-        exptime=options.exptime,
-        fwhm=options.fwhm,
-    )
-
-
-def _model_options(options: ClassifyOptions) -> dict[str, Any]:
-    """Return what the model is told, whatever the image."""
-    return {
-        'model': options.model,
-        'operating_point': options.operating_point,
-        'prior': options.prior,
-        'cosmic_ray_hint': options.cosmic_ray_hint,
-    }
 
 
 def _chips_with_rows(

@@ -548,7 +548,7 @@ def test_closing_keeps_unsaved_labels_alone(viewer: Any, flc: Path) -> None:
     plugin.done('explain')
     plugin.press(plugin.w.assign['extended'])
     result, _ = plugin.it.reviews.get(plugin.desk.target.key)
-    chip = weakref.ref(result.chip)
+    image = weakref.ref(result.image)
     del result
     layer = plugin.it.layertag
     plugin.close()
@@ -557,7 +557,7 @@ def test_closing_keeps_unsaved_labels_alone(viewer: Any, flc: Path) -> None:
     viewer.rest(1.5)
     assert np.array_equal(window(plugin), clean)
     gc.collect()
-    assert chip() is None
+    assert image() is None
 
     again = viewer.start()
     assert again.review is None
