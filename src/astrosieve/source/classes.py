@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from astrosieve.classes import ClassInfo, ClassSet, Marker
 
-__all__ = ['CLASSES']
+__all__ = ['CLASSES', 'REPORT_CLASSES']
 
 # Markers of stars, cosmic rays and spikes as in figures 6 and 7 of WFC3 ISR 2024-14.
 CLASSES = ClassSet(
@@ -49,3 +49,6 @@ CLASSES = ClassSet(
     ]
 )
 """What a detection can be, in the order of tables and legends."""
+
+REPORT_CLASSES = ('star', 'cosmic_ray', 'spike')
+"""Those of WFC3 ISR 2024-14."""

@@ -11,7 +11,8 @@ pytest.importorskip('matplotlib')
 import matplotlib as mpl
 from PIL import Image
 
-from astrosieve_training.judge.figures import figure_file
+from astrosieve.models.metrics import Share
+from astrosieve_training.judge.figures import draw_shares, figure_file
 
 
 def test_figure_is_saved_when_all_went_well(tmp_path: Path) -> None:
@@ -37,3 +38,14 @@ def test_nothing_is_left_of_a_figure_that_failed(tmp_path: Path) -> None:
         raise RuntimeError
     assert path.read_bytes() == b'old'
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_shares_are_drawn_with_their_intervals(tmp_path: Path) -> None:
+    """A point for each, and bars from the lower end to the upper."""
+    shares = [Share(0, 5), Share(3, 4), Share(9, 9)]
+    with figure_file(tmp_path / 'a.png') as (_, axes):
+        draw_shares(axes[0, 0], [1, 2, 3], shares, color='red')
+        ((points, _, (bars,)),) = axes[0, 0].containers
+    assert points.get_xydata().tolist() == [[1, 0], [2, 0.75], [3, 1]]
+    for bar, share in zip(bars.get_segments(), shares, strict=True):
+        assert bar[:, 1] == pytest.approx([share.low, share.high])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from astrosieve.source.classes import CLASSES
+from astrosieve.source.classes import CLASSES, REPORT_CLASSES
 from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.settings import (
     ConfigError,
@@ -123,7 +123,7 @@ class NetworkConfig(Settings):
 
     kind: str = 'isr2024'
     preprocessing: str = 'zscale-log-1'
-    classes: Annotated[tuple[str, ...], _SOME_CLASSES] = ('star', 'cosmic_ray', 'spike')
+    classes: Annotated[tuple[str, ...], _SOME_CLASSES] = REPORT_CLASSES
     filters: Annotated[tuple[Count, ...], _PAIR] = (32, 32)
     dense: tuple[Count, ...] = (16, 16)
     pooling: bool = False

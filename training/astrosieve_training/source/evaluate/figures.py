@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from astrosieve.images.background import measure_background
-from astrosieve.models.metrics import wilson_interval
-from astrosieve.source.classes import CLASSES
-from astrosieve_training.judge.figures import INK, figure_file
+from astrosieve.models.metrics import Share
+from astrosieve.source.classes import CLASSES, REPORT_CLASSES
+from astrosieve_training.judge.figures import INK, draw_shares, figure_file
 from astrosieve_training.judge.report import slug
 from astrosieve_training.judge.scores import roc
 from astrosieve_training.source.evaluate.judged import BINS, Judged
@@ -178,7 +178,7 @@ def _draw_bins(results: dict[str, Any], path: Path, title: str) -> Path:
     with figure_file(path, columns=len(columns), size=(3.4, 3.4)) as (figure, axes):
         for axis, column in zip(axes[0], columns, strict=True):
             found = results['bins'][column]
-            for name in ('star', 'cosmic_ray', 'spike'):
+            for name in REPORT_CLASSES:
                 points = [
                     (i, row[name])
                     for i, row in enumerate(found)
@@ -186,14 +186,9 @@ def _draw_bins(results: dict[str, Any], path: Path, title: str) -> Path:
                 ]
                 if not points:
                     continue
-                x = np.array([i for i, _ in points])
-                y, low, high = np.transpose(
-                    [(entry.value, entry.low, entry.high) for _, entry in points]
-                )
-                axis.errorbar(
-                    x, y, yerr=[np.maximum(y - low, 0), np.maximum(high - y, 0)],
-                    fmt='o', ms=4, color=CLASSES.ink(name), label=name, capsize=2,
-                )  # fmt: skip
+                x, shares = zip(*points, strict=True)
+                ink = CLASSES.ink(name)
+                draw_shares(axis, x, shares, ms=4, color=ink, label=name, capsize=2)
             axis.set_xticks(range(len(found)))
             axis.set_xticklabels([f'{row["from"]:g}' for row in found], fontsize=7)
             axis.set(xlabel=f'{BINS[column][0]} (from)', ylim=(-0.03, 1.03))
@@ -212,17 +207,10 @@ def _draw_reliability(judged: Judged, path: Path, title: str) -> Path:
     index = np.minimum((p_star * 10).astype(int), 9)
     with figure_file(path, columns=2, size=(4.2, 3.6)) as (_, axes):
         left, right = axes[0]
-        count = np.bincount(index, minlength=10)
-        stars = np.bincount(index, label == 'star', minlength=10)
-        there = count > 0
-        low, high = wilson_interval(stars[there], count[there])
-        y = stars[there] / count[there]
-        x = (np.flatnonzero(there) + 0.5) / 10
         left.plot([0, 1], [0, 1], color='#9aa0a6')
-        left.errorbar(
-            x, y, yerr=[np.maximum(y - low, 0), np.maximum(high - y, 0)], fmt='o',
-            color=INK, capsize=2,
-        )  # fmt: skip
+        there = np.unique(index)
+        stars = [Share.of(label == 'star', index == i) for i in there]
+        draw_shares(left, (there + 0.5) / 10, stars, color=INK, capsize=2)
         left.set(xlabel='p_star (prior of the card)', ylabel='stars (share)')
         edges = np.linspace(0, 1, 41)
         for name in CLASSES:

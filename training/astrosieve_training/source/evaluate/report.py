@@ -12,7 +12,7 @@ import numpy as np
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
-from astrosieve.source.classes import CLASSES
+from astrosieve.source.classes import CLASSES, REPORT_CLASSES
 from astrosieve_training.judge.limits import Limit, Number
 from astrosieve_training.judge.report import Report, Section, markdown_table
 from astrosieve_training.source.datasets.detections import DetectionSet
@@ -313,7 +313,7 @@ def _set_tables(results: dict[str, Any]) -> Iterator[str]:
         )
         yield ''
     for column, found in results['bins'].items():
-        rest = [name for name in classes if name in ('star', 'cosmic_ray', 'spike')]
+        rest = [name for name in classes if name in REPORT_CLASSES]
         yield from markdown_table(
             (BINS[column][0], *(f'{c} called star' for c in rest)),
             [

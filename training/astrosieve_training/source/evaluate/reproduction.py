@@ -32,12 +32,12 @@ from astrosieve.exceptions import AstrosieveWarning, OutputError
 from astrosieve.figures import save_figure
 from astrosieve.images.exposures import Chip
 from astrosieve.images.units import parse_unit
-from astrosieve.models.metrics import confusion_matrix, wilson_interval
+from astrosieve.models.metrics import Share, confusion_matrix
 from astrosieve.models.registry import load_model
-from astrosieve.source.classes import CLASSES
+from astrosieve.source.classes import CLASSES, REPORT_CLASSES
 from astrosieve.source.widths import averaged
 from astrosieve_training.data_folder import data_folder
-from astrosieve_training.judge.figures import INK, figure_file
+from astrosieve_training.judge.figures import INK, draw_shares, figure_file
 from astrosieve_training.learn.loop import RunState
 from astrosieve_training.learn.sampling import label_numbers
 from astrosieve_training.settings import ConfigError
@@ -60,7 +60,6 @@ if TYPE_CHECKING:
 
 __all__ = ['FIGURES', 'draw']
 
-_SHOWN = ('star', 'cosmic_ray', 'spike')
 _RUNS = 50
 _BORDER = 60  # pixels that not all of the dithered exposures show
 
@@ -162,11 +161,10 @@ def _confusion(setting: _Setting, path: Path) -> None:
             shares = matrix / totals
             axis.imshow(shares, cmap='Greens', vmin=0, vmax=1)
             for i, j in np.ndindex(*matrix.shape):
-                low, high = wilson_interval(matrix[i, j], totals[i, 0])
+                share = Share(int(matrix[i, j]), int(totals[i, 0]))
                 axis.text(
                     j, i,
-                    f'{shares[i, j]:.2%}\n{matrix[i, j]}\n'
-                    f'({float(low):.2%}-{float(high):.2%})',
+                    f'{share.value:.2%}\n{share.k}\n({share.low:.2%}-{share.high:.2%})',
                     ha='center', va='center', fontsize=7,
                     color='white' if shares[i, j] > 0.5 else INK,
                 )  # fmt: skip
@@ -369,26 +367,22 @@ def _drizzled(setting: _Setting, path: Path) -> None:
         label = np.asarray(detections.rows['label'], dtype=str)
         numbers[name] = {
             each: [int(called[label == each].sum()), int((label == each).sum())]
-            for each in _SHOWN
+            for each in REPORT_CLASSES
         }
     with figure_file(path, size=(5.4, 3.6)) as (_, axes):
         axis = axes[0, 0]
         for i, found in enumerate(numbers.values()):
-            for j, each in enumerate(_SHOWN):
-                k, n = found[each]
-                if not n:
+            for j, each in enumerate(REPORT_CLASSES):
+                share, x = Share(*found[each]), j + 0.15 * (i - 0.5)
+                if not share.n:
                     continue
-                low, high = wilson_interval(k, n)
-                axis.errorbar(
-                    j + 0.15 * (i - 0.5), k / n,
-                    yerr=[[max(k / n - float(low), 0)], [max(float(high) - k / n, 0)]],
-                    fmt='os'[i], color=CLASSES.ink(each), capsize=3,
-                )  # fmt: skip
+                style = {'fmt': 'os'[i], 'color': CLASSES.ink(each), 'capsize': 3}
+                draw_shares(axis, [x], [share], **style)
                 axis.annotate(
-                    f' {k}/{n}', (j + 0.15 * (i - 0.5), k / n), fontsize=7,
+                    f' {share.k}/{share.n}', (x, share.value), fontsize=7,
                     xytext=(4, -3), textcoords='offset points',
                 )  # fmt: skip
-        axis.set_xticks(range(len(_SHOWN)), _SHOWN)
+        axis.set_xticks(range(len(REPORT_CLASSES)), REPORT_CLASSES)
         axis.set(ylabel='called star (share)', ylim=(-0.05, 1.05), xlim=(-0.5, 2.7))
         axis.set_title('circles: single exposure; squares: median of four', fontsize=9)
         axis.grid(alpha=0.3)

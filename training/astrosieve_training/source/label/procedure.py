@@ -25,7 +25,7 @@ from astropy.table import Table
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.images.exposures import Chip, read_chips
 from astrosieve.models.registry import sha256_of
-from astrosieve.source.classes import CLASSES
+from astrosieve.source.classes import CLASSES, REPORT_CLASSES
 from astrosieve_training.source.label import aligning, drizzling, embedding
 from astrosieve_training.source.label import combined as combined_module
 from astrosieve_training.source.label import peaks as peaks_module
@@ -397,7 +397,7 @@ def _place_labels(
 
 def _warn_of_missing(counts: Counter[str]) -> None:
     """Say which of the report's classes were not found."""
-    for name in ('star', 'cosmic_ray', 'spike'):
+    for name in REPORT_CLASSES:
         if counts[name] >= _FEW:
             continue
         found = f'only {counts[name]} labels' if counts[name] else 'no label'

@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from astropy.table import Table, vstack
 
 from astrosieve.models.metrics import threshold_at_completeness
 from astrosieve.models.registry import Model, load_model
-from astrosieve.source.classes import CLASSES
+from astrosieve.source.classes import CLASSES, REPORT_CLASSES
 from astrosieve.source.widths import averaged
 from astrosieve_training.judge.report import slug
 from astrosieve_training.source.config import load_config
 from astrosieve_training.source.datasets.detections import DetectionSet, join
-from astrosieve_training.source.evaluate.labels.tables import (
-    COMPLETENESS,
-    REPORT_CLASSES,
-)
+from astrosieve_training.source.evaluate.labels.settings import LabelChecks, Tuned
+from astrosieve_training.source.evaluate.labels.tables import COMPLETENESS
 from astrosieve_training.source.evaluate.labels.truth import (
-    LabelledSet,
+    LabelledField,
     compared,
-    labelled_set,
+    labelled_field,
     thinned,
     truth_set,
 )
@@ -37,13 +35,10 @@ from astrosieve_training.source.train.labelled import prepare_labels
 from astrosieve_training.source.train.runs import train
 from astrosieve_training.source.train.warm_start import load_start
 
-if TYPE_CHECKING:
-    from astrosieve_training.source.evaluate.labels.settings import LabelChecks, Tuned
-
 __all__ = ['check_network', 'check_tuned', 'judged']
 
 
-def _label_rows(made: LabelledSet, names: np.ndarray, rows: np.ndarray) -> Table:
+def _label_rows(made: LabelledField, names: np.ndarray, rows: np.ndarray) -> Table:
     """Return the labels of some peaks as a table of labels."""
     labels = np.full(len(names), UNLABELLED, dtype='U12')
     labels[rows] = names[rows]
@@ -60,7 +55,7 @@ def check_network(checks: LabelChecks, folder: Path, say: Callable) -> dict[str,
     cut: dict[str, list] = {'labels': [], 'truth': []}
     paths: list[Path] = []
     for seed in settings.training:
-        made = labelled_set(field, seed, folder, say)
+        made = labelled_field(field, seed, folder, say)
         true = made.true_labels()
         names = {
             'labels': made.labelled.peak_labels,
@@ -98,7 +93,7 @@ def check_network(checks: LabelChecks, folder: Path, say: Callable) -> dict[str,
 class _Draw:
     """Labels of one field, as many as a user may have."""
 
-    made: LabelledSet
+    made: LabelledField
     given: np.ndarray
     rows: np.ndarray
 
@@ -120,7 +115,7 @@ def _draw(
     tuned: Tuned, seed: int, checks: LabelChecks, folder: Path, say: Callable
 ) -> _Draw:
     """Label a field, and draw labels at random, the classes as evenly as may be."""
-    made = labelled_set(tuned.field(seed), seed, folder, say)
+    made = labelled_field(tuned.field(seed), seed, folder, say)
     given = made.labelled.peak_labels
     rng = np.random.default_rng([checks.seed, seed])
     rows = np.flatnonzero(given != UNLABELLED)

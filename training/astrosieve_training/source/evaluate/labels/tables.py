@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 
 from astrosieve.models.metrics import Share
+from astrosieve.source.classes import REPORT_CLASSES
 from astrosieve_training.judge.report import markdown_table
 
-__all__ = ['COMPLETENESS', 'REPORT_CLASSES', 'summed', 'table_lines']
-
-REPORT_CLASSES = ('star', 'cosmic_ray', 'spike')
-"""Classes of WFC3 ISR 2024-14."""
+__all__ = ['COMPLETENESS', 'summed', 'table_lines']
 
 COMPLETENESS = 0.99
 """Share of the stars that is kept where leaks are counted."""

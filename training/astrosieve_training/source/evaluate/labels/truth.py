@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
@@ -27,6 +27,7 @@ from astrosieve_training.source.datasets.detections import (
     join,
 )
 from astrosieve_training.source.datasets.real.frames import ngc1261
+from astrosieve_training.source.evaluate.labels.settings import Field
 from astrosieve_training.source.evaluate.labels.tables import summed
 from astrosieve_training.source.label.carrying import carry_labels
 from astrosieve_training.source.label.embedding import find_clusters
@@ -39,22 +40,19 @@ from astrosieve_training.source.label.settings import (
     NamingSettings,
 )
 
-if TYPE_CHECKING:
-    from astrosieve_training.source.evaluate.labels.settings import Field
-
 __all__ = [
-    'LabelledSet',
+    'LabelledField',
     'check_field',
     'check_ngc1261',
     'compared',
-    'labelled_set',
+    'labelled_field',
     'thinned',
     'truth_set',
 ]
 
 
 @dataclass(frozen=True)
-class LabelledSet:
+class LabelledField:
     """A field that is simulated and labelled."""
 
     labelled: Labelled
@@ -76,7 +74,9 @@ class LabelledSet:
         return Table({'label': names, 'contested': contested})
 
 
-def labelled_set(field: Field, seed: int, folder: Path, say: Callable) -> LabelledSet:
+def labelled_field(
+    field: Field, seed: int, folder: Path, say: Callable
+) -> LabelledField:
     """Simulate and label one field."""
     pairs = write_dithered_set(field.plan(seed), field.exposures, folder / 'exposures')
     paths = [image for image, _ in pairs]
@@ -86,7 +86,7 @@ def labelled_set(field: Field, seed: int, folder: Path, say: Callable) -> Labell
         labelled = label_exposures(
             paths, folder / f'{slug(field.name)}-{seed}', settings, say=say
         )
-    return LabelledSet(labelled, paths, [read_truth(truth) for _, truth in pairs])
+    return LabelledField(labelled, paths, [read_truth(truth) for _, truth in pairs])
 
 
 def _ways(labelled: Labelled) -> dict[str, np.ndarray]:
@@ -145,7 +145,7 @@ def compared(given: np.ndarray, true: Table) -> dict[str, Any]:
 
 def check_field(field: Field, seed: int, folder: Path, say: Callable) -> dict:
     """Compare the labels of one field with its truth."""
-    made = labelled_set(field, seed, folder, say)
+    made = labelled_field(field, seed, folder, say)
     true = made.true_labels()
     labelled = made.labelled
     sampled = np.isin(labelled.members, np.asarray(labelled.places['id']))
