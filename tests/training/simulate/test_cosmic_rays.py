@@ -7,12 +7,10 @@ import pytest
 from scipy import stats
 
 from astrosieve_training.simulate import CosmicRayTemplates, compare
-from astrosieve_training.simulate.cosmic_rays import (
-    cosmic_ray_image,
-    expected_hits,
-    sample_directions,
-)
+from astrosieve_training.simulate.cosmic_rays import cosmic_ray_image, expected_hits
 from astrosieve_training.simulate.detector import Slab
+from astrosieve_training.simulate.particles import sample_directions
+from astrosieve_training.simulate.real_hits import cosmic_ray_statistics, real_hits
 
 
 def test_angles_of_an_isotropic_flux() -> None:
@@ -118,7 +116,7 @@ def test_statistics_measure_a_track() -> None:
     """A straight track of known length comes out as long."""
     image = np.zeros((40, 40))
     image[20, 10:22] = 500.0
-    hits = compare.cosmic_ray_statistics(image, 5.0)
+    hits = cosmic_ray_statistics(image, 5.0)
     assert len(hits.table) == 1
     row = hits.table[0]
     assert row['length'] == pytest.approx(12)
@@ -130,16 +128,16 @@ def test_statistics_measure_a_track() -> None:
 @pytest.mark.parametrize('source', ['uvis', 'wfpc2', 'lsst'])
 def test_simulated_hits_resemble_real_ones(data_dir, source: str) -> None:
     """No distribution of length, width, peak or charge differs by more than 0.25."""
-    real = compare.real_hits(data_dir, source)
+    real = real_hits(data_dir, source)
     simulated = compare.simulated_hits(source, np.random.default_rng(10), n_pixels=700)
     result = compare.compare_hits(real, simulated)
     assert len(real.table) > 100
     assert max(v['ks'] for v in result.values()) < 0.25
 
 
-def test_templates_from_data(data_dir) -> None:
+def test_real_hits_as_templates(data_dir) -> None:
     """The hits of the frames that may serve are found."""
-    templates = CosmicRayTemplates.from_data(data_dir, 'wfpc2')
+    templates = CosmicRayTemplates(real_hits(data_dir, 'wfpc2').stamps)
     assert len(templates) > 100
     rng = np.random.default_rng(11)
     hits = cosmic_ray_image(

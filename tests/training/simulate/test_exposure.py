@@ -24,6 +24,8 @@ from astrosieve_training.simulate import (
     simulate_dithered_set,
     simulate_exposure,
 )
+from astrosieve_training.simulate.chips import ChipState, Effect
+from astrosieve_training.simulate.effects import EFFECTS, cosmic_rays, starlight
 
 _CAMERA = Camera(
     'test',
@@ -214,6 +216,58 @@ def test_truth_round_trip(exposure: SimulatedExposure, tmp_path: Path) -> None:
         xy = np.random.default_rng(1).uniform(0, 250, (500, 2))
         a, b = label_positions(truth, xy), label_positions(chip.truth, xy)
         assert (a['label'] == b['label']).mean() > 0.995
+
+
+def glow(state: ChipState, rng: np.random.Generator) -> None:
+    """An effect of another task: charge that an earlier exposure left."""
+    state.planes['glow'] = np.zeros(state.shape, np.float32)
+    state.planes['glow'][100:110, 50:60] = rng.uniform(400, 600, (10, 10))
+    state.charge += state.planes['glow']
+    state.expected = state.expected + state.planes['glow']
+
+
+def after(effect: Effect, number: int) -> list[tuple[Effect, int]]:
+    """Return all effects, with another one once the charge is there."""
+    effects = list(EFFECTS)
+    place = [each for each, _ in effects].index(cosmic_rays)
+    effects.insert(place, (effect, number))
+    return effects
+
+
+def test_further_effects(tmp_path: Path) -> None:
+    """One adds its charge and its plane, and leaves the chance of others alone."""
+    camera = replace(_CAMERA, n_chips=1, cte_loss=0.0)
+    made = simulate_exposure(camera, seed=3, effects=after(glow, 100))
+    plain = simulate_exposure(camera, seed=3)
+    added = made.sci - plain.sci
+    planes = made.truth.planes
+    assert list(planes) == [*COMPONENTS, 'glow']
+    assert planes['glow'].max() > 500
+    assert added == pytest.approx(planes['glow'], abs=1.001)  # a count is an electron
+    for name in COMPONENTS:
+        assert np.array_equal(planes[name], plain.truth.planes[name]), name
+    again = simulate_exposure(camera, seed=3, effects=after(glow, 100))
+    other = simulate_exposure(camera, seed=3, effects=after(glow, 101))
+    assert np.array_equal(made.sci, again.sci)
+    assert not np.array_equal(made.sci, other.sci)
+    made.write_truth(tmp_path / 'truth.fits')
+    (truth,) = read_truth(tmp_path / 'truth.fits')
+    assert list(truth.planes) == list(planes)
+    assert truth.planes['glow'] == pytest.approx(planes['glow'], abs=0.02)
+
+
+def test_without_an_effect() -> None:
+    """What is left out is not there; the defects and the other hits are."""
+    camera = replace(_CAMERA, n_chips=1)
+    fewer = [(each, n) for each, n in EFFECTS if each not in (starlight, cosmic_rays)]
+    made = simulate_exposure(camera, seed=3, effects=fewer)
+    plain = simulate_exposure(camera, seed=3)
+    assert not made.truth.planes['cosmic_ray'].any()
+    assert not made.truth.planes['star'].any()
+    assert len(made.truth.cosmic_rays) == 0
+    assert made.truth.cosmic_rays.colnames == plain.truth.cosmic_rays.colnames
+    assert plain.truth.planes['star'].any()
+    assert np.array_equal(made.dq & 16, plain.dq & 16)
 
 
 def test_interrupted_write_leaves_nothing(

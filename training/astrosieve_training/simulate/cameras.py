@@ -27,6 +27,7 @@ from astrosieve_training.settings import (
     require,
 )
 from astrosieve_training.simulate import optics
+from astrosieve_training.simulate.psf import PSF
 
 __all__ = [
     'Camera',
@@ -295,7 +296,7 @@ def random_camera(rng: np.random.Generator) -> Camera:
         # and 5 pixels for these ratios of wavelength to pixel.
         sampling = float(np.exp(rng.uniform(np.log(0.75), np.log(4.5))))
         wavelength = float(rng.uniform(275, 900))
-        scale = wavelength * 1e-9 / _DIAMETER * 206265 / sampling
+        scale = wavelength * 1e-9 / optics.HST_DIAMETER * 206265 / sampling
         return Camera(
             **common,
             plate_scale=scale,
@@ -341,9 +342,6 @@ def random_camera(rng: np.random.Generator) -> Camera:
     )
 
 
-_DIAMETER = 2.4
-
-
 def _psf_file(camera: Camera, file: str) -> Path:
     for folder in (data_folder(), Path.cwd()):
         if folder is not None and (folder / file).exists():
@@ -377,7 +375,7 @@ def _tinytim_file(camera: Camera) -> Path | None:
 
 
 @lru_cache(maxsize=8)
-def build_psf(camera: Camera, chip: int = 1) -> optics.PSF:
+def build_psf(camera: Camera, chip: int = 1) -> PSF:
     """
     Return a camera's PSF.
 
@@ -390,7 +388,7 @@ def build_psf(camera: Camera, chip: int = 1) -> optics.PSF:
 
     Returns
     -------
-    psf : `~astrosieve_training.simulate.optics.PSF`
+    psf : `~astrosieve_training.simulate.psf.PSF`
         Positions are pixels of this chip. Kept in memory for the next call.
     """
     psf = camera.psf
@@ -429,4 +427,4 @@ def build_psf(camera: Camera, chip: int = 1) -> optics.PSF:
         tinytim=tinytim,
     )
     planes, wings = optics.join_wings(planes, wide, match=True)
-    return optics.PSF(planes, x_nodes=x_nodes, y_nodes=y_nodes, wings=wings)
+    return PSF(planes, x_nodes=x_nodes, y_nodes=y_nodes, wings=wings)

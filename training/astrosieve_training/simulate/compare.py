@@ -7,21 +7,24 @@ does to the other.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from astropy.io import fits
 from scipy import stats
 
+from astrosieve_training.simulate.cameras import load_camera
 from astrosieve_training.simulate.cosmic_rays import cosmic_ray_image
+from astrosieve_training.simulate.exposure import simulate_exposure
 from astrosieve_training.simulate.real_hits import (
-    _LEAST,
-    _SOURCES,
+    LEAST,
     SOURCES,
     Hits,
-    _chosen,
     cosmic_ray_statistics,
     real_hits,
 )
+from astrosieve_training.simulate.scene import SceneConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +57,7 @@ def simulated_hits(
     hits : `Hits`
         Electrons.
     """
-    setting = _SOURCES[source]
+    setting = SOURCES[source]
     shape = (n_pixels, n_pixels)
     # LSST's darks were taken on a stand with the detector upright.
     made = cosmic_ray_image(
@@ -65,7 +68,7 @@ def simulated_hits(
     hits = cosmic_ray_statistics(
         image, setting.noise, nsigma=setting.nsigma, low=setting.low
     )
-    return _chosen(hits, np.asarray(hits.table['total']) > _LEAST)
+    return hits[np.asarray(hits.table['total']) > LEAST]
 
 
 def compare_hits(real: Hits, simulated: Hits) -> dict[str, dict[str, float]]:
@@ -153,14 +156,6 @@ def plot_hits(folder: Path, rng: np.random.Generator) -> tuple[Figure, dict]:
 
 
 def _frame_pairs(folder: Path, seed: int) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    from dataclasses import replace
-
-    from astropy.io import fits
-
-    from astrosieve_training.simulate.cameras import load_camera
-    from astrosieve_training.simulate.exposure import simulate_exposure
-    from astrosieve_training.simulate.scene import SceneConfig
-
     hst = folder / 'hst'
     uvis = fits.getdata(hst / 'wfc3uvis_pluto1_f606w_flt.fits', 'SCI')
     raw = fits.getdata(hst / 'acshrc_47tuc_f606w_j8bt06o6q_raw.fits.gz', 1)

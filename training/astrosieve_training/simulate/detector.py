@@ -27,6 +27,30 @@ __all__ = [
 
 
 @dataclass(frozen=True)
+class Slab:
+    """
+    The layer in which charge is collected.
+
+    Attributes
+    ----------
+    pixel_um, thickness_um : float
+        Pixel pitch and thickness, micrometres.
+    diffusion_um : float
+        Standard deviation of the lateral spread of charge set free at the surface
+        farthest from the gates. It falls with the square root of the distance, to a
+        floor of a quarter.
+    tail_share : float
+        Share of the charge that comes from a layer without field and spreads 2.6 times
+        as far; 0 for a fully depleted slab.
+    """
+
+    pixel_um: float = 15.0
+    thickness_um: float = 16.0
+    diffusion_um: float = 4.5
+    tail_share: float = 0.25
+
+
+@dataclass(frozen=True)
 class Defects:
     """
     The faults of one chip; they stay from exposure to exposure.
@@ -255,27 +279,3 @@ def trail(deferred: np.ndarray, direction: int) -> np.ndarray:
             state = decay * state + source[row - 1]
             target[row] += gain * state
     return out
-
-
-@dataclass(frozen=True)
-class Slab:
-    """
-    The layer in which charge is collected.
-
-    Attributes
-    ----------
-    pixel_um, thickness_um : float
-        Pixel pitch and thickness, micrometres.
-    diffusion_um : float
-        Standard deviation of the lateral spread of charge set free at the surface
-        farthest from the gates. It falls with the square root of the distance, to a
-        floor of a quarter.
-    tail_share : float
-        Share of the charge that comes from a layer without field and spreads 2.6 times
-        as far; 0 for a fully depleted slab.
-    """
-
-    pixel_um: float = 15.0
-    thickness_um: float = 16.0
-    diffusion_um: float = 4.5
-    tail_share: float = 0.25

@@ -1,4 +1,4 @@
-"""Cosmic rays of real frames."""
+"""Cosmic rays of real frames: where they are found, and how they are measured."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.table import Table
+from astropy.io import fits
+from astropy.table import Table, vstack
 from scipy import ndimage
 
 from astrosieve_training.simulate.detector import Slab
@@ -14,10 +15,14 @@ from astrosieve_training.simulate.detector import Slab
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ['Hits', 'cosmic_ray_statistics', 'real_hits']
-
-
-SOURCES = ('wfpc2', 'uvis', 'lsst')
+__all__ = [
+    'LEAST',
+    'SOURCES',
+    'HitSource',
+    'Hits',
+    'cosmic_ray_statistics',
+    'real_hits',
+]
 
 
 _EIGHT = np.ones((3, 3), int)
@@ -39,9 +44,13 @@ class Hits:
     table: Table
     stamps: list[np.ndarray]
 
+    def __getitem__(self, keep: np.ndarray) -> Hits:
+        rows = np.flatnonzero(keep)
+        return Hits(self.table[rows], [self.stamps[i] for i in rows])
+
 
 @dataclass(frozen=True)
-class _Source:
+class HitSource:
     """How a set of real hits was taken, for a simulation of the same kind."""
 
     slab: Slab
@@ -54,14 +63,14 @@ class _Source:
 
 
 # Below this charge, electrons, real frames hold single hot pixels and glitches.
-_LEAST = 300.0
+LEAST = 300.0
 
 
 # Geometry as in the cameras; gains in `real_hits`.
-_SOURCES = {
-    'wfpc2': _Source(Slab(15.0, 11.0, 3.5), 'orbit', 8.0, 5.0, 2.0, 300.0, 1.3),
-    'uvis': _Source(Slab(15.0, 16.0, 4.5), 'orbit', 8.3, 5.0, 2.0, 479.0, 1.1),
-    'lsst': _Source(
+SOURCES = {
+    'wfpc2': HitSource(Slab(15.0, 11.0, 3.5), 'orbit', 8.0, 5.0, 2.0, 300.0, 1.3),
+    'uvis': HitSource(Slab(15.0, 16.0, 4.5), 'orbit', 8.3, 5.0, 2.0, 479.0, 1.1),
+    'lsst': HitSource(
         Slab(10.0, 100.0, 4.5, 0.0), 'ground', 8.0, 5.0, 2.0, 3000.0, 0.035
     ),
 }
@@ -158,10 +167,10 @@ def real_hits(folder: Path, source: str) -> Hits:
     hits : `Hits`
         Electrons.
     """
-    if source not in _SOURCES:
+    if source not in SOURCES:
         msg = f'source must be one of {", ".join(SOURCES)}; got {source!r}'
         raise ValueError(msg)
-    setting = _SOURCES[source]
+    setting = SOURCES[source]
     readers = {'wfpc2': _read_wfpc2, 'uvis': _read_uvis, 'lsst': _read_lsst}
     parts = []
     for image, exclude in readers[source](folder):
@@ -174,24 +183,15 @@ def real_hits(folder: Path, source: str) -> Hits:
     hits = _stack(parts)
     if source == 'uvis':
         hits = _without_trails(hits)
-    return _chosen(hits, np.asarray(hits.table['total']) > _LEAST)
-
-
-def _chosen(hits: Hits, keep: np.ndarray) -> Hits:
-    rows = np.flatnonzero(keep)
-    return Hits(hits.table[rows], [hits.stamps[i] for i in rows])
+    return hits[np.asarray(hits.table['total']) > LEAST]
 
 
 def _stack(parts: list[Hits]) -> Hits:
-    from astropy.table import vstack
-
     table = vstack([p.table for p in parts], metadata_conflicts='silent')
     return Hits(table, [s for p in parts for s in p.stamps])
 
 
 def _read_wfpc2(folder: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:
-    from astropy.io import fits
-
     cube = fits.getdata(folder / 'hst' / 'wfpc2_ngc4151_fr533p15_200x200x4.fits', 0)
     out: list[tuple[np.ndarray, np.ndarray | None]] = []
     for image in cube:
@@ -205,8 +205,6 @@ def _read_wfpc2(folder: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:
 
 
 def _read_uvis(folder: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:
-    from astropy.io import fits
-
     path = folder / 'hst' / 'wfc3uvis_pluto1_f606w_flt.fits'
     sci = fits.getdata(path, 'SCI').astype(float)
     dq = fits.getdata(path, 'DQ')
@@ -231,7 +229,7 @@ def _without_trails(hits: Hits) -> Hits:
     table = hits.table
     turn = np.abs((np.asarray(table['angle']) - 112.0 + 90) % 180 - 90)
     trailed = (turn < 14) & (table['length'] > 7) & (table['n_pixels'] > 14)
-    return _chosen(hits, np.asarray(~trailed))
+    return hits[np.asarray(~trailed)]
 
 
 def _read_lsst(folder: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:

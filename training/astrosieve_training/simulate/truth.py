@@ -52,7 +52,8 @@ class Truth:
     planes : dict of 2D float32 `~numpy.ndarray`
         Electrons above sky that each of `COMPONENTS` left in each pixel, after
         saturation, bleeding and transfer. Light is given by its expectation, charge of
-        cosmic rays as it fell. A dead pixel's deficit is not among them.
+        cosmic rays as it fell. A dead pixel's deficit is not among them. An effect of
+        the simulation may add planes of other names.
     noise : 2D float32 `~numpy.ndarray`
         Standard deviation of a pixel, electrons: photons of sky and sources, dark
         current, readout.
@@ -302,18 +303,22 @@ def read_truth(path: str | Path) -> list[Truth]:
             raise CatalogError(msg)
         truths = []
         for extver in range(1, hdus[0].header['NCHIPS'] + 1):
-            planes = {
-                c: np.asarray(hdus[c.upper(), extver].data, np.float32)
-                for c in COMPONENTS
+            images = {
+                hdu.name.lower(): hdu
+                for hdu in hdus
+                if isinstance(hdu, fits.CompImageHDU) and hdu.ver == extver
             }
-            noise = hdus['NOISE', extver]
+            noise = images.pop('noise')
             tables = {
                 name: Table(hdus[name.upper(), extver].data, copy=True)
                 for name in _TABLES
             }
             truths.append(
                 Truth(
-                    planes=planes,
+                    planes={
+                        name: np.asarray(hdu.data, np.float32)
+                        for name, hdu in images.items()
+                    },
                     noise=np.asarray(noise.data, np.float32),
                     sky=noise.header['SKY'],
                     fwhm=noise.header['FWHM'],
