@@ -3,6 +3,11 @@ Ginga: the local plugin ``ClassifySources`` of the reference viewer, and its ove
 
 `plugin_spec` is the entry of the group ``ginga.rv.plugins``. The class of the plugin
 is in a module of its own, which ginga loads, and loads again, by its name.
+
+Of any task: `shown` (what a channel shows), `work` (threads), `widgets`. Of sources:
+`classify` does the work and `review` holds what comes of it; `options`, `legend`,
+`table`, `why` and `files` are parts of the panel, `layer` and `canvas` the markers on
+the image; a `desk` connects them, from the plugin's start to its end.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from astropy.table import Table
 
 from astrosieve.exceptions import AstrosieveError, CatalogError, ExposureError
 from astrosieve_plugins.ginga_classify.classify import Result, classify, load
-from astrosieve_plugins.ginga_classify.files import LABELS, FilesBox, write_file
+from astrosieve_plugins.ginga_classify.files import FilesBox
 from astrosieve_plugins.ginga_classify.layer import Layer
 from astrosieve_plugins.ginga_classify.legend import Legend
 from astrosieve_plugins.ginga_classify.options import OptionsBox
@@ -91,7 +90,13 @@ class Desk:
         )
         self.why = WhyBox(box, self.worker, convention=lambda: self.legend.convention)
         self.files = FilesBox(
-            box, settings.save_folder, fv.w.root, save=self.save, load=self.load
+            box,
+            settings.save_folder,
+            fv.w.root,
+            self.worker,
+            say=self.say,
+            save=self.save,
+            load=self.load,
         )
         self.layer = Layer(
             fv, viewer, tag, settings.marker_size, select=self._taken, key=self._key
@@ -361,33 +366,8 @@ class Desk:
     # Files
 
     def save(self) -> None:
-        """Write what the widgets say, in another thread."""
-        review, files = self.review, self.files
-        if review is None:
-            self.say('nothing to save: press Classify first')
-            return
-        if not files.name:
-            self.say('name the file to save to')
-            return
-        if self.worker.busy('save'):
-            return
-        path, kind = Path(files.name).expanduser(), files.kind.get_text()
-        if not files.may_write(path):
-            self.say(f'{path} exists: press Save again to replace it')
-            return
-
-        def done(said: str, _job: Job) -> None:
-            if kind == LABELS:
-                review.mark_saved()
-            self.say(said)
-
-        only_shown = files.only_shown.get_state()
-        self.worker.run(
-            'save',
-            lambda _job: write_file(review, kind, path, only_shown=only_shown),
-            done,
-            failed=self.say,
-        )
+        """Write what the widgets say."""
+        self.files.write(self.review)
 
 
 def _summary(review: Review) -> str:

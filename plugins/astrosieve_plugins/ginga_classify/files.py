@@ -19,19 +19,18 @@ from astrosieve.tables.regions import write_regions
 from astrosieve_plugins.ginga_classify.review import Review
 from astrosieve_plugins.ginga_classify.shown import Target
 from astrosieve_plugins.ginga_classify.widgets import button, check, choice, entry, row
+from astrosieve_plugins.ginga_classify.work import Job, Worker
 
-__all__ = ['LABELS', 'FilesBox', 'write_file']
+__all__ = ['FilesBox']
 
-LABELS = 'Labels'
-"""What is added to its file, not written in its place."""
-
+_LABELS = 'Labels'  # are added to those of their file
 # What Save writes, and the end of the file's name.
 _SAVES = {
     'Catalogue (ECSV)': '_sources.ecsv',
     'Catalogue (FITS)': '_sources.fits',
     'Regions (DS9)': '_sources.reg',
     'TweakReg catalogue': '_stars.coo',
-    LABELS: '_labels.ecsv',
+    _LABELS: '_labels.ecsv',
 }
 
 
@@ -47,6 +46,10 @@ class FilesBox:
         Where files are suggested to go; empty for the current folder.
     parent : ginga widget
         Of the dialog that chooses a file.
+    worker : `~astrosieve_plugins.ginga_classify.work.Worker`
+        Does the writing.
+    say : callable
+        Called with what there is to say.
     save, load : callable
         What the buttons do.
     """
@@ -56,12 +59,14 @@ class FilesBox:
         box: Any,
         folder: str,
         parent: Any,
+        worker: Worker,
         *,
+        say: Callable[[str], None],
         save: Callable[[], None],
         load: Callable[[], None],
     ) -> None:
         self._folder = Path(folder).expanduser()
-        self._parent = parent
+        self._parent, self._worker, self._say = parent, worker, say
         self._of: tuple[str, str] | None = None
         self._replace: Path | None = None
         self._closed = False
@@ -98,7 +103,7 @@ class FilesBox:
             return
         (name, ext), kind = self._of, self.kind.get_text()
         root = root_name(name)
-        if ',' in ext and kind != LABELS:
+        if ',' in ext and kind != _LABELS:
             root += '_' + ext.replace(',', '').lower()
         self.path.set_text(str(self._folder / f'{root}{_SAVES[kind]}'))
 
@@ -112,44 +117,42 @@ class FilesBox:
         if paths and not self._closed:
             self.path.set_text(str(paths[0]))
 
-    def may_write(self, path: Path) -> bool:
-        """Return whether Save may write a file: over another when asked again."""
-        kind = self.kind.get_text()
-        if path.exists() and kind != LABELS and self._replace != path:
+    def write(self, review: Review | None) -> None:
+        """Write what is known of an image, in another thread, as the widgets say."""
+        if review is None:
+            self._say('nothing to save: press Classify first')
+            return
+        if not self.name:
+            self._say('name the file to save to')
+            return
+        if self._worker.busy('save'):
+            return
+        path, kind = Path(self.name).expanduser(), self.kind.get_text()
+        if path.exists() and kind != _LABELS and self._replace != path:
             self._replace = path
-            return False
+            self._say(f'{path} exists: press Save again to replace it')
+            return
         self._replace = None
-        return True
+
+        def done(said: str, _job: Job) -> None:
+            if kind == _LABELS:
+                review.mark_saved()
+            self._say(said)
+
+        only_shown = self.only_shown.get_state()
+        self._worker.run(
+            'save',
+            lambda _job: _write(review, kind, path, only_shown=only_shown),
+            done,
+            failed=self._say,
+        )
 
 
-def write_file(review: Review, kind: str, path: Path, *, only_shown: bool) -> str:
-    """
-    Write what is known of an image.
-
-    Parameters
-    ----------
-    review : `~astrosieve_plugins.ginga_classify.review.Review`
-        The catalogue.
-    kind : str
-        What to write, as `FilesBox` calls it.
-    path : `~pathlib.Path`
-        The file.
-    only_shown : bool
-        Whether to leave out rows that are not shown.
-
-    Returns
-    -------
-    text : str
-        What was written, to be said.
-
-    Raises
-    ------
-    CatalogError
-        If there are no labels to write.
-    """
+def _write(review: Review, kind: str, path: Path, *, only_shown: bool) -> str:
+    """Write a file; return what to say."""
     table = review.corrected(shown_only=only_shown)
     n = len(table)
-    if kind == LABELS:
+    if kind == _LABELS:
         labels = review.labels()
         if not len(labels):
             msg = 'no labels: give some detections a class first'

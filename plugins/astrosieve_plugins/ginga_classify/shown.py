@@ -149,19 +149,22 @@ def read_target(target: Target, job: Job) -> Chip:
     """
     if target.path is None or target.planes:
         job.texts.append('pixels as shown, without ERR and DQ')
-        return _shown_chip(target)
+        return _shown_chip(target, job)
     (chip,) = read_chips(target.path, target.ext)
     if _same_pixels(target.data, chip.sci):
         return chip
     job.texts.append("the pixels shown are not the file's: without ERR and DQ")
-    return _shown_chip(target)
+    return _shown_chip(target, job)
 
 
-def _shown_chip(target: Target) -> Chip:
+def _shown_chip(target: Target, job: Job) -> Chip:
     """Return the pixels that are shown, without ERR and DQ."""
     header = fits.Header()
     if target.path is not None:  # the viewer may not have the primary header
-        header = read_header(target.path, target.ext)
+        try:
+            header = read_header(target.path, target.ext)
+        except ExposureError as error:  # a cube of another format
+            job.texts.append(f'{error}; the header is what the viewer has of it')
     for key, value in target.header.items():
         with suppress(ValueError):  # what no FITS header can hold
             header[key] = value

@@ -12,13 +12,15 @@ pytest.importorskip('ginga')
 
 from astrosieve.exceptions import CatalogError
 from astrosieve.source.explain import Explanation, View
+from astrosieve.source.exposures import ClassifyOptions
 from astrosieve.source.labels import make_labels
 from astrosieve.tables.catalogs import read_catalog, write_catalog
+from astrosieve_plugins.ginga_classify.classify import Result
 from astrosieve_plugins.ginga_classify.picture import (
     explanation_picture,
     message_picture,
 )
-from astrosieve_plugins.ginga_classify.review import Review
+from astrosieve_plugins.ginga_classify.review import Review, Reviews
 
 
 @pytest.fixture
@@ -180,3 +182,27 @@ def test_messages_are_wrapped() -> None:
     lit = (image.max(axis=2) > 100).any(axis=0)
     assert lit.any()
     assert not lit[-4:].any()
+
+
+@pytest.mark.parametrize(
+    ('name', 'left'), [('a_flc[SCI,1]', ['SCI,2']), ('a_flc', []), ('b', [])]
+)
+def test_labels_outlive_their_image(review: Review, name: str, left: list[str]) -> None:
+    """A chip, or a file with all its chips, is forgotten; unsaved labels are not."""
+    reviews = Reviews()
+    keys = [('/x/a_flc.fits', f'SCI,{number}', ()) for number in (1, 2)]
+    results = [
+        Result(key, review.table, ClassifyOptions(), None, number)
+        for number, key in enumerate(keys, start=1)
+    ]
+    first, second = map(reviews.take, results)
+    first.assign(np.array([0]), 'spike')
+    reviews.forget(name, '/x/a_flc.fits' if name != 'b' else '/x/b.fits')
+    if name == 'b':
+        assert reviews.get(keys[0]) == (results[0], first)
+        reviews.clear()
+    assert [key[1] for key in keys if reviews.get(key)] == left
+    again = reviews.take(results[0])
+    assert again is not first
+    assert again.name(0) == 'spike'
+    assert not second.labelled.any()

@@ -117,6 +117,18 @@ def test_a_plane_of_a_cube_keeps_its_header(pixels: np.ndarray, tmp_path: Path) 
     assert electrons(chip) == pytest.approx(100)
 
 
+def test_a_plane_of_another_format(pixels: np.ndarray, tmp_path: Path) -> None:
+    """Its file is no FITS file: the viewer's header is used, and that is said."""
+    path = tmp_path / 'c.h5'
+    path.write_bytes(b'no FITS')
+    image = load(path, pixels)
+    image.naxispath = [1]
+    image.update_keywords(ACS)
+    chip, texts = read(image)
+    assert electrons(chip) == pytest.approx(100)
+    assert 'not a readable FITS file' in texts[1]
+
+
 def test_unchanged_pixels_are_the_file_s(pixels: np.ndarray, tmp_path: Path) -> None:
     """Then nothing is to be said."""
     chip, texts = read(load(save(tmp_path / 'd.fits', pixels, ACS), pixels))
