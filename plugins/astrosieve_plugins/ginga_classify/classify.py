@@ -19,7 +19,7 @@ from astrosieve.source.exposures import ClassifyOptions, classify_chip
 from astrosieve.source.labels import LABEL_FORMAT
 from astrosieve.tables.catalogs import positions, read_catalog
 from astrosieve_plugins.ginga_classify.shown import Target, read_target
-from astrosieve_plugins.ginga_classify.work import Job, WatchedModel
+from astrosieve_plugins.ginga_classify.work import Job
 
 __all__ = ['Result', 'classify', 'explain', 'load']
 
@@ -114,8 +114,7 @@ def _classify_chip(
         job.step(start + 0.6 / total, f'{chip.name}: classifying{of}')
 
     job.step(start, f'{chip.name}: detecting{of}')
-    watched = WatchedModel(load_model(options.model), watch)
-    table = classify_chip(chip, replace(options, model=watched))
+    table = classify_chip(chip, options, on_chunk=watch)
     table['id'] = np.arange(1, len(table) + 1)
     return _result(key, table, options, chip)
 

@@ -14,12 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from astrosieve.exceptions import AstrosieveError, AstrosieveWarning
-from astrosieve.models.registry import Model
 
-__all__ = ['CancelledError', 'Job', 'WatchedModel', 'Worker', 'describe']
+__all__ = ['CancelledError', 'Job', 'Worker', 'describe']
 
 # Python's filters of warnings belong to all threads: one piece of work at a time.
 _ONE_AT_A_TIME = threading.Lock()
@@ -74,19 +71,6 @@ class Job:
             self.texts += dict.fromkeys(str(warning.message) for warning in caught)
         finally:
             _ONE_AT_A_TIME.release()
-
-
-class WatchedModel(Model):
-    """A model that looks at each run whether it is still wanted."""
-
-    def __init__(self, model: Model, watch: Callable[[], None]) -> None:
-        self.__dict__.update(model.__dict__)
-        self._watch = watch
-
-    def predict(self, inputs: dict[str, np.ndarray], **options: Any) -> np.ndarray:
-        """Return the model's answer, or end the work."""
-        self._watch()
-        return super().predict(inputs, **options)
 
 
 @dataclass

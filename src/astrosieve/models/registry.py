@@ -104,8 +104,7 @@ class Model:
         chunk_size : int, optional
             Rows per run; changes nothing but time and memory.
         on_chunk : callable, optional
-            Called after each run, perhaps from several threads; what it raises ends
-            the rest.
+            Called after each run; what it raises ends the rest.
 
         Returns
         -------

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,8 @@ class OnnxSession:
         chunk_size : int, optional
             Rows per run. The result does not depend on it.
         on_chunk : callable, optional
-            Called after each run; what it raises ends the rest.
+            Called after each run, in the thread of the caller; what it raises ends
+            the rest.
 
         Returns
         -------
@@ -104,17 +106,17 @@ class OnnxSession:
             rows = slice(start, start + chunk_size)
             chunk = {key: value[rows] for key, value in inputs.items()}
             logits: np.ndarray = session.run(['logits'], chunk)[0]
-            if on_chunk is not None:
-                on_chunk()
             return logits
 
         starts = range(0, n_rows, chunk_size)
         threads = min(self._threads or os.cpu_count() or 1, len(starts))
-        if threads > 1:
-            with ThreadPoolExecutor(threads) as pool:
-                parts = list(pool.map(run_chunk, starts))
-        else:
-            parts = [run_chunk(start) for start in starts]
+        parts = []
+        with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
+            run_each: Callable[..., Iterator[np.ndarray]] = pool.map if pool else map
+            for logits in run_each(run_chunk, starts):
+                parts.append(logits)
+                if on_chunk is not None:
+                    on_chunk()
         if not parts:
             sizes = session.get_outputs()[0].shape[1:]
             shape = (n if isinstance(n, int) else 0 for n in sizes)

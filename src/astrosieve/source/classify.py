@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -208,6 +208,7 @@ def classify_image(
     cosmic_ray_hint: bool = True,
     extver: int | None = None,
     chunk_size: int = CHUNK_SIZE,
+    on_chunk: Callable[[], None] | None = None,
 ) -> Table:
     """
     Classify the detections of a catalogue in an image that knows itself.
@@ -222,6 +223,8 @@ def classify_image(
         As for `classify_sources`.
     cosmic_ray_hint, extver, chunk_size : optional
         As for `classify_sources`, which also says what is raised and warned of.
+    on_chunk : callable, optional
+        Called after each run of the network; what it raises ends the work.
 
     Returns
     -------
@@ -245,7 +248,8 @@ def classify_image(
         warnings.warn(caution[1], caution[0], stacklevel=3)
 
     fitted = fit_image(preprocessing, image)
-    probabilities, flags = _score(loaded, fitted, xy, chunk_size)
+    predict = partial(loaded.predict, chunk_size=chunk_size, on_chunk=on_chunk)
+    probabilities, flags = _score(predict, len(card.classes), fitted, xy)
     if caution:
         flags |= CLASS_FLAGS.out_of_domain
     if image.dq is not None:
@@ -346,12 +350,13 @@ def _caution(
 
 
 def _score(
-    model: Model, fitted: FittedPreprocessing, xy: np.ndarray, chunk_size: int
+    predict: Callable[[dict[str, np.ndarray]], np.ndarray],
+    n_classes: int,
+    fitted: FittedPreprocessing,
+    xy: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return class probabilities, NaN where there are none, and flags."""
-    predict = partial(model.predict, chunk_size=chunk_size)
-    shape = (len(xy), len(model.card.classes))
-    probabilities = np.full(shape, np.nan, dtype=np.float32)
+    probabilities = np.full((len(xy), n_classes), np.nan, dtype=np.float32)
     flags = np.zeros(len(xy), dtype=np.int32)
     for start in range(0, len(xy), _BLOCK):
         block = slice(start, start + _BLOCK)

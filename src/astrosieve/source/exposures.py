@@ -125,7 +125,11 @@ def _add_sky(table: Table, chip: Chip, xy: np.ndarray) -> Table:
 
 
 def classify_chip(
-    chip: Chip, options: ClassifyOptions, catalog: Table | None = None
+    chip: Chip,
+    options: ClassifyOptions,
+    catalog: Table | None = None,
+    *,
+    on_chunk: Callable[[], None] | None = None,
 ) -> Table:
     """
     Detect and classify the sources of one chip.
@@ -138,6 +142,8 @@ def classify_chip(
         How.
     catalog : `~astropy.table.Table`, optional
         Detections to classify in place of the finder's.
+    on_chunk : callable, optional
+        Called after each run of the network; what it raises ends the work.
 
     Returns
     -------
@@ -160,6 +166,7 @@ def classify_chip(
         columns=columns,
         origin=origin,
         extver=chip.extver,
+        on_chunk=on_chunk,
         **options.for_model(),
     )
     options_used = json.loads(table.meta['options'])

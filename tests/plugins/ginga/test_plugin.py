@@ -230,11 +230,11 @@ def test_work_runs_off_the_gui_thread(
     threads = []
     whole = classify.classify_chip
 
-    def slow(chip: Any, options: Any) -> Table:
+    def slow(chip: Any, options: Any, **watch: Any) -> Table:
         threads.append(threading.get_ident())
         started.set()
         go_on.wait(30)
-        return whole(chip, options)
+        return whole(chip, options, **watch)
 
     monkeypatch.setattr(classify, 'classify_chip', slow)
     viewer.open(f'{flc}[SCI,1]')
