@@ -7,9 +7,9 @@ The public names are loaded when they are first used, so that
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.metadata import version as _version
-from typing import Any
+
+from astrosieve.lazy import lazy_names
 
 __all__ = ['classify_sources', 'explain_source', 'list_models', 'load_model']
 
@@ -22,13 +22,4 @@ _HOMES = {
     'load_model': 'models.registry',
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f'{__name__}.{_HOMES[name]}'), name)
-    msg = f'module {__name__!r} has no attribute {name!r}'
-    raise AttributeError(msg)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
