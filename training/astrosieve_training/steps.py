@@ -3,11 +3,46 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
 from astrosieve.exceptions import AstrosieveError
+
+__all__ = [
+    'EXISTING_FILE',
+    'EXISTING_FOLDER',
+    'StepGroup',
+    'config_option',
+    'need',
+    'say',
+    'seed_option',
+]
+
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+def config_option(default: str) -> Any:
+    """Return the option ``--config``, with the task's own default."""
+    return click.option(
+        '--config',
+        default=default,
+        show_default=True,
+        metavar='NAME|FILE',
+        help='Configuration of the network: a name, or a TOML file.',
+    )
+
+
+def seed_option(text: str) -> Any:
+    """Return the option ``--seed``, in place of that which a file says."""
+    return click.option('--seed', type=click.IntRange(min=0), help=text)
+
+
+def say(text: str) -> None:
+    """Tell what begins, beside the results."""
+    click.echo(text, err=True)
 
 
 def need(module: str) -> Any:

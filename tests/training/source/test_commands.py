@@ -58,7 +58,7 @@ def test_unknown_configuration_is_a_message() -> None:
     """No traceback; the known ones are named."""
     result = CliRunner().invoke(cli.main, ['source', 'train', '--config', 'nothing'])
     assert result.exit_code == 1
-    assert 'known are' in result.output
+    assert 'Known: isr2024-published, source-finetuned' in result.output
     assert 'Traceback' not in result.output
 
 
@@ -141,7 +141,7 @@ def test_simulate_bad_camera_scene_and_folder(tmp_path: Path) -> None:
     runner = CliRunner()
     for args, text in (
         (['--camera', 'wfc3-uvis-f363w'], "did you mean 'wfc3-uvis-f336w'"),
-        (['--camera', 'demo', '--scene', 'feild'], 'known are'),
+        (['--camera', 'demo', '--scene', 'feild'], "did you mean 'field'"),
         (['--scene', 'field'], 'go with --camera'),
         (['--camera', 'demo', '--shape', '8', '8'], 'shape must be'),
     ):

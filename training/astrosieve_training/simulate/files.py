@@ -20,7 +20,7 @@ from astrosieve_training.simulate.plans import (
 )
 from astrosieve_training.simulate.truth import Truth, read_truth
 
-__all__ = ['load_exposure', 'write_dithered_set']
+__all__ = ['load_exposure', 'make_folder', 'write_dithered_set', 'write_plan']
 
 
 _SUFFIXES = {'flc': 'flc', 'c0m': 'c0m', 'ground': 'img'}
@@ -43,7 +43,7 @@ def load_exposure(plan: ExposurePlan, folder: Path) -> tuple[Chip, Truth]:
     truth : `~astrosieve_training.simulate.Truth`
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _write(plan, folder)
+    write_plan(plan, folder)
     ((image, truth),) = _paths(plan, folder)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstropyUserWarning)
@@ -76,8 +76,8 @@ def write_dithered_set(
     OutputError
         If a file cannot be written, or one of other settings is in the way.
     """
-    _make_folder(folder)
-    _write(plan, folder, n)
+    make_folder(folder)
+    write_plan(plan, folder, n)
     return _paths(plan, folder, n)
 
 
@@ -109,7 +109,7 @@ def _is_there(path: Path, settings: dict[str, Any]) -> bool:
     return all((path.parent / name).is_file() for name in settings['files'])
 
 
-def _write(plan: ExposurePlan, folder: Path, n: int = 1) -> bool:
+def write_plan(plan: ExposurePlan, folder: Path, n: int = 1) -> bool:
     """Write n exposures of a plan; return `False` if they were there already."""
     paths = _paths(plan, folder, n)
     settings = {
@@ -130,7 +130,7 @@ def _write(plan: ExposurePlan, folder: Path, n: int = 1) -> bool:
     return True
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,17 @@ import click
 from click.core import ParameterSource
 
 from astrosieve.commands.batch import report_warnings
-from astrosieve_training.steps import need
+from astrosieve.commands.options import output_folder_option, overwrite_option
+from astrosieve_training.steps import (
+    EXISTING_FILE,
+    EXISTING_FOLDER,
+    config_option,
+    need,
+    say,
+    seed_option,
+)
 
 _CONFIG = 'source-isr2024'
-
-
 _TUNED = 'source-finetuned'
 
 
@@ -25,29 +30,13 @@ def source() -> None:
     """Is a detection a star, a cosmic ray, a diffraction spike ...?"""
 
 
-def _config_option(function: Callable[..., None]) -> Callable[..., None]:
-    return click.option(
-        '--config',
-        default=_CONFIG,
-        show_default=True,
-        metavar='NAME|FILE',
-        help='Configuration of the network: a name, or a TOML file.',
-    )(function)
-
-
 @source.command()
 @click.option(
     '--camera', metavar='NAME|FILE', help='A camera; by default the configuration says.'
 )
 @click.option('-n', '--number', type=click.IntRange(min=1), help='How many exposures.')
-@click.option(
-    '-o',
-    '--output',
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(),
-    help='Folder; the current one by default.',
-)
-@click.option('--seed', type=click.IntRange(min=0), help='Seed of the first exposure.')
+@output_folder_option('the exposures')
+@seed_option('Seed of the first exposure.')
 @click.option('--scene', help="Scene preset, with --camera; 'field' by default.")
 @click.option('--exptime', type=click.FloatRange(min=0, min_open=True), help='Seconds.')
 @click.option(
@@ -62,7 +51,7 @@ def _config_option(function: Callable[..., None]) -> Callable[..., None]:
     default=1,
     help='Dithered exposures of each field, with --camera; -n then counts fields.',
 )
-@_config_option
+@config_option(_CONFIG)
 def simulate(
     camera: str | None,
     number: int | None,
@@ -100,19 +89,19 @@ def simulate(
 
 
 @source.command()
-@_config_option
+@config_option(_CONFIG)
 @click.option(
     '-o',
     '--output',
     type=click.Path(file_okay=False, path_type=Path),
     help='Folder of the training; NAME-run in the current one by default.',
 )
-@click.option('--seed', type=click.IntRange(min=0), help="In place of the file's.")
+@seed_option("In place of the file's.")
 @click.option(
     '--dataset',
     'datasets',
     multiple=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=EXISTING_FOLDER,
     help='Folder that the step label has written, to learn from in place of simulated '
     'exposures. May be given several times.',
 )
@@ -188,7 +177,7 @@ def _parse_names(
     'exposures',
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=EXISTING_FILE,
 )
 @click.option(
     '-o',
@@ -200,18 +189,18 @@ def _parse_names(
 @click.option('--aligned', is_flag=True, help='The WCS agree; TweakReg is not run.')
 @click.option(
     '--combined',
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=EXISTING_FILE,
     help='Your own combined image, in place of TweakReg and AstroDrizzle: the WCS are '
     'used as they are, and one exposure is enough.',
 )
 @click.option(
     '--labels',
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=EXISTING_FILE,
     help="A file of labels, as the viewer's, in place of the whole procedure.",
 )
 @click.option(
     '--regions',
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=EXISTING_FILE,
     help='Names, boxes and lassos: as page.html saves them, or written by hand.',
 )
 @click.option(
@@ -252,7 +241,7 @@ def _parse_names(
     '--preprocessing', 'preprocessings', multiple=True, metavar='NAME',
     help="For which networks; by default those of 'source' and of 'source-isr2024'.",
 )  # fmt: skip
-@click.option('--overwrite', is_flag=True, help='Replace a dataset that is there.')
+@overwrite_option
 def label(exposures: tuple[Path, ...], output: Path, **given: Any) -> None:
     """
     Label the detections of dithered exposures, without labelling by hand.
@@ -268,8 +257,8 @@ def label(exposures: tuple[Path, ...], output: Path, **given: Any) -> None:
     preprocessings = given['preprocessings'] or outputs.PREPROCESSINGS
     began = time.perf_counter()
 
-    def say(text: str) -> None:
-        click.echo(f'{time.perf_counter() - began:5.0f} s  {text}', err=True)
+    def timed(text: str) -> None:
+        say(f'{time.perf_counter() - began:5.0f} s  {text}')
 
     shared = {'preprocessings': preprocessings, 'overwrite': given['overwrite']}
     with report_warnings('', set()):
@@ -285,7 +274,7 @@ def label(exposures: tuple[Path, ...], output: Path, **given: Any) -> None:
                 _label_settings(given),
                 regions=given['regions'],
                 names=given['names'],
-                say=say,
+                say=timed,
                 **shared,
             )
             for line in labelled.lines():
@@ -349,14 +338,8 @@ def _show_run(run: Any, folder: Path) -> None:
 
 
 @source.command()
-@click.argument('run', type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    '-o',
-    '--output',
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(),
-    help='Folder of weights; the current one by default.',
-)
+@click.argument('run', type=EXISTING_FOLDER)
+@output_folder_option('the weights')
 def export(run: Path, output: Path) -> None:
     """
     Export a training as ONNX file, model card and manifest.
@@ -373,14 +356,8 @@ def export(run: Path, output: Path) -> None:
 
 @source.command()
 @click.argument('model', default='source')
-@_config_option
-@click.option(
-    '-o',
-    '--output',
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(),
-    help='Folder for tables and figures; the current one by default.',
-)
+@config_option(_CONFIG)
+@output_folder_option('tables and figures')
 @click.option(
     '--figure',
     'figures',
@@ -397,11 +374,7 @@ def export(run: Path, output: Path) -> None:
     show_default=True,
     help='Trainings of each kind for the figure pooling.',
 )
-@click.option(
-    '--seed',
-    type=click.IntRange(min=0),
-    help="Judge on other exposures: the first one's seed, in place of the file's.",
-)
+@seed_option("Judge on other exposures: the first one's seed, in place of the file's.")
 @click.option(
     '--update',
     is_flag=True,
@@ -409,7 +382,7 @@ def export(run: Path, output: Path) -> None:
 )
 @click.option(
     '--readme',
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=EXISTING_FILE,
     help="File with the markers '<!-- table:source begin -->' and '... end -->'; "
     "with --ablation 'table:ablation'.",
 )
@@ -461,9 +434,7 @@ def evaluate(
     loaded = need('source.config').load_config(config)
     if seed is not None:
         loaded = loaded.judged_from(seed)
-    report = need('source.evaluate.judge').evaluate(
-        model, loaded, output, say=lambda text: click.echo(text, err=True)
-    )
+    report = need('source.evaluate.judge').evaluate(model, loaded, output, say=say)
     for path in report.write(output):
         click.echo(path)
     if update:
@@ -502,9 +473,7 @@ def _refuse_others(ctx: click.Context, *, ablation: bool) -> None:
 def _check_labels(ctx: click.Context, output: Path, readme: Path | None) -> list[Path]:
     """Judge the step label; return what was written."""
     checks = need('source.evaluate.labels.settings').load_label_checks()
-    results = need('source.evaluate.labels.run').check_labels(
-        checks, output, say=lambda text: click.echo(text, err=True)
-    )
+    results = need('source.evaluate.labels.run').check_labels(checks, output, say=say)
     paths = [output / 'labelling.json', output / 'labelling.md']
     if readme is not None:
         lines = need('source.evaluate.labels.tables').table_lines(results)
@@ -517,9 +486,7 @@ def _ablate(ctx: click.Context, output: Path, readme: Path | None) -> list[Path]
     """Make the table of what was tried; return what was written."""
     files = [ctx.params['config']] if _given(ctx, 'config') else []
     loaded = need('source.evaluate.ablation.settings').load_ablation(*files)
-    results = need('source.evaluate.ablation.run').ablate(
-        loaded, output, say=lambda text: click.echo(text, err=True)
-    )
+    results = need('source.evaluate.ablation.run').ablate(loaded, output, say=say)
     paths = [output / 'ablation.json', output / 'ablation.md']
     if readme is not None:
         lines = need('source.evaluate.ablation.tables').table_lines(loaded, results)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.simulate import load_camera
-from astrosieve_training.simulate.files import _make_folder, _write
+from astrosieve_training.simulate.files import make_folder, write_plan
 from astrosieve_training.simulate.plans import ExposureSet
 from astrosieve_training.simulate.scene import scene_config
 from astrosieve_training.source.config import load_config
@@ -90,7 +90,7 @@ def write_exposures(
         plans = training.plans()[:number]
         if seed is not None:
             plans = [replace(p, seed=seed + i) for i, p in enumerate(plans)]
-    _make_folder(folder)
+    make_folder(folder)
     bar = tqdm(plans, desc='exposures', disable=None if progress else True)
-    written = sum(_write(plan, folder, dithers) for plan in bar)
+    written = sum(write_plan(plan, folder, dithers) for plan in bar)
     return dithers * written, dithers * (len(plans) - written)

@@ -45,7 +45,6 @@ from astrosieve_training.versions import code_version, digest
 
 __all__ = [
     'DetectionSet',
-    'data_version',
     'detection_set',
     'join',
     'set_from_arrays',
@@ -367,8 +366,3 @@ def simulated_set(
             for i, plan in enumerate(bar)
         ]
     )
-
-
-def data_version() -> str:
-    """Return a hash of the code that decides what networks see."""
-    return code_version(sys.modules[__name__])
