@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ['code_version', 'digest']
+__all__ = ['code_version', 'digest', 'module_of']
 
 _PACKAGES = ('astrosieve', 'astrosieve_plugins', 'astrosieve_training')
 
@@ -73,6 +73,11 @@ def code_version(*modules: ModuleType) -> str:
     """
     code, others = _reached(modules)
     return digest(code, {name: _installed(name) for name in others})
+
+
+def module_of(thing: Any) -> ModuleType:
+    """Return the module of a function or a class, or of an object of a class."""
+    return sys.modules[thing.__module__]
 
 
 def _reached(modules: tuple[ModuleType, ...]) -> tuple[dict[str, str], set[str]]:

@@ -151,7 +151,7 @@ def train(
             if start is not None
             else None
         )
-        loaded, data = need('source.train.labelled').prepare_labels(
+        loaded, data = need('source.train.datasets').prepare_datasets(
             loaded, datasets, start=began, cache=folder / 'cache'
         )
         run = need('source.train.runs').train(loaded, folder, data=data, start=began)
@@ -268,7 +268,7 @@ def label(exposures: tuple[Path, ...], output: Path, **given: Any) -> None:
                 exposures, given['labels'], output, **shared
             )
         else:
-            labelled, card = outputs.make_dataset(
+            labelling, card = outputs.make_dataset(
                 exposures,
                 output,
                 _label_settings(given),
@@ -277,7 +277,7 @@ def label(exposures: tuple[Path, ...], output: Path, **given: Any) -> None:
                 say=timed,
                 **shared,
             )
-            for line in labelled.lines():
+            for line in labelling.lines():
                 click.echo(line)
     for line in need('source.label.dataset').summary_lines(card):
         click.echo(line)

@@ -705,7 +705,7 @@ class TestBadInput:
             (('--neighbors', '1'), "'--neighbors': 1 is not in the range x>=2", 2),
             (('--merge-radius', '0'), "'--merge-radius'", 2),
             (('--preprocessing', 'nothing'), 'nothing', 1),
-            (('--rename', '2=galaxy'), "'galaxy' is not a class", 1),
+            (('--rename', '2=galaxy'), "no class 'galaxy'", 1),
         ],
     )
     def test_options(
@@ -775,10 +775,10 @@ def test_same_again(field: Field, run: Run, tmp_path: Path, quick: None) -> None
         )
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')  # of classes that are scarce
-            labelled, card = make_dataset(
+            labelling, card = make_dataset(
                 field.paths[:1], tmp_path / str(number), settings
             )
-        assert len(labelled.places) == 700
+        assert len(labelling.places) == 700
         assert card['created_by']['found']['embedded'] == 700
         found.append((tmp_path / str(number) / 'labels.ecsv').read_bytes())
     assert found[0] == found[1]

@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 from astropy.table import Table, vstack
@@ -41,7 +39,7 @@ from astrosieve_training.source.datasets.chips import (
     network_inputs,
 )
 from astrosieve_training.stages import Stages
-from astrosieve_training.versions import code_version, digest
+from astrosieve_training.versions import code_version, digest, module_of
 
 __all__ = [
     'DetectionSet',
@@ -253,7 +251,7 @@ def _one(
         return arrays
 
     here = sys.modules[__name__]
-    factories = [_module(get_finder(finder.name)) for finder in finders]
+    factories = [module_of(get_finder(finder.name)) for finder in finders]
     key = digest(
         exposure_key(plan), finders, use_dq, thin, code_version(here, *factories)
     )
@@ -261,7 +259,7 @@ def _one(
     xy = np.column_stack([arrays['row_x'], arrays['row_y']])
     if not len(xy):
         return DetectionSet({}, Table())
-    version = code_version(here, _module(get_preprocessing(preprocessing)))
+    version = code_version(here, module_of(get_preprocessing(preprocessing)))
     arrays |= stages.arrays(
         f'{plan.label}-inputs',
         digest(key, preprocessing, version),
@@ -275,15 +273,10 @@ def _one(
 
         arrays |= stages.arrays(
             f'{plan.label}-columns',
-            digest(key, measure.__qualname__, code_version(here, _module(measure))),
+            digest(key, measure.__qualname__, code_version(here, module_of(measure))),
             columns,
         )
     return set_from_arrays(arrays)
-
-
-def _module(thing: Any) -> ModuleType:
-    """Return the module of a function, or of an object of a class."""
-    return sys.modules[thing.__module__]
 
 
 def simulated_exposures(

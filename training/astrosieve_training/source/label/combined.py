@@ -16,7 +16,6 @@ from astrosieve_training.source.label.errors import CombiningError
 
 __all__ = ['Combined', 'count_exposures', 'pixel_scale', 'read_combined']
 
-
 _HOLE = 25  # pixels; no cosmic ray leaves a wider one
 
 

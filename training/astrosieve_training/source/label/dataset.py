@@ -47,10 +47,8 @@ __all__ = [
     'write_dataset',
 ]
 
-
 DATASET_FORMAT = 'astrosieve-dataset-1'
 """Value of ``format`` in ``dataset.json``."""
-
 
 _CARD = 'dataset.json'
 

@@ -41,13 +41,10 @@ from astrosieve_training.source.label.exposures import (
 
 __all__ = ['combine']
 
-
 # Only what carries no signal, or charge of its own, is unusable. Saturated pixels, or
 # stars were holes, and those that some program took for cosmic rays are AstroDrizzle's
 # to judge.
 _UNUSABLE = 4
-
-
 # The lower of median and minimum keeps out what hits two of four exposures. The slope
 # of the image counts more than by default (1.2, 0.7), or the cores of undersampled
 # stars are taken for cosmic rays; their neighbours count as hit with them (grow).
@@ -57,11 +54,8 @@ _CR_OPTIONS: dict[str, Any] = {
     'driz_cr_grow': 3,
 }
 
-
 # Of many exposures the least is too low, and the median is clean.
 _MANY = 7
-
-
 _DRIZZLE_OPTIONS: dict[str, Any] = {
     'output': 'combined',
     'preserve': False,
@@ -79,7 +73,6 @@ _DRIZZLE_OPTIONS: dict[str, Any] = {
     'final_wcs': True,
     **_CR_OPTIONS,
 }
-
 
 _PROGRAM = """
 import json, sys

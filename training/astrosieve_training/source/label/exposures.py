@@ -22,7 +22,6 @@ __all__ = [
     'check_exposures',
 ]
 
-
 OWN_IMAGE = 'give your own combined image with --combined'
 
 

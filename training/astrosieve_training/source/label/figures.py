@@ -10,7 +10,7 @@ import numpy as np
 from astrosieve.source.classes import CLASSES
 from astrosieve_training.judge.figures import figure_file
 from astrosieve_training.source.label.names import UNLABELLED
-from astrosieve_training.source.label.procedure import Labelled
+from astrosieve_training.source.label.procedure import Labelling
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def _scatter(axis: Axes, points: np.ndarray, labels: np.ndarray) -> None:
     axis.set(xlabel='UMAP 1', ylabel='UMAP 2')
 
 
-def draw_embedding(path: Path, labelled: Labelled) -> None:
+def draw_embedding(path: Path, labelling: Labelling) -> None:
     """
     Draw the embedding by magnitude, as figure 1 of the report, and by label.
 
@@ -42,14 +42,14 @@ def draw_embedding(path: Path, labelled: Labelled) -> None:
     ----------
     path : `~pathlib.Path`
         PNG file.
-    labelled : `~astrosieve_training.source.label.procedure.Labelled`
+    labelling : `~astrosieve_training.source.label.procedure.Labelling`
         What was found.
     """
-    points = labelled.embedding
-    labels = np.asarray(labelled.places['label'], dtype=str)
+    points = labelling.embedding
+    labels = np.asarray(labelling.places['label'], dtype=str)
     with figure_file(path, columns=2, size=(5.2, 4.4)) as (figure, axes):
         left, right = axes[0]
-        magnitudes = labelled.magnitudes
+        magnitudes = labelling.magnitudes
         low, high = np.percentile(magnitudes, [1, 99])
         drawn = left.scatter(
             points[:, 0], points[:, 1], s=2, linewidths=0, c=magnitudes,
@@ -59,10 +59,10 @@ def draw_embedding(path: Path, labelled: Labelled) -> None:
         left.set(xlabel='UMAP 1', ylabel='UMAP 2')
         left.set_title(f'{len(points)} places in the combined image', fontsize=9)
         _scatter(right, points, labels)
-        right.set_title(f'{len(labelled.names)} clusters, named', fontsize=9)
+        right.set_title(f'{len(labelling.names)} clusters, named', fontsize=9)
 
 
-def draw_exposures(path: Path, labelled: Labelled) -> None:
+def draw_exposures(path: Path, labelling: Labelling) -> None:
     """
     Draw cutouts of the exposures in the combined image's embedding (figure 8).
 
@@ -70,27 +70,27 @@ def draw_exposures(path: Path, labelled: Labelled) -> None:
     ----------
     path : `~pathlib.Path`
         PNG file.
-    labelled : `~astrosieve_training.source.label.procedure.Labelled`
+    labelling : `~astrosieve_training.source.label.procedure.Labelling`
         What was found.
     """
-    labels = np.asarray(labelled.places['label'], dtype=str)
-    shown = labelled.peak_labels[labelled.shown]
+    labels = np.asarray(labelling.places['label'], dtype=str)
+    shown = labelling.peak_labels[labelling.shown]
     with figure_file(path, columns=2, size=(5.2, 4.4)) as (_, axes):
         left, right = axes[0]
-        _scatter(left, labelled.embedding, labels)
+        _scatter(left, labelling.embedding, labels)
         left.set_title('cutouts of the combined image', fontsize=9)
-        _scatter(right, labelled.shown_at, shown)
+        _scatter(right, labelling.shown_at, shown)
         right.set_title('cutouts of the exposures, placed there', fontsize=9)
         right.set(xlim=left.get_xlim(), ylim=left.get_ylim())
 
 
-def exposure_agreement(labelled: Labelled) -> dict[str, list[int]]:
+def exposure_agreement(labelling: Labelling) -> dict[str, list[int]]:
     """
     Count exposure cutouts that lie among places of their own class.
 
     Parameters
     ----------
-    labelled : `~astrosieve_training.source.label.procedure.Labelled`
+    labelling : `~astrosieve_training.source.label.procedure.Labelling`
         What was found.
 
     Returns
@@ -101,10 +101,10 @@ def exposure_agreement(labelled: Labelled) -> dict[str, list[int]]:
     """
     from scipy.spatial import cKDTree
 
-    labels = np.asarray(labelled.places['label'], dtype=str)
+    labels = np.asarray(labelling.places['label'], dtype=str)
     known = labels != UNLABELLED
-    shown = labelled.peak_labels[labelled.shown]
-    _, near = cKDTree(labelled.embedding[known]).query(labelled.shown_at)
+    shown = labelling.peak_labels[labelling.shown]
+    _, near = cKDTree(labelling.embedding[known]).query(labelling.shown_at)
     right = labels[known][near] == shown
     return {
         name: [int(right[shown == name].sum()), int((shown == name).sum())]

@@ -16,61 +16,24 @@ from astrosieve_training.source.label.peaks import box_sums, brightest_box
 
 __all__ = ['CombinedImage']
 
-
 _SIZE = 11
-
-
 _HALF = _SIZE // 2
-
-
 _Y, _X = np.mgrid[-_HALF : _HALF + 1, -_HALF : _HALF + 1]
-
-
 _RADIUS = np.hypot(_X, _Y)
-
-
 _RING = (_RADIUS >= 4) & (_RADIUS < 5.6)
-
-
 _DISC = _RADIUS < 3.6
-
-
 _AROUND = (_RADIUS >= 2) & (_RADIUS < 3.6)
-
-
 _BROAD, _BROAD_SIGMA = 0.1, 2.5  # of the core's light, of the noise
-
-
 _MEDIAN_ERROR = 1.2533 * np.sqrt(1 / _AROUND.sum() + 1 / _RING.sum())
-
-
 _PSF_SNR = (50.0, 20.0, 10.0)  # of the stars that show the PSF, if there are enough
-
-
 _PSF_STARS = 20
-
-
 _FEWEST_STARS = 5
-
-
 _CALIBRATORS = 10
-
-
 _BRIGHT_SNR = 100.0  # of stars whose halos count
-
-
 _HALO_SLOPE = 2.5  # halos and spikes fall so with the distance
-
-
 _HALO_REACH = 60.0
-
-
 _PHASES = (-0.4, -0.2, 0.0, 0.2, 0.4)  # of a star in its pixel
-
-
 _UNDERSAMPLED = 2.35  # FWHM of a Gaussian of one pixel; below, phases show
-
-
 _OWN = 2.5  # pixels within which a peak is the place's own
 
 

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
 from typing import Any
 
 from astrosieve.source.classes import CLASSES
+from astrosieve_training.settings import not_known
 from astrosieve_training.source.label.errors import RegionsError
 
-__all__ = ['UNLABELLED', 'check_name', 'hint']
+__all__ = ['UNLABELLED', 'check_name']
 
 UNLABELLED = 'unlabelled'
 """Name of what is left out of a dataset."""
 
 
 def check_name(name: Any) -> None:
+    """Refuse what is neither a class nor 'unlabelled'."""
     known = (*CLASSES, UNLABELLED)
     if name not in known:
-        msg = f'{name!r} is not a class.{hint(str(name), known)}'
-        raise RegionsError(msg)
-
-
-def hint(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.4)
-    return (
-        ''.join(f' Did you mean {n!r}?' for n in near) + f' Known: {", ".join(known)}'
-    )
+        raise RegionsError(not_known('no class', str(name), known))

@@ -21,7 +21,6 @@ from astrosieve_training.source.label.settings import LabelSettings, NamingSetti
 
 __all__ = ['contested', 'name_clusters', 'name_places', 'split_mixed']
 
-
 _MOST_BLED = 7.0  # saturated pixels, FWHM^2; with more the core is no longer a star's
 
 

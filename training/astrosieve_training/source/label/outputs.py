@@ -22,7 +22,7 @@ from astrosieve_training.source.label.figures import (
     exposure_agreement,
 )
 from astrosieve_training.source.label.page import write_page
-from astrosieve_training.source.label.procedure import Labelled, label_exposures
+from astrosieve_training.source.label.procedure import Labelling, label_exposures
 from astrosieve_training.source.label.region_files import read_regions
 from astrosieve_training.source.label.regions import Regions
 from astrosieve_training.source.label.settings import LabelSettings, SplitSettings
@@ -129,7 +129,7 @@ def make_dataset(
     split: SplitSettings | None = None,
     overwrite: bool = False,
     say: Callable[[str], None] | None = None,
-) -> tuple[Labelled, dict[str, Any]]:
+) -> tuple[Labelling, dict[str, Any]]:
     """
     Label exposures by their combined image, and write all that comes of it.
 
@@ -153,7 +153,7 @@ def make_dataset(
 
     Returns
     -------
-    labelled : `~astrosieve_training.source.label.procedure.Labelled`
+    labelling : `~astrosieve_training.source.label.procedure.Labelling`
         What was found.
     card : dict
         See `~astrosieve_training.source.label.dataset.write_dataset`.
@@ -161,7 +161,7 @@ def make_dataset(
     Raises
     ------
     LabelError, CombiningError, RegionsError, DatasetError, ExposureError, OutputError
-        If the exposures cannot be labelled, or a file cannot be read or written.
+        If the exposures cannot be labelling, or a file cannot be read or written.
     """
     split = split or SplitSettings()
     _prepare_folder(folder, preprocessings, overwrite=overwrite)
@@ -169,27 +169,27 @@ def make_dataset(
     if names:
         old = given or Regions()
         given = replace(old, names={**old.names, **names})
-    labelled = label_exposures(paths, folder, settings, regions=given, say=say)
+    labelling = label_exposures(paths, folder, settings, regions=given, say=say)
     tell = say or (lambda text: None)
     tell('pages and figures')
-    places = labelled.places
-    draw_embedding(folder / 'embedding.png', labelled)
-    draw_exposures(folder / 'exposures.png', labelled)
+    places = labelling.places
+    draw_embedding(folder / 'embedding.png', labelling)
+    draw_exposures(folder / 'exposures.png', labelling)
     clusters = np.asarray(places['cluster'])
     write_contact_sheets(
         folder,
-        labelled.cutouts,
+        labelling.cutouts,
         clusters,
-        {**labelled.names, **(given.names if given else {})},
+        {**labelling.names, **(given.names if given else {})},
         rng=np.random.default_rng([settings.embedding.seed, 3]),
     )
     write_page(
         folder / 'page.html',
-        embedding=labelled.embedding,
-        cutouts=labelled.cutouts,
-        magnitudes=labelled.magnitudes,
+        embedding=labelling.embedding,
+        cutouts=labelling.cutouts,
+        magnitudes=labelling.magnitudes,
         clusters=clusters,
-        names=labelled.names,
+        names=labelling.names,
         title=_title(paths),
         magnitude_label='instrumental magnitude',
         regions=given,
@@ -197,14 +197,14 @@ def make_dataset(
     )
     with atomic_path(folder / 'places.ecsv', overwrite=True) as temporary:
         places.write(temporary, format='ascii.ecsv', overwrite=True)
-    write_labels(labelled.labels, folder / 'labels.ecsv', overwrite=True)
+    write_labels(labelling.labels, folder / 'labels.ecsv', overwrite=True)
     tell('dataset')
     card = {
         'how': 'combined image, UMAP, clusters (WFC3 ISR 2024-14)',
         'settings': asdict(settings),
         'named by': 'physics' if given is None else 'physics and a person',
-        'found': labelled.report,
-        'exposure cutouts in the embedding': exposure_agreement(labelled),
+        'found': labelling.report,
+        'exposure cutouts in the embedding': exposure_agreement(labelling),
     }
-    _write(folder, paths, labelled.labels, preprocessings, split, card)
-    return labelled, read_card(folder)
+    _write(folder, paths, labelling.labels, preprocessings, split, card)
+    return labelling, read_card(folder)

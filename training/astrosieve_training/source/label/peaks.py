@@ -32,6 +32,7 @@ from astrosieve_training.source.label.places import SkyFrame
 from astrosieve_training.source.label.settings import PeakSettings
 
 __all__ = [
+    'FINDER',
     'SIGNIFICANT',
     'box_sums',
     'brightest_box',
@@ -40,6 +41,12 @@ __all__ = [
     'noise_share',
 ]
 
+FINDER = 'peaks'
+"""Name of the finder."""
+
+SIGNIFICANT = 2.0
+"""S/N from which something is there always."""
+
 _STAYS = (0.4, 2.5)  # charge in the other exposures over that in this one
 _SWING = (0.67, 2.2)  # of an unstable pixel's highest charge in the others
 _STAYS_SIGMA = 5.0
@@ -47,9 +54,6 @@ _CHARGED_SIGMA = 2.5
 _DARK = 0.1  # quantile of the cells of the mesh
 _SCATTER = 0.1  # of these in a flat sky: cells of 256 pixels, 1.28 sigma
 _MOVED = 2.0  # pixels of dither from which a defect leaves its place in the sky
-SIGNIFICANT = 2.0
-"""S/N from which something is there always."""
-
 _DEEPEST = 6.0  # contrast of a dip that noise can make
 _NEIGHBORS = 50  # peaks among which noise is counted
 _ALIKE = 0.15  # in the plane of S/N and contrast, at least
@@ -170,7 +174,7 @@ def _find(image: _Image, settings: PeakSettings) -> Table:
     table = None
     if image.noise > 0:
         # The factory's own options are the finder's.
-        factory: Any = get_finder('peaks')
+        factory: Any = get_finder(FINDER)
         finder = factory(
             threshold=settings.nsigma * image.noise,
             fwhm=DEFAULT_FWHM,

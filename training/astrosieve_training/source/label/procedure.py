@@ -10,7 +10,6 @@ while its settings and what goes into it stay the same.
 
 from __future__ import annotations
 
-import sys
 import time
 import warnings
 from collections import Counter
@@ -26,6 +25,7 @@ from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.images.exposures import Chip, read_chips
 from astrosieve.models.registry import sha256_of
 from astrosieve.source.classes import CLASSES, REPORT_CLASSES
+from astrosieve.source.finders import get_finder
 from astrosieve_training.source.label import aligning, drizzling, embedding
 from astrosieve_training.source.label import combined as combined_module
 from astrosieve_training.source.label import peaks as peaks_module
@@ -49,7 +49,7 @@ from astrosieve_training.source.label.naming import (
     name_clusters,
     split_mixed,
 )
-from astrosieve_training.source.label.peaks import find_dips, find_peaks
+from astrosieve_training.source.label.peaks import FINDER, find_dips, find_peaks
 from astrosieve_training.source.label.places import (
     SkyFrame,
     check_alignment,
@@ -58,19 +58,16 @@ from astrosieve_training.source.label.places import (
 from astrosieve_training.source.label.regions import Regions
 from astrosieve_training.source.label.settings import LabelSettings
 from astrosieve_training.stages import Stages, file_hash
-from astrosieve_training.versions import code_version, digest
+from astrosieve_training.versions import code_version, digest, module_of
 
-__all__ = ['Labelled', 'label_exposures']
-
+__all__ = ['Labelling', 'label_exposures']
 
 _SCALES = (0.6, 1.6)  # of the combined image's pixels over the exposure's
-
-
 _FEW = 50  # members below which a class is said to be scarce
 
 
 @dataclass(frozen=True)
-class Labelled:
+class Labelling:
     """
     What the procedure found.
 
@@ -160,7 +157,7 @@ def label_exposures(
     *,
     regions: Regions | None = None,
     say: Callable[[str], None] | None = None,
-) -> Labelled:
+) -> Labelling:
     """
     Label the detections of dithered exposures by their combined image.
 
@@ -179,7 +176,7 @@ def label_exposures(
 
     Returns
     -------
-    labelled : `Labelled`
+    labelling : `Labelling`
 
     Raises
     ------
@@ -238,7 +235,7 @@ def label_exposures(
     report['labels'] = {name: counts[name] for name in CLASSES if counts[name]}
     report['seconds'] = clock.stop()
     _warn_of_missing(counts)
-    return Labelled(
+    return Labelling(
         paths=used,
         peaks=peaks,
         members=members,
@@ -261,7 +258,7 @@ def _aligned(
     modules = [combined_module, drizzling]
     given = settings.aligned or settings.combined
     if not given:
-        modules += [aligning, sys.modules[find_aligner().__module__]]
+        modules += [aligning, module_of(find_aligner())]
     hashes = [file_hash(path) for path in paths]
     key = digest(hashes, given, code_version(*modules))
     if given:
@@ -274,7 +271,9 @@ def _found(
 ) -> tuple[str, Table, Table]:
     """Return the peaks and the dips of the exposures, and their key."""
     frame = SkyFrame([chip for each in exposures for chip in each])
-    key = digest(key, settings.peaks, code_version(peaks_module))
+    key = digest(
+        key, settings.peaks, code_version(peaks_module, module_of(get_finder(FINDER)))
+    )
     peaks = stages.table(
         'peaks', key, lambda: find_peaks(exposures, frame, settings.peaks)
     )

@@ -22,13 +22,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from astrosieve.atomic import atomic_path
+from astrosieve_training.settings import not_known
 from astrosieve_training.source.label.errors import RegionsError
-from astrosieve_training.source.label.names import hint
 from astrosieve_training.source.label.regions import REGIONS_FORMAT, Regions
 from astrosieve_training.source.label.shapes import Box, Polygon, Region
 
 __all__ = ['read_regions', 'write_regions']
-
 
 _KEYS = ('format', 'embedding', 'clusters', 'names', 'regions')
 
@@ -126,8 +125,7 @@ def _regions_from(content: Any) -> Regions:
         raise RegionsError(msg)
     for key in content:
         if key not in _KEYS:
-            msg = f'unknown key {key!r}.{hint(key, _KEYS)}'
-            raise RegionsError(msg)
+            raise RegionsError(not_known('unknown key', key, _KEYS))
     digests = [content.get(key, '') for key in ('embedding', 'clusters')]
     if not all(isinstance(digest, str) for digest in digests):
         msg = "'embedding' and 'clusters' must be text"

@@ -24,7 +24,6 @@ __all__ = [
     'embedding_digest',
 ]
 
-
 REGIONS_FORMAT = 'astrosieve-regions-1'
 """Value of ``format`` in a file of regions."""
 

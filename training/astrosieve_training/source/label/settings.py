@@ -27,7 +27,6 @@ __all__ = [
     'SplitSettings',
 ]
 
-
 PREPROCESSING = 'zscale-log-1'
 """Normalisation of the cutouts that are embedded, the report's."""
 

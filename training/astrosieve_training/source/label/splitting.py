@@ -31,29 +31,17 @@ __all__ = [
     'view_width',
 ]
 
-
 SPLITS = ('training', 'validation', 'excess', 'border', 'rare', 'unusable')
 """
 What becomes of a row: learnt from; kept aside; left out by the balancing; too near to
 a row that is kept aside; of a class with too few members; without a usable cutout.
 """
 
-
 _CELLS_APART = 8  # views that a cell is wide, where the field allows
-
-
 _MIN_CELLS, _MAX_CELLS = 5, 100
-
-
 _CHIPS_APART = 5000.0  # pixels, where there is no sky to place them on
-
-
 _DRAWS = 500
-
-
 _DEFECT = 5  # pixels of the detector about a defect that belong to it
-
-
 _STREAM = 83  # of chance
 
 

@@ -146,7 +146,7 @@ def train(
         Whether to show progress.
     data : `TrainingData`, optional
         What to learn from, such as
-        `~astrosieve_training.source.train.labelled.prepare_labels` makes; by default
+        `~astrosieve_training.source.train.datasets.prepare_datasets` makes; by default
         what the configuration simulates.
     start : `~astrosieve_training.source.train.warm_start.Start`, optional
         Model to go on from.

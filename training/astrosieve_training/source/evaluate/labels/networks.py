@@ -31,7 +31,7 @@ from astrosieve_training.source.label.carrying import label_table
 from astrosieve_training.source.label.cutting import cut_labels
 from astrosieve_training.source.label.dataset import write_dataset
 from astrosieve_training.source.label.names import UNLABELLED
-from astrosieve_training.source.train.labelled import prepare_labels
+from astrosieve_training.source.train.datasets import prepare_datasets
 from astrosieve_training.source.train.runs import train
 from astrosieve_training.source.train.warm_start import load_start
 
@@ -42,7 +42,7 @@ def _label_rows(made: LabelledField, names: np.ndarray, rows: np.ndarray) -> Tab
     """Return the labels of some peaks as a table of labels."""
     labels = np.full(len(names), UNLABELLED, dtype='U12')
     labels[rows] = names[rows]
-    return label_table(made.labelled.peaks, labels, [each.name for each in made.paths])
+    return label_table(made.labelling.peaks, labels, [each.name for each in made.paths])
 
 
 def check_network(checks: LabelChecks, folder: Path, say: Callable) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def check_network(checks: LabelChecks, folder: Path, say: Callable) -> dict[str,
         made = labelled_field(field, seed, folder, say)
         true = made.true_labels()
         names = {
-            'labels': made.labelled.peak_labels,
+            'labels': made.labelling.peak_labels,
             'truth': np.where(true['contested'], UNLABELLED, true['label']),
         }
         paths += made.paths
@@ -77,7 +77,7 @@ def check_network(checks: LabelChecks, folder: Path, say: Callable) -> dict[str,
         where = folder / f'network-{kind}'
         sets = {name: cut_labels(paths, vstack(tables), preprocessing=name)}
         write_dataset(where / 'dataset', sets, exposures=paths, overwrite=True)
-        loaded, data = prepare_labels(
+        loaded, data = prepare_datasets(
             replace(config, name=f'on-{kind}'), [where / 'dataset'],
             cache=where / 'cache',
         )  # fmt: skip
@@ -116,7 +116,7 @@ def _draw(
 ) -> _Draw:
     """Label a field, and draw labels at random, the classes as evenly as may be."""
     made = labelled_field(tuned.field(seed), seed, folder, say)
-    given = made.labelled.peak_labels
+    given = made.labelling.peak_labels
     rng = np.random.default_rng([checks.seed, seed])
     rows = np.flatnonzero(given != UNLABELLED)
     most = tuned.labels
@@ -153,7 +153,7 @@ def check_tuned(
             'used': draw.used,
         }
         for kind, began in (('new', None), ('tuned', start)):
-            loaded, data = prepare_labels(
+            loaded, data = prepare_datasets(
                 replace(config, name=f'{kind}-{slug(tuned.name)}'), [where / 'dataset'],
                 start=began, cache=where / 'cache',
             )  # fmt: skip

@@ -33,7 +33,7 @@ from astrosieve_training.source.label.carrying import carry_labels
 from astrosieve_training.source.label.embedding import find_clusters
 from astrosieve_training.source.label.names import UNLABELLED
 from astrosieve_training.source.label.naming import name_clusters
-from astrosieve_training.source.label.procedure import Labelled, label_exposures
+from astrosieve_training.source.label.procedure import Labelling, label_exposures
 from astrosieve_training.source.label.settings import (
     EmbeddingSettings,
     LabelSettings,
@@ -55,13 +55,13 @@ __all__ = [
 class LabelledField:
     """A field that is simulated and labelled."""
 
-    labelled: Labelled
+    labelling: Labelling
     paths: list[Path]
     truths: list[list[Truth]]
 
     def true_labels(self) -> Table:
         """Return the truth of each peak."""
-        peaks = self.labelled.peaks
+        peaks = self.labelling.peaks
         xy = positions(peaks)
         names = np.full(len(peaks), '', dtype='U12')
         contested = np.zeros(len(peaks), dtype=bool)
@@ -83,15 +83,15 @@ def labelled_field(
     settings = LabelSettings(aligned=True, embedding=EmbeddingSettings(seed=seed))
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstrosieveWarning)
-        labelled = label_exposures(
+        labelling = label_exposures(
             paths, folder / f'{slug(field.name)}-{seed}', settings, say=say
         )
-    return LabelledField(labelled, paths, [read_truth(truth) for _, truth in pairs])
+    return LabelledField(labelling, paths, [read_truth(truth) for _, truth in pairs])
 
 
-def _ways(labelled: Labelled) -> dict[str, np.ndarray]:
+def _ways(labelling: Labelling) -> dict[str, np.ndarray]:
     """Return the labels of all peaks, by the procedure and by simpler ways."""
-    places, members = labelled.places, labelled.members
+    places, members = labelling.places, labelling.members
     naming, embedding = NamingSettings(), EmbeddingSettings()
     row = np.full(int(members.max()) + 1, -1)
     row[np.asarray(places['id'])] = np.arange(len(places))
@@ -103,17 +103,17 @@ def _ways(labelled: Labelled) -> dict[str, np.ndarray]:
         return labels
 
     physics = np.asarray(places['physics'], dtype='U12')
-    clusters = find_clusters(labelled.embedding, embedding)
+    clusters = find_clusters(labelling.embedding, embedding)
     named = name_clusters(clusters, physics)
     alone = places.copy()
     alone['label'] = physics
     twice = np.where(np.asarray(places['n_found']) > 1, 'star', 'cosmic_ray')
     return {
-        'whole': np.where(known, labelled.peak_labels, UNLABELLED),
+        'whole': np.where(known, labelling.peak_labels, UNLABELLED),
         'clusters': of_places(np.array([named[n] for n in clusters], dtype='U12')),
         'physics': np.where(
             known,
-            carry_labels(labelled.peaks, members, alone, labelled.measured, naming),
+            carry_labels(labelling.peaks, members, alone, labelling.measured, naming),
             UNLABELLED,
         ),
         'twice': of_places(twice),
@@ -147,17 +147,17 @@ def check_field(field: Field, seed: int, folder: Path, say: Callable) -> dict:
     """Compare the labels of one field with its truth."""
     made = labelled_field(field, seed, folder, say)
     true = made.true_labels()
-    labelled = made.labelled
-    sampled = np.isin(labelled.members, np.asarray(labelled.places['id']))
+    labelling = made.labelling
+    sampled = np.isin(labelling.members, np.asarray(labelling.places['id']))
     ways = {
         name: compared(given[sampled], true[sampled])
-        for name, given in _ways(labelled).items()
+        for name, given in _ways(labelling).items()
     }
     return {
         'field': asdict(field) | {'seed': seed},
-        'report': labelled.report,
+        'report': labelling.report,
         'ways': ways,
-        'all': compared(labelled.peak_labels, true),
+        'all': compared(labelling.peak_labels, true),
     }
 
 
@@ -216,12 +216,12 @@ def check_ngc1261(folder: Path, say: Callable) -> dict[str, Any] | None:
     settings = LabelSettings(combined=str(data / 'wfpc2pc_ngc1261_f336w_median3.fits'))
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstrosieveWarning)
-        labelled = label_exposures([path], folder / 'ngc1261', settings, say=say)
-    xy = positions(labelled.peaks)
+        labelling = label_exposures([path], folder / 'ngc1261', settings, say=say)
+    xy = positions(labelling.peaks)
     counts = []
     for half in ('left', 'right'):
         frame = ngc1261(data, half)
         rows = frame.within(xy[:, 0], xy[:, 1])
         true = frame.label(xy[rows])
-        counts.append(compared(labelled.peak_labels[rows], true))
-    return {'report': labelled.report, 'compared': summed(counts)}
+        counts.append(compared(labelling.peak_labels[rows], true))
+    return {'report': labelling.report, 'compared': summed(counts)}

@@ -34,7 +34,7 @@ from astrosieve_training.source.label.splitting import near_rows
 if TYPE_CHECKING:
     from astrosieve_training.source.train.warm_start import Start
 
-__all__ = ['prepare_labels']
+__all__ = ['prepare_datasets']
 
 _ANY_WIDTH = (0.5, 100.0)  # of the PSF, where none could be measured
 
@@ -188,7 +188,7 @@ def _origin(
     )
 
 
-def prepare_labels(
+def prepare_datasets(
     config: SourceConfig,
     folders: Sequence[str | Path],
     *,
