@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -311,7 +312,14 @@ def test_parity_inputs_of_several_scales() -> None:
     assert np.ptp(inputs['fwhm']) > 3
 
 
-def test_unfinished_training_cannot_be_exported(tmp_path: Path) -> None:
-    """The message says which step to run."""
+def test_unfinished_training_cannot_be_exported(finished: Path, tmp_path: Path) -> None:
+    """The message says which step to run; also of what another version left."""
     with pytest.raises(OutputError, match='no finished training there'):
         export_run(tmp_path, tmp_path / 'weights')
+    shutil.copytree(finished, tmp_path / 'run')
+    path = tmp_path / 'run' / 'summary.json'
+    summary = json.loads(path.read_text())
+    del summary['calibration']['operating_points']['pure']['measured']
+    path.write_text(json.dumps(summary))
+    with pytest.raises(OutputError, match=r"there \(KeyError\('measured'\)\); run the"):
+        export_run(tmp_path / 'run', tmp_path / 'weights')

@@ -18,7 +18,7 @@ from astrosieve.exceptions import OutputError
 from astrosieve.source.widths import width_hypotheses
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.losses import ClassLoss
-from astrosieve_training.source.config import SourceConfig
+from astrosieve_training.source.config import SourceConfig, config_from_dict
 from astrosieve_training.source.datasets.examples import (
     Examples,
     TrainingData,
@@ -233,19 +233,18 @@ def load_run(folder: Path) -> Run:
     Raises
     ------
     OutputError
-        If the training is not there or not finished.
+        If the training is not there, not finished, or of an older version.
     """
-    from astrosieve_training.source.config import config_from_dict
-
     try:
         values = json.loads((folder / 'config.json').read_text(encoding='utf-8'))
         summary = json.loads((folder / 'summary.json').read_text(encoding='utf-8'))
+        calibration = Calibration.from_dict(summary['calibration'])
         saved = torch.load(folder / 'best.pt', weights_only=True)
-    except (OSError, ValueError) as error:
-        msg = f'{folder}: no finished training there ({error}); run the step train'
+    except (OSError, ValueError, KeyError) as error:
+        msg = f'{folder}: no finished training there ({error!r}); run the step train'
         raise OutputError(msg) from error
     config = config_from_dict(values)
     network = build_network(config.network)
     network.load_state_dict(saved['network'])
     network.eval()
-    return Run(config, network, Calibration.from_dict(summary['calibration']), summary)
+    return Run(config, network, calibration, summary)
