@@ -285,7 +285,7 @@ def _reference(exposures: Sequence[Exposure], given: dict[str, Any]) -> Table | 
     if given['refcat'] is not None:
         return read_reference(given['refcat'])
     if given['gaia']:
-        return fetch_gaia([corner for e in exposures for corner in e.corners])
+        return fetch_gaia([f.corners for e in exposures for f in e.footprints])
     return None
 
 

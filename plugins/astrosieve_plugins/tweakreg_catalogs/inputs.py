@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs.utils import proj_plane_pixel_scales
 
 from astrosieve.exceptions import CatalogError, ExposureError
-from astrosieve.images.exposures import read_chips
+from astrosieve.images.exposures import is_compressed, read_chips, unpack
+from astrosieve.images.footprints import Footprint
 
 __all__ = ['Exposure', 'check_overlap', 'expand_lists', 'lay_out', 'read_exposures']
 
 _MARGIN = 3.0  # arcseconds that pointings may be off
-_COMPRESSED = ('.gz', '.fz', '.bz2', '.xz', '.z')
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class Exposure:
     name : str
         What it is called in TweakReg's folder: the file's name without anything
         that TweakReg's lists take for something else.
-    corners : tuple of `~astropy.coordinates.SkyCoord`
-        The four corners of each chip.
+    footprints : tuple of `~astrosieve.images.footprints.Footprint`
+        Of each chip.
     mjd : float or None
         When it was taken.
     scale : float
@@ -46,14 +45,14 @@ class Exposure:
 
     path: Path
     name: str
-    corners: tuple[SkyCoord, ...]
+    footprints: tuple[Footprint, ...]
     mjd: float | None
     scale: float
 
     @property
     def compressed(self) -> bool:
         """Whether the file is compressed."""
-        return self.path.suffix.lower() in _COMPRESSED
+        return is_compressed(self.path)
 
 
 def expand_lists(names: Sequence[str]) -> list[Path]:
@@ -135,13 +134,13 @@ def read_exposures(paths: Sequence[Path]) -> list[Exposure]:
 def _plain_name(path: Path) -> str:
     """Return a name without blanks, wildcards, brackets and compression."""
     name = path.name
-    while Path(name).suffix.lower() in _COMPRESSED:
+    while is_compressed(name):
         name = Path(name).stem
     return re.sub(r'[^A-Za-z0-9._+-]', '_', name)
 
 
 def _read_exposure(path: Path, name: str) -> Exposure:
-    corners = []
+    footprints = []
     scales = []
     header = fits.Header()
     with warnings.catch_warnings():
@@ -154,8 +153,7 @@ def _read_exposure(path: Path, name: str) -> Exposure:
                 )
                 raise ExposureError(msg)
             ny, nx = chip.sci.shape
-            edges = np.array([[0, 0], [nx, 0], [nx, ny], [0, ny]]) - 0.5
-            corners.append(chip.wcs.pixel_to_world(*edges.T).icrs)
+            footprints.append(Footprint.of(chip.wcs, (ny, nx)))
             scales += [3600 * s for s in proj_plane_pixel_scales(chip.wcs.celestial)]
             header = chip.header
     start, end = header.get('EXPSTART'), header.get('EXPEND')
@@ -164,7 +162,7 @@ def _read_exposure(path: Path, name: str) -> Exposure:
         mjd = float(start)
         if isinstance(end, int | float):
             mjd = (float(start) + float(end)) / 2
-    return Exposure(path, name, tuple(corners), mjd, float(np.mean(scales)))
+    return Exposure(path, name, tuple(footprints), mjd, float(np.mean(scales)))
 
 
 def check_overlap(
@@ -188,13 +186,9 @@ def check_overlap(
     CatalogError
         If the reference catalogue has nothing within an exposure.
     """
-    middle = exposures[0].corners[0][0]
-    footprints = [[_project(c, middle) for c in e.corners] for e in exposures]
     if reference is not None:
-        xy = _project(reference, middle)
-        xy = xy[np.isfinite(xy).all(axis=1)]
-        for exposure, chips in zip(exposures, footprints, strict=True):
-            if not any(_holds(chip, xy) for chip in chips):
+        for exposure in exposures:
+            if not any(f.holds(reference, _MARGIN).any() for f in exposure.footprints):
                 msg = (
                     f'{exposure.path}: the reference catalogue has no source within '
                     f'the exposure; does it cover this field, in degrees?'
@@ -207,58 +201,19 @@ def check_overlap(
             'each other; give another one, or a reference catalogue (--refcat, --gaia)'
         )
         raise ExposureError(msg)
-    for number, exposure in enumerate(exposures):
-        others = [f for i, f in enumerate(footprints) if i != number]
+    for exposure in exposures:
+        others = (o for o in exposures if o is not exposure)
         if not any(
-            _overlap(a, b)
+            one.overlaps(two, _MARGIN)
             for other in others
-            for a in footprints[number]
-            for b in other
+            for one in exposure.footprints
+            for two in other.footprints
         ):
             msg = (
                 f'{exposure.path}: overlaps none of the other exposures; leave it out, '
                 'or give a reference catalogue (--refcat, --gaia)'
             )
             raise ExposureError(msg)
-
-
-def _project(sky: SkyCoord, middle: SkyCoord) -> np.ndarray:
-    """Return positions on the tangent plane, arcseconds; NaN on the far side."""
-    offset = sky.transform_to(middle.skyoffset_frame())
-    lon, lat = offset.lon.rad, offset.lat.rad
-    towards = np.cos(lon) * np.cos(lat)
-    with np.errstate(divide='ignore', invalid='ignore'):
-        xy = np.column_stack([np.sin(lon) * np.cos(lat), np.sin(lat)]) / np.c_[towards]
-    xy[towards <= 0] = np.nan
-    return np.asarray(np.rad2deg(xy) * 3600)
-
-
-def _normals(polygon: np.ndarray) -> np.ndarray:
-    edges = np.roll(polygon, -1, axis=0) - polygon
-    normals = np.column_stack([edges[:, 1], -edges[:, 0]])
-    return normals / np.maximum(np.hypot(*normals.T), 1e-12)[:, None]
-
-
-def _overlap(one: np.ndarray, other: np.ndarray) -> bool:
-    """Return whether convex polygons come within the margin of each other."""
-    for normal in np.vstack([_normals(one), _normals(other)]):
-        a, b = one @ normal, other @ normal
-        # Written so that a corner on the far side of the sky, NaN, overlaps nothing.
-        if not (a.min() - _MARGIN < b.max() and b.min() - _MARGIN < a.max()):
-            return False
-    return True
-
-
-def _holds(polygon: np.ndarray, xy: np.ndarray) -> bool:
-    """Return whether a point lies in a convex polygon or within the margin."""
-    if not len(xy) or not np.isfinite(polygon).all():
-        return False
-    centre = polygon.mean(axis=0)
-    inside = np.ones(len(xy), dtype=bool)
-    for corner, normal in zip(polygon, _normals(polygon), strict=True):
-        sign = np.sign((centre - corner) @ normal)
-        inside &= sign * ((xy - corner) @ normal) > -_MARGIN
-    return bool(inside.any())
 
 
 def lay_out(exposures: Sequence[Exposure], folder: Path, *, copies: bool) -> list[str]:
@@ -281,24 +236,8 @@ def lay_out(exposures: Sequence[Exposure], folder: Path, *, copies: bool) -> lis
     """
     for exposure in exposures:
         target = folder / exposure.name
-        if exposure.compressed:
-            with fits.open(exposure.path, memmap=False) as hdus:
-                _unpacked(hdus).writeto(target)
-        elif copies:
-            shutil.copyfile(exposure.path, target)
+        if copies or exposure.compressed:
+            unpack(exposure.path, target)
         else:
             target.symlink_to(exposure.path.resolve())
     return [exposure.name for exposure in exposures]
-
-
-def _unpacked(hdus: fits.HDUList) -> fits.HDUList:
-    """Return HDUs with tile-compressed images as plain ones."""
-    plain = fits.HDUList()
-    for hdu in hdus:
-        if isinstance(hdu, fits.CompImageHDU):
-            image = fits.ImageHDU(hdu.data, hdu.header, name=hdu.name)
-            image.ver = hdu.ver
-            plain.append(image)
-        else:
-            plain.append(hdu)
-    return plain

@@ -12,6 +12,7 @@ import bz2
 import gzip
 import lzma
 import re
+import shutil
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -31,7 +32,15 @@ from astrosieve.images.dq import DQMeaning
 from astrosieve.images.instruments import Instrument, instrument
 from astrosieve.images.units import PixelUnit, parse_unit
 
-__all__ = ['Chip', 'chip_from_header', 'read_chips', 'read_header', 'root_name']
+__all__ = [
+    'Chip',
+    'chip_from_header',
+    'is_compressed',
+    'read_chips',
+    'read_header',
+    'root_name',
+    'unpack',
+]
 
 
 _COMPRESSIONS: dict[bytes, Callable[..., Any]] = {
@@ -41,6 +50,7 @@ _COMPRESSIONS: dict[bytes, Callable[..., Any]] = {
 }
 
 
+_COMPRESSED = ('.gz', '.fz', '.bz2', '.xz', '.z')
 _SUFFIXES = re.compile(r'(\.(fits?|fts))?(\.(gz|fz|bz2|xz|Z))?$', re.IGNORECASE)
 
 
@@ -101,6 +111,37 @@ class Chip:
     def dq_meaning(self) -> DQMeaning:
         """Meaning of the DQ bits."""
         return instrument(self.instrument, self.detector).dq
+
+
+def is_compressed(path: str | Path) -> bool:
+    """Return whether a file's name says that it is compressed."""
+    return Path(path).suffix.lower() in _COMPRESSED
+
+
+def unpack(path: str | Path, target: str | Path) -> None:
+    """
+    Copy a FITS file, unpacked where it is compressed.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, plain, compressed as a whole, or tile by tile.
+    target : path-like
+        The copy, whatever its name.
+    """
+    if not is_compressed(path):
+        shutil.copyfile(path, target)
+        return
+    with fits.open(path, memmap=False) as hdus:
+        plain = fits.HDUList()
+        for hdu in hdus:
+            if isinstance(hdu, fits.CompImageHDU):
+                image = fits.ImageHDU(hdu.data, hdu.header, name=hdu.name)
+                image.ver = hdu.ver
+                plain.append(image)
+            else:
+                plain.append(hdu)
+        plain.writeto(target)
 
 
 def root_name(path: str | Path) -> str:

@@ -18,9 +18,11 @@ from astrosieve.exceptions import AstrosieveError, AstrosieveWarning, ExposureEr
 from astrosieve.images.exposures import (
     Chip,
     chip_from_header,
+    is_compressed,
     read_chips,
     read_header,
     root_name,
+    unpack,
 )
 from astrosieve.images.units import PixelUnit
 
@@ -585,3 +587,34 @@ def test_a_header_says_as_much_as_its_file(tmp_path: Path) -> None:
     assert np.array_equal(chip.mask, read.mask)
     for name in ('unit', 'exptime', 'instrument', 'detector', 'filter_name'):
         assert getattr(chip, name) == getattr(read, name)
+
+
+@pytest.mark.parametrize('name', ['a.fits', 'a.fits.gz', 'a.fits.fz', 'a.fits.bz2'])
+def test_unpacked_files_hold_the_same(
+    name: str, image: np.ndarray, tmp_path: Path
+) -> None:
+    """Plain images of the same names, pixels and headers, in a file that is plain."""
+    kind = fits.CompImageHDU if name.endswith('.fz') else fits.ImageHDU
+    hdus = [kind(image + ver, name='SCI') for ver in (1, 2)]
+    for ver, hdu in enumerate(hdus, 1):
+        hdu.ver = ver
+        hdu.header['BUNIT'] = 'COUNTS'
+    rows = fits.BinTableHDU.from_columns([fits.Column('a', 'J', array=[1, 2])])
+    path = save(tmp_path / name, *hdus, rows, INSTRUME='ACS')
+    path.chmod(0o444)
+    target = tmp_path / 'plain'
+    unpack(path, target)
+    with fits.open(target, mode='update') as plain:
+        assert [type(hdu) for hdu in plain] == [
+            fits.PrimaryHDU,
+            fits.ImageHDU,
+            fits.ImageHDU,
+            fits.BinTableHDU,
+        ]
+        assert plain[0].header['INSTRUME'] == 'ACS'
+        assert list(plain[3].data['a']) == [1, 2]
+        for ver in (1, 2):
+            assert np.array_equal(plain['SCI', ver].data, image + ver)
+            assert plain['SCI', ver].header['BUNIT'] == 'COUNTS'
+    assert target.read_bytes().startswith(b'SIMPLE')
+    assert is_compressed(name) == (name != 'a.fits')

@@ -486,7 +486,7 @@ class TestReferences:
 
         monkeypatch.setattr(gaia, 'GaiaClass', Service)
         exposures = read_exposures(make_alignable(2).paths)
-        table = fetch_gaia([c for e in exposures for c in e.corners])
+        table = fetch_gaia([f.corners for e in exposures for f in e.footprints])
         assert len(table) == 2
         assert {'ra', 'dec', 'pmra', 'pmdec', 'ref_epoch'} <= set(table.colnames)
         assert np.isfinite(sky_positions(table, 58000.0).ra.deg).all()
@@ -495,8 +495,8 @@ class TestReferences:
         assert ra == pytest.approx(201.7, abs=1e-3)
         assert dec == pytest.approx(-47.5, abs=1e-3)
         corners = SkyCoord(
-            np.concatenate([c.ra for e in exposures for c in e.corners]),
-            np.concatenate([c.dec for e in exposures for c in e.corners]),
+            np.concatenate([f.corners.ra for e in exposures for f in e.footprints]),
+            np.concatenate([f.corners.dec for e in exposures for f in e.footprints]),
         )
         centre = SkyCoord(ra, dec, unit='deg')
         assert corners.separation(centre).max().deg < radius < 0.01
@@ -516,7 +516,7 @@ class TestReferences:
         monkeypatch.setattr(gaia, 'GaiaClass', Service)
         exposures = read_exposures(make_alignable(1).paths)
         with pytest.raises(AstrosieveError, match=r'does not answer \(no route\)'):
-            fetch_gaia(list(exposures[0].corners))
+            fetch_gaia([f.corners for f in exposures[0].footprints])
 
 
 def test_missing_drizzlepac_names_the_extra() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 from astropy.wcs import WCS
 
 from astrosieve.images.exposures import Chip, read_chips, root_name
+from astrosieve.images.footprints import Footprint
 from astrosieve.images.units import electron_scale
 from astrosieve_training.source.label.errors import CombiningError
 
@@ -47,6 +48,11 @@ class ChipFrame:
     wcs: WCS | None
     electrons_per_unit: float
 
+    @cached_property
+    def footprint(self) -> Footprint:
+        """Sky that the chip shows."""
+        return Footprint.of(celestial(self), self.shape)
+
 
 @dataclass(frozen=True)
 class InputExposure:
@@ -76,6 +82,14 @@ class InputExposure:
     filter_name: str
     exptime: float | None
     identity: str
+
+    def overlaps(self, other: InputExposure) -> bool:
+        """Return whether two exposures have sky in common."""
+        return any(
+            mine.footprint.overlaps(theirs.footprint)
+            for mine in self.chips
+            for theirs in other.chips
+        )
 
 
 def check_exposures(paths: Sequence[Path], *, combined: bool) -> list[InputExposure]:
@@ -236,7 +250,7 @@ def _check_overlap(exposures: Sequence[InputExposure]) -> None:
     while left:
         group = [left.pop(0)]
         for one in group:
-            joined = [other for other in left if _overlap(one, other)]
+            joined = [other for other in left if one.overlaps(other)]
             group += joined
             left = [other for other in left if other not in joined]
         groups.append(group)
@@ -248,20 +262,3 @@ def _check_overlap(exposures: Sequence[InputExposure]) -> None:
         'for each field, with two or more exposures, or check their WCS'
     )
     raise CombiningError(msg)
-
-
-def _overlap(one: InputExposure, other: InputExposure) -> bool:
-    """Return whether any of an even grid of points of one lies in the other."""
-    share = np.linspace(0.0, 1.0, 33)
-    for chip in one.chips:
-        ny, nx = chip.shape
-        x, y = (g.ravel() for g in np.meshgrid(share * nx - 0.5, share * ny - 0.5))
-        sky = celestial(chip).wcs_pix2world(x, y, 0)
-        for target in other.chips:
-            x_there, y_there = celestial(target).wcs_world2pix(*sky, 0)
-            # The far side of the sky is NaN, and within nothing.
-            inside = np.abs(x_there + 0.5 - target.shape[1] / 2) < target.shape[1] / 2
-            inside &= np.abs(y_there + 0.5 - target.shape[0] / 2) < target.shape[0] / 2
-            if inside.any():
-                return True
-    return False
