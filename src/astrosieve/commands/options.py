@@ -11,7 +11,6 @@ import click
 from astrosieve.classes import UNSCORED
 from astrosieve.exceptions import AstrosieveError, ModelIntegrityError
 from astrosieve.images.units import parse_unit
-from astrosieve.models.calibration import complete_prior
 from astrosieve.models.registry import Model, load_model
 
 __all__ = [
@@ -219,7 +218,7 @@ def chosen_model(
         if operating_point:
             model.card.operating_point(operating_point)
         if prior:
-            complete_prior(prior, model.card.class_prior)
+            model.card.complete_prior(prior)
     except ModelIntegrityError as error:
         raise click.ClickException(str(error)) from error
     except (AstrosieveError, ValueError) as error:

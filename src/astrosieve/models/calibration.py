@@ -72,7 +72,10 @@ ACTIVATIONS: dict[str, Callable[..., np.ndarray]] = {
 
 
 def complete_prior(
-    prior: Mapping[str, float], card_prior: Mapping[str, float]
+    prior: Mapping[str, float],
+    card_prior: Mapping[str, float],
+    *,
+    exclusive: bool = True,
 ) -> dict[str, float]:
     """
     Complete an expected mix of classes.
@@ -82,18 +85,20 @@ def complete_prior(
     prior : dict of str to float
         Expected share of some or all classes, each in (0, 1).
     card_prior : dict of str to float
-        The mix that the model's probabilities hold for. Classes that ``prior``
-        leaves out share the rest in these proportions.
+        The mix that the model's probabilities hold for.
+    exclusive : bool, optional
+        Whether the classes exclude each other. Those that ``prior`` leaves out then
+        share the rest in the card's proportions; else they keep the card's shares.
 
     Returns
     -------
     prior : dict of str to float
-        A share for each class; they sum to one.
+        A share for each class; of classes that exclude each other they sum to one.
 
     Raises
     ------
     ValueError
-        If a class is not known, a share is not in (0, 1), or the sum is not 1.
+        If a class is not known, a share is not in (0, 1), or the sum cannot be 1.
     """
     unknown = sorted(set(prior) - set(card_prior))
     if unknown:
@@ -103,6 +108,8 @@ def complete_prior(
         if not 0 < share < 1:
             msg = f'prior of {name} must be a share between 0 and 1; got {share}'
             raise ValueError(msg)
+    if not exclusive:
+        return {**card_prior, **prior}
     given = sum(prior.values())
     rest = {name: share for name, share in card_prior.items() if name not in prior}
     if (rest and given >= 1) or (not rest and abs(given - 1) > 1e-3):
@@ -122,29 +129,36 @@ def reweight(
     *,
     factors: Mapping[str, float],
     rows: np.ndarray | None = None,
+    exclusive: bool = True,
 ) -> np.ndarray:
     """
     Multiply the odds of classes, by Bayes' rule.
 
     Parameters
     ----------
-    probabilities : (N, C) `~numpy.ndarray`
-        Rows that sum to one.
+    probabilities : (N, C, ...) `~numpy.ndarray`
+        Of classes along the second axis.
     classes : sequence of str
-        Class of each column.
+        The C classes.
     factors : dict of str to float
-        Factor per class: the new share over the old one, or a likelihood ratio.
+        Factor per class: the new share over the old one, or a likelihood ratio; of
+        classes that do not exclude each other the ratio of the odds.
     rows : (N,) bool `~numpy.ndarray`, optional
         Rows to change; all by default.
+    exclusive : bool, optional
+        Whether the classes exclude each other, so that the probabilities sum to one.
 
     Returns
     -------
-    probabilities : (N, C) float32 `~numpy.ndarray`
-        Each row sums to one.
+    probabilities : (N, C, ...) float32 `~numpy.ndarray`
     """
+    more = (1,) * (probabilities.ndim - 2)
     weights = np.array([factors.get(name, 1.0) for name in classes])
-    weighted = probabilities.astype(np.float64) * weights
-    weighted /= weighted.sum(axis=1, keepdims=True)
+    weighted = probabilities.astype(np.float64) * weights.reshape(-1, *more)
+    if exclusive:
+        weighted /= weighted.sum(axis=1, keepdims=True)
+    else:
+        weighted /= weighted + (1 - probabilities)
     if rows is not None:
-        weighted = np.where(rows[:, None], weighted, probabilities)
+        weighted = np.where(rows.reshape(-1, 1, *more), weighted, probabilities)
     return weighted.astype(np.float32)

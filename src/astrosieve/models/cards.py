@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from statistics import NormalDist
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from astrosieve.exceptions import ModelError
-from astrosieve.models.calibration import ACTIVATIONS
+from astrosieve.models.calibration import ACTIVATIONS, complete_prior, reweight
 from astrosieve.models.metrics import Share
 
 __all__ = ['ModelCard', 'OperatingPoint']
@@ -243,6 +243,45 @@ class ModelCard:
             )
             raise ModelError(msg)
         return point.threshold
+
+    def complete_prior(self, prior: Mapping[str, float]) -> dict[str, float]:
+        """
+        Return an expected mix of classes, completed by the card's own.
+
+        Raises
+        ------
+        ValueError
+            See `~astrosieve.models.calibration.complete_prior`.
+        """
+        exclusive = self.activation == 'softmax'
+        return complete_prior(prior, self.class_prior, exclusive=exclusive)
+
+    def for_prior(
+        self, probabilities: np.ndarray, prior: Mapping[str, float]
+    ) -> np.ndarray:
+        """
+        Return the model's probabilities for another mix of classes, by Bayes' rule.
+
+        Parameters
+        ----------
+        probabilities : (N, C, ...) `~numpy.ndarray`
+            As `~astrosieve.models.registry.Model.predict` gives them.
+        prior : dict of str to float
+            Expected share of some or all classes.
+
+        Returns
+        -------
+        probabilities : (N, C, ...) float32 `~numpy.ndarray`
+        """
+        exclusive = self.activation == 'softmax'
+        old, new = self.class_prior, self.complete_prior(prior)
+        factors = {name: new[name] / old[name] for name in self.classes}
+        if not exclusive:
+            for name in self.classes:
+                factors[name] *= (1 - old[name]) / (1 - new[name])
+        return reweight(
+            probabilities, self.classes, factors=factors, exclusive=exclusive
+        )
 
     def summary(self) -> str:
         """Return the card as text for a terminal."""

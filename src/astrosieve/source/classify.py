@@ -27,7 +27,7 @@ from astrosieve.images.dq import DQMeaning, dq_to_mask
 from astrosieve.images.measured import MeasuredImage
 from astrosieve.images.traits import ImageTraits
 from astrosieve.images.units import PixelUnit
-from astrosieve.models.calibration import complete_prior, reweight
+from astrosieve.models.calibration import reweight
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.domain import departures
 from astrosieve.models.registry import Model, load_model
@@ -310,12 +310,7 @@ def _reweighted(
             rows=hinted,
         )
     if prior:
-        expected = complete_prior(prior, card.class_prior)
-        probabilities = reweight(
-            probabilities,
-            card.classes,
-            factors={k: expected[k] / card.class_prior[k] for k in card.classes},
-        )
+        probabilities = card.for_prior(probabilities, prior)
     return probabilities
 
 

@@ -119,6 +119,24 @@ def test_reweight_chosen_rows() -> None:
     assert np.isnan(again[4]).all()
 
 
+def test_classes_on_their_own() -> None:
+    """Shares left out stay; each class's odds are multiplied, in each pixel."""
+    assert complete_prior({'plum': 0.9}, CARD_PRIOR, exclusive=False) == {
+        **CARD_PRIOR, 'plum': 0.9,
+    }  # fmt: skip
+    maps = np.random.default_rng(5).uniform(0.01, 0.99, (4, 3, 5, 6))
+    found = reweight(maps, CLASSES, factors={'pear': 3.0}, exclusive=False)
+    assert found.dtype == np.float32
+    assert np.allclose(found[:, [0, 2]], maps[:, [0, 2]])
+    odds = 3 * maps[:, 1] / (1 - maps[:, 1])
+    assert np.allclose(found[:, 1], odds / (1 + odds))
+    some = reweight(
+        maps, CLASSES, factors={'pear': 3.0}, exclusive=False, rows=np.arange(4) < 2
+    )
+    assert np.array_equal(some[:2], found[:2])
+    assert np.allclose(some[2:], maps[2:])
+
+
 def test_prior_and_back() -> None:
     """Going to another mix of classes and back changes nothing."""
     probabilities = np.random.default_rng(4).dirichlet([1, 1, 1], 50)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from astrosieve.exceptions import ModelError
@@ -159,6 +160,21 @@ def test_rules_of_classes_on_their_own(maps_card: ModelCard) -> None:
     point = replace(maps_card.operating_points['careful'], threshold={'green': 0.5})
     with pytest.raises(ModelError, match='careful names green, which is no class'):
         replace(maps_card, operating_points={'careful': point})
+
+
+def test_another_mix_of_classes(card: ModelCard, maps_card: ModelCard) -> None:
+    """By Bayes' rule; a probability that is the card's share becomes the new one."""
+    usual = np.array([list(card.class_prior.values())])
+    found = card.for_prior(usual, {'apple': 0.2})
+    assert found == pytest.approx(np.array([[0.2, 0.4, 0.4]]))
+    assert card.complete_prior({'apple': 0.2})['plum'] == pytest.approx(0.4)
+    with pytest.raises(ValueError, match='prior names cherry'):
+        card.complete_prior({'cherry': 0.2})
+    maps = np.array(list(maps_card.class_prior.values())).reshape(1, 2, 1, 1)
+    found = maps_card.for_prior(np.tile(maps, (1, 1, 3, 4)), {'rotten': 0.7})
+    assert found.shape == (1, 2, 3, 4)
+    assert found[0, 0] == pytest.approx(np.full((3, 4), 0.6))
+    assert found[0, 1] == pytest.approx(np.full((3, 4), 0.7))
 
 
 def test_summary_says_what_matters(card: ModelCard, maps_card: ModelCard) -> None:
