@@ -27,6 +27,7 @@ TOY = {
         import numpy as np
         from toy.room import brush
         from toy.room.pots import pot
+        from toy.lounge import chair
 
         if TYPE_CHECKING:
             from toy.types import Hue
@@ -42,6 +43,13 @@ TOY = {
     'from toy.room.unused import rake\n',
     'room/tools.py': 'from . import handle\n\ndef tool():\n    return handle\n',
     'room/handle.py': 'LENGTH = 1  # cm\n',
+    'lounge/__init__.py': """
+        from astrosieve.lazy import lazy_names
+        _HOMES = {'chair': 'chairs', 'sofa': 'sofas'}
+        __getattr__, __dir__ = lazy_names(__name__, _HOMES)
+    """,
+    'lounge/chairs.py': 'chair = 1\n',
+    'lounge/sofas.py': 'sofa = 1\n',
     'room/unused.py': 'rake = 1\n',
     'room/pots.py': 'pot = 1\n',
 }
@@ -88,6 +96,8 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
         ('types.py', 'pass', 'hue = 1'),
         ('other.py', '1', '2'),
         ('room/unused.py', '1', '2'),
+        ('lounge/sofas.py', '1', '2'),
+        ('lounge/__init__.py', 'sofas', 'soft'),
         ('room/__init__.py', 'Room', 'A room'),
     ],
 )
@@ -106,6 +116,7 @@ def test_what_does_not_count(toy: Toy, name: str, old: str, new: str) -> None:
         ('room/tools.py', 'return handle', 'return handle.LENGTH'),
         ('room/pots.py', '1', '2'),
         ('late.py', '1', '2'),
+        ('lounge/chairs.py', '1', '2'),
     ],
 )
 def test_what_counts(toy: Toy, name: str, old: str, new: str) -> None:

@@ -157,12 +157,16 @@ def _home(module: str, name: str) -> str:
         return module
     if _file(f'{module}.{name}') is not None:
         return f'{module}.{name}'
-    if _is_package(module):
-        for node in _tree(module).body:
-            if isinstance(node, ast.ImportFrom):
+    for node in _tree(module).body if _is_package(module) else ():
+        match node:
+            case ast.ImportFrom():
                 for each in node.names:
                     if name == (each.asname or each.name):
                         return _home(_source(node, module), each.name)
+            case ast.Assign(targets=[ast.Name('_HOMES')]):  # of `lazy_names`
+                homes = ast.literal_eval(node.value)
+                if name in homes:
+                    return _home(f'{module}.{homes[name]}', name)
     return module
 
 
