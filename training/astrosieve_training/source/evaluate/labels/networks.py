@@ -35,7 +35,9 @@ from astrosieve_training.source.train.datasets import prepare_datasets
 from astrosieve_training.source.train.runs import train
 from astrosieve_training.source.train.warm_start import load_start
 
-__all__ = ['check_network', 'check_tuned', 'judged']
+__all__ = ['STARTED', 'TUNED', 'check_network', 'check_tuned', 'judged']
+
+STARTED, TUNED = 'source', 'source-finetuned'  # a model, and a configuration
 
 
 def _label_rows(made: LabelledField, names: np.ndarray, rows: np.ndarray) -> Table:
@@ -129,7 +131,7 @@ def check_tuned(
     tuned: Tuned, checks: LabelChecks, folder: Path, say: Callable
 ) -> dict[str, Any]:
     """Fit the shipped network to a camera by each field, and judge it beside others."""
-    start = load_start('source')
+    start = load_start(STARTED)
     name = start.card.preprocessing
     sample = join(
         [
@@ -142,7 +144,7 @@ def check_tuned(
     )  # fmt: skip
     draws = {seed: _draw(tuned, seed, checks, folder, say) for seed in tuned.seeds}
     known = [c for c in CLASSES if all(c in draw.used for draw in draws.values())]
-    config = load_config('source-finetuned')
+    config = load_config(TUNED)
     fits = []
     for seed, draw in draws.items():
         where = folder / f'tuned-{slug(tuned.name)}-{seed}'
@@ -162,7 +164,7 @@ def check_tuned(
             path = where / 'weights' / f'{card.name}-{card.version}.onnx'
             fit[kind] = judged(load_model(path), sample, known)
         fits.append(fit)
-    shipped = judged(load_model('source'), sample, known)
+    shipped = judged(load_model(STARTED), sample, known)
     return {'known': known, 'shipped': shipped, 'fits': fits}
 
 

@@ -17,15 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from astrosieve.atomic import atomic_path
+from astrosieve.models.registry import load_model
 from astrosieve_training.judge.report import slug
 from astrosieve_training.simulate.plans import exposure_key
+from astrosieve_training.source.config import SourceConfig, load_config
 from astrosieve_training.source.evaluate.labels.networks import (
+    STARTED,
+    TUNED,
     check_network,
     check_tuned,
 )
 from astrosieve_training.source.evaluate.labels.settings import Field, LabelChecks
 from astrosieve_training.source.evaluate.labels.tables import table_lines
 from astrosieve_training.source.evaluate.labels.truth import check_field, check_ngc1261
+from astrosieve_training.source.networks import network_module
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
@@ -35,6 +40,12 @@ __all__ = ['check_labels']
 def _exposures(field: Field, *seeds: int) -> list[str]:
     """Return what decides the exposures of a field."""
     return [exposure_key(field.plan(seed)) for seed in seeds]
+
+
+def _learning(name: str) -> tuple[SourceConfig, str]:
+    """Return what decides a network that is trained by a configuration."""
+    config = load_config(name)
+    return config, code_version(network_module(config.network.kind))
 
 
 def check_labels(
@@ -79,16 +90,18 @@ def check_labels(
         first = checks.fields[0]
         seeds = checks.network.training + checks.network.judged
         key = digest(
-            code, checks.network, first, checks.seed, _exposures(first, *seeds)
-        )
+            code, checks.network, _learning(checks.network.config), first, checks.seed,
+            _exposures(first, *seeds),
+        )  # fmt: skip
         results['network'] = stages.record(
             'network', key, lambda: check_network(checks, folder, tell)
         )
     for tuned in checks.tuned:
         seeds = tuned.seeds + tuned.judged
         key = digest(
-            code, tuned, checks.seed, _exposures(tuned.field(tuned.seeds[0]), *seeds)
-        )
+            code, tuned, _learning(TUNED), load_model(STARTED).card.sha256, checks.seed,
+            _exposures(tuned.field(tuned.seeds[0]), *seeds),
+        )  # fmt: skip
         results['tuned'][tuned.name] = stages.record(
             f'tuned-{slug(tuned.name)}', key,
             partial(check_tuned, tuned, checks, folder, tell),
