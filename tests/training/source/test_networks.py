@@ -180,9 +180,9 @@ class TestMultiScale:
     @pytest.mark.parametrize(
         ('changes', 'words'),
         [
-            ({'images': ('noise', 'edges')}, 'network.images must be of'),
-            ({'images': ()}, 'network.images must be of'),
-            ({'context': ('sky',)}, 'network.context must be of'),
+            ({'images': ('noise', 'edges')}, '^images must be of'),
+            ({'images': ()}, '^images must be of'),
+            ({'context': ('sky',)}, '^context must be of'),
         ],
     )
     def test_unknown_parts_are_refused(self, changes: dict, words: str) -> None:
