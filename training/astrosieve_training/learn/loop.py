@@ -380,8 +380,7 @@ def train_run(
     )
     run = _Runner(network, loss, settings, optimizer, schedule, extra_loss, predict)
     if start is not None and not done:
-        before, _ = run.evaluate(validation)
-        state.best_loss = before if math.isfinite(before) else math.inf
+        state.best_loss = min(math.inf, run.evaluate(validation)[0])  # inf for NaN
     for epoch in range(done + 1, settings.epochs + 1):
         began = time.perf_counter()
         rng = np.random.default_rng([seed, 2, number, epoch])
