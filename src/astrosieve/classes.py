@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from astrosieve.markdown import markdown_table
+
 __all__ = ['CONVENTIONS', 'UNSCORED', 'ClassInfo', 'ClassSet', 'Marker']
 
 UNSCORED = 'unscored'
@@ -150,5 +152,5 @@ class ClassSet(Mapping[str, ClassInfo]):
     def document(self) -> str:
         """Return a Markdown table of the classes."""
         infos = (*self.values(), _UNSCORED)
-        rows = [f'| `{info.name}` | {info.meaning} |' for info in infos]
-        return '\n'.join(['| class | meaning |', '| --- | --- |', *rows])
+        rows = [(f'`{info.name}`', info.meaning) for info in infos]
+        return '\n'.join(markdown_table(('class', 'meaning'), rows))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from astrosieve.markdown import markdown_table
+
 __all__ = ['Flag', 'FlagSet']
 
 
@@ -75,5 +77,5 @@ class FlagSet:
 
     def document(self) -> str:
         """Return a Markdown table of the flags."""
-        rows = [f'| {f.value} | `{f.name}` | {f.description} |' for f in self]
-        return '\n'.join(['| bit | name | meaning |', '| --- | --- | --- |', *rows])
+        rows = [(each.value, f'`{each.name}`', each.description) for each in self]
+        return '\n'.join(markdown_table(('bit', 'name', 'meaning'), rows))

@@ -25,7 +25,10 @@ PLUGINS = ROOT / 'plugins' / 'astrosieve_plugins'
 TASKS = sorted(path.parent.name for path in CORE.glob('*/classes.py'))
 GENERIC = [
     *(CORE / name for name in ('images', 'models', 'tables', 'commands')),
-    *(CORE / f'{name}.py' for name in ('atomic', 'classes', 'figures', 'flags')),
+    *(
+        CORE / f'{name}.py'
+        for name in ('atomic', 'classes', 'figures', 'flags', 'markdown')
+    ),
     *(TRAINING / name for name in ('learn', 'judge')),
     *(TRAINING / f'{name}.py' for name in ('settings', 'stages', 'steps', 'versions')),
 ]

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from astrosieve.exceptions import OutputError
+from astrosieve.markdown import markdown_table
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model, load_model
 from astrosieve_training.judge.limits import Limit, Number
 from astrosieve_training.judge.report import (
     Report,
     Section,
-    markdown_table,
     plain,
     replace_between,
     slug,
@@ -138,16 +138,6 @@ def test_readme_without_markers_is_left_alone(text: str, tmp_path: Path) -> None
     with pytest.raises(OutputError, match='table:fruit begin'):
         replace_between(path, 'fruit', ['x'])
     assert path.read_text(encoding='utf-8') == text
-
-
-def test_tables() -> None:
-    """A line for the head, one below it, one for each row; cells become text."""
-    assert markdown_table(('fruit', 'n'), [('apple', 3), ('pear', Share(1, 4))]) == [
-        '| fruit | n |',
-        '| --- | --- |',
-        '| apple | 3 |',
-        '| pear | 25.00% (4.56% to 69.94%; 1/4) |',
-    ]
 
 
 def test_plain_values() -> None:

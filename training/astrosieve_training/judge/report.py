@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ import numpy as np
 
 from astrosieve.atomic import atomic_path
 from astrosieve.exceptions import OutputError
+from astrosieve.markdown import markdown_table
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
 from astrosieve_training.judge.limits import Limit, Number
 from astrosieve_training.learn.shipping import write_model
 
-__all__ = ['Report', 'Section', 'markdown_table', 'plain', 'replace_between', 'slug']
+__all__ = ['Report', 'Section', 'plain', 'replace_between', 'slug']
 
 _DIGITS = 5  # of numbers in a card
 
@@ -27,29 +28,6 @@ _DIGITS = 5  # of numbers in a card
 def slug(name: str) -> str:
     """Return a name as it may stand in a file's."""
     return re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """
-    Return a table.
-
-    Parameters
-    ----------
-    head : sequence of str
-        Names of the columns.
-    rows : iterable of sequence
-        Cells, which `str` turns into text.
-
-    Returns
-    -------
-    lines : list of str
-        Markdown.
-    """
-    return [
-        f'| {" | ".join(head)} |',
-        f'|{" --- |" * len(head)}',
-        *(f'| {" | ".join(map(str, row))} |' for row in rows),
-    ]
 
 
 def replace_between(path: Path, table: str, lines: Sequence[str]) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from astrosieve.markdown import markdown_table
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
 from astrosieve_training.judge.figures import figure_file
 from astrosieve_training.judge.limits import Limit, Number
-from astrosieve_training.judge.report import Report, Section, markdown_table
+from astrosieve_training.judge.report import Report, Section
 from astrosieve_training.judge.scores import binned, rates_at, roc
 from toytask.classes import CLASSES
 from toytask.dataset import make_frames

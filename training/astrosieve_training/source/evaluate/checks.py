@@ -16,13 +16,13 @@ from scipy.stats import ks_2samp
 from astrosieve.exceptions import AstrosieveWarning, OutOfDomainWarning
 from astrosieve.images.exposures import Chip
 from astrosieve.images.units import PixelUnit
+from astrosieve.markdown import markdown_table
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
 from astrosieve.source.classify import classify_sources
 from astrosieve.source.preprocessing import get_preprocessing
 from astrosieve.source.widths import averaged
 from astrosieve_training.judge.limits import Limit, Number
-from astrosieve_training.judge.report import markdown_table
 from astrosieve_training.simulate import label_positions
 from astrosieve_training.simulate.plans import ExposureSet
 from astrosieve_training.source.config import FinderConfig

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from astrosieve.markdown import markdown_table
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
 from astrosieve.source.classes import CLASSES, REPORT_CLASSES
 from astrosieve_training.judge.limits import Limit, Number
-from astrosieve_training.judge.report import Report, Section, markdown_table
+from astrosieve_training.judge.report import Report, Section
 from astrosieve_training.source.datasets.detections import DetectionSet
 from astrosieve_training.source.evaluate.baselines import Forest
 from astrosieve_training.source.evaluate.judged import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from astrosieve.markdown import markdown_table
 from astrosieve.models.metrics import Share
 from astrosieve.source.classes import CLASSES
-from astrosieve_training.judge.report import markdown_table
 from astrosieve_training.simulate.plans import ExposureSet
 from astrosieve_training.source.evaluate.ablation.settings import Ablation
 from astrosieve_training.source.evaluate.limits import ABSOLUTE_LIMITS

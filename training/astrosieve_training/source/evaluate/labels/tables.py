@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from astrosieve.markdown import markdown_table
 from astrosieve.models.metrics import Share
 from astrosieve.source.classes import REPORT_CLASSES
-from astrosieve_training.judge.report import markdown_table
 
 __all__ = ['COMPLETENESS', 'summed', 'table_lines']
 
