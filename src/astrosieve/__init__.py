@@ -11,15 +11,13 @@ from importlib.metadata import version as _version
 
 from astrosieve.lazy import lazy_names
 
-__all__ = ['classify_sources', 'explain_source', 'list_models', 'load_model']
-
 __version__ = _version('astrosieve')
 
-_HOMES = {
-    'classify_sources': 'source.classify',
-    'explain_source': 'source.explain',
-    'list_models': 'models.registry',
-    'load_model': 'models.registry',
-}
-
-__getattr__, __dir__ = lazy_names(__name__, _HOMES)
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        '.models.registry': ('list_models', 'load_model'),
+        '.source.classify': ('classify_sources',),
+        '.source.explain': ('explain_source',),
+    },
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -11,31 +11,35 @@ __all__ = ['lazy_names']
 
 
 def lazy_names(
-    package: str, homes: Mapping[str, str]
-) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    package: str, names: Mapping[str, Sequence[str]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """
-    Return ``__getattr__`` and ``__dir__`` of a package that hands names on.
+    Return ``__getattr__``, ``__dir__`` and ``__all__`` of a package.
 
     Parameters
     ----------
     package : str
         Name of the package.
-    homes : dict of str to str
-        The module of the package, by the name that it holds.
+    names : dict of str to sequence of str
+        The names that the package hands on, by the module that holds them:
+        ``'.module'``, relative to the package.
 
     Returns
     -------
     getattr, dir : callable
         See PEP 562.
+    all : list of str
+        The names.
     """
+    homes = {name: module for module, held in names.items() for name in held}
 
     def _getattr(name: str) -> Any:
         if name in homes:
-            return getattr(import_module(f'{package}.{homes[name]}'), name)
+            return getattr(import_module(homes[name], package), name)
         msg = f'module {package!r} has no attribute {name!r}'
         raise AttributeError(msg)
 
     def _dir() -> list[str]:
         return sorted({*vars(sys.modules[package]), *homes})
 
-    return _getattr, _dir
+    return _getattr, _dir, sorted(homes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -141,10 +142,23 @@ def test_no_import_loops() -> None:
         uses = {name: used for name, used in uses.items() if name not in floor}
 
 
-def test_unknown_names_are_attribute_errors() -> None:
-    """The lazy names of the package do not hide mistakes."""
-    import astrosieve
+@pytest.mark.parametrize(
+    'package', ['astrosieve', 'astrosieve.images', 'astrosieve.models']
+)
+def test_packages_hand_on_names(package: str) -> None:
+    """They name their home's own things, list them, and hide no mistakes."""
+    room = import_module(package)
+    assert room.__all__
+    for name in room.__all__:
+        thing = getattr(room, name)
+        assert thing.__name__ == name
+        assert thing.__module__.startswith(f'{package}.')
+    assert set(room.__all__) <= set(dir(room))
+    with pytest.raises(AttributeError, match=f"'{package}' has no attribute 'soup'"):
+        _ = room.soup
 
-    with pytest.raises(AttributeError, match="'astrosieve' has no attribute 'soup'"):
-        _ = astrosieve.soup
-    assert {'classify_sources', 'load_model', 'list_models'} <= set(dir(astrosieve))
+
+def test_handing_on_loads_nothing() -> None:
+    """Names of a room cost nothing until they are used."""
+    loaded = modules_after('import astrosieve.images, astrosieve.models')
+    assert not loaded & {'numpy', 'astropy', *HEAVY}

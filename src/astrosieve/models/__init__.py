@@ -4,26 +4,12 @@ from __future__ import annotations
 
 from astrosieve.lazy import lazy_names
 
-__all__ = [
-    'Batch',
-    'Model',
-    'ModelCard',
-    'OperatingPoint',
-    'Preprocessing',
-    'Share',
-    'list_models',
-    'load_model',
-]
-
-_HOMES = {
-    'Batch': 'inputs',
-    'Model': 'registry',
-    'ModelCard': 'cards',
-    'OperatingPoint': 'cards',
-    'Preprocessing': 'inputs',
-    'Share': 'metrics',
-    'list_models': 'registry',
-    'load_model': 'registry',
-}
-
-__getattr__, __dir__ = lazy_names(__name__, _HOMES)
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        '.cards': ('ModelCard', 'OperatingPoint'),
+        '.inputs': ('Batch', 'Preprocessing'),
+        '.metrics': ('Share',),
+        '.registry': ('Model', 'list_models', 'load_model'),
+    },
+)
