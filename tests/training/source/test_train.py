@@ -85,8 +85,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('train') / 'run'
     data = TrainingData(
         make_examples(300, 1), make_examples(100, 2), make_detections(200, 3),
-        make_detections(200, 4), {'training': {'star': 100}}, (1.7, 2.1),
-        {'noise_ratio': (0.9, 1.1), 'unusable': (0.0, 0.25)},
+        make_detections(200, 4), {'training': {'star': 100}},
+        {'fwhm': (1.7, 2.1), 'noise_ratio': (0.9, 1.1), 'unusable': (0.0, 0.25)},
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train_module, 'prepare', lambda *args, **kwargs: data)

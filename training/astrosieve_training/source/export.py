@@ -59,9 +59,15 @@ def _split(run: Run) -> str:
     )
 
 
+def _limits(trait: str, low: float, high: float) -> tuple[float, float]:
+    """Return the limits of a trait as a card states them; widths outwards."""
+    if trait == 'fwhm':
+        return float(np.floor(low * 10) / 10), float(np.ceil(high * 10) / 10)
+    return round(low, 3), round(high, 3)
+
+
 def _card(run: Run) -> ModelCard:
     config, calibration = run.config, run.calibration
-    low, high = run.summary['fwhm_range']
     origin = run.summary.get('origin', {})
     description = origin.get('description') or config.description
     return ModelCard(
@@ -77,11 +83,8 @@ def _card(run: Run) -> ModelCard:
         class_prior=calibration.class_prior,
         operating_points=calibration.operating_points,
         domain={
-            'fwhm': (float(np.floor(low * 10) / 10), float(np.ceil(high * 10) / 10)),
-            **{
-                key: (round(low, 3), round(high, 3))
-                for key, (low, high) in run.summary['domain'].items()
-            },
+            trait: _limits(trait, low, high)
+            for trait, (low, high) in run.summary['domain'].items()
         },
         training_data=_training_data(run),
         split=_split(run),

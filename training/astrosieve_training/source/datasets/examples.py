@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from astropy.table import Table
 
 from astrosieve.exceptions import OutputError
 from astrosieve_training.data_folder import data_folder
@@ -124,10 +125,8 @@ class TrainingData:
         Whole exposures: to calibrate on, and to measure operating points on.
     counts : dict
         Number of cutouts by set and class.
-    fwhm_range : tuple of float
-        PSF widths of the training exposures.
     domain : dict of str to tuple of float
-        Limits of other traits of the training exposures, see
+        Limits of the traits of the training exposures, see
         `~astrosieve.images.traits.ImageTraits`.
     origin : `Origin` or None
         Where the labels come from; None where they are the simulator's truth.
@@ -140,7 +139,6 @@ class TrainingData:
     calibrating: DetectionSet
     holdout: DetectionSet
     counts: dict[str, dict[str, int]]
-    fwhm_range: tuple[float, float]
     domain: dict[str, tuple[float, float]]
     origin: Origin | None = None
     rehearsal: Examples | None = None
@@ -301,26 +299,30 @@ def count_labels(labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, int]
     return {name: int((labels == i).sum()) for i, name in enumerate(classes)}
 
 
-def domain_of(ratios: np.ndarray) -> dict[str, tuple[float, float]]:
+def domain_of(rows: Table) -> dict[str, tuple[float, float]]:
     """
     Return the limits within which an image is like those of a training.
 
     Parameters
     ----------
-    ratios : (N,) `~numpy.ndarray`
-        ``noise_ratio`` of the image of each detection, NaN where it is not known.
+    rows : `~astropy.table.Table`
+        With ``fwhm`` and ``noise_ratio`` of the image of each detection, NaN where
+        they are not known.
 
     Returns
     -------
     domain : dict of str to tuple of float
-        See `~astrosieve.images.traits.ImageTraits`.
+        See `~astrosieve.images.traits.ImageTraits`; without what is known of none.
     """
-    domain = {'unusable': (0.0, _MAX_UNUSABLE)}
+    domain = {}
+    widths, ratios = (np.asarray(rows[name]) for name in ('fwhm', 'noise_ratio'))
+    if np.isfinite(widths).any():
+        domain['fwhm'] = (float(np.nanmin(widths)), float(np.nanmax(widths)))
     if np.isfinite(ratios).any():
         low, high = np.nanquantile(ratios, [0.005, 0.995])
         margins = float(low) - _RATIO_MARGIN, float(high) + _RATIO_MARGIN
-        domain = {'noise_ratio': margins, **domain}
-    return domain
+        domain['noise_ratio'] = margins
+    return {**domain, 'unusable': (0.0, _MAX_UNUSABLE)}
 
 
 def prepare(
@@ -385,7 +387,6 @@ def prepare(
         )
         training = _joined([training, *repeated])
     classes = config.network.classes
-    widths = np.asarray(sky.rows['fwhm'])
     counts = {
         'training': count_labels(training.labels, classes),
         'validation': count_labels(validation.labels, classes),
@@ -398,6 +399,5 @@ def prepare(
         calibrating,
         holdout,
         counts,
-        (float(np.nanmin(widths)), float(np.nanmax(widths))),
-        domain_of(np.asarray(sky.rows['noise_ratio'])),
+        domain_of(sky.rows),
     )

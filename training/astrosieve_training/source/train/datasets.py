@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ['prepare_datasets']
 
-_ANY_WIDTH = (0.5, 100.0)  # of the PSF, where none could be measured
-
 
 def _warn(msg: str) -> None:
     warnings.warn(msg, AstrosieveWarning, stacklevel=3)
@@ -273,10 +271,10 @@ def prepare_datasets(
         rehearsal = _rehearsal(config, seen, cache, progress=progress)
         if rehearsal is not None:
             counts['rehearsal'] = count_labels(rehearsal.labels, classes)
-    widths, domain = _traits(sets[learnt], start)
     return config, TrainingData(
-        training, validation, calibrating, holdout, counts, widths, domain,
-        _origin(config, datasets, counts, start), rehearsal,
+        training, validation, calibrating, holdout, counts,
+        _domain(sets[learnt], start), _origin(config, datasets, counts, start),
+        rehearsal,
     )  # fmt: skip
 
 
@@ -290,20 +288,13 @@ def _refuse_starless(counts: dict[str, dict[str, int]]) -> None:
             raise DatasetError(msg)
 
 
-def _traits(
+def _domain(
     detections: DetectionSet, start: Start | None
-) -> tuple[tuple[float, float], dict[str, tuple[float, float]]]:
-    """Return the ranges of widths and other traits, those of the old model included."""
-    widths = np.asarray(detections.rows['fwhm'])
-    widths = widths[np.isfinite(widths)]
-    ranges = [(float(widths.min()), float(widths.max()))] if len(widths) else []
-    domain = domain_of(np.asarray(detections.rows['noise_ratio']))
+) -> dict[str, tuple[float, float]]:
+    """Return the limits of all traits, those of the old model included."""
+    domain = domain_of(detections.rows)
     if start is not None:
-        ranges.append(start.card.domain['fwhm'])
-        for name in set(start.card.domain) - {'fwhm'}:
-            low, high = start.card.domain[name]
+        for name, (low, high) in start.card.domain.items():
             own = domain.get(name, (low, high))
             domain[name] = (min(low, own[0]), max(high, own[1]))
-    if not ranges:
-        return _ANY_WIDTH, domain
-    return (min(r[0] for r in ranges), max(r[1] for r in ranges)), domain
+    return domain

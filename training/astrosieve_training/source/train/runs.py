@@ -188,7 +188,6 @@ def train(
     )
     summary = {
         'counts': data.counts,
-        'fwhm_range': data.fwhm_range,
         'domain': data.domain,
         'best_run': best,
         'seconds_prepare': prepared,
