@@ -100,7 +100,7 @@ class Stages:
             atomic_path(path, overwrite=True) as temporary,
             temporary.open('wb') as output,
         ):
-            np.savez(output, **arrays)  # type: ignore[arg-type]
+            np.savez_compressed(output, **arrays)  # type: ignore[arg-type]
         self._tidy(name, path)
         return arrays
 

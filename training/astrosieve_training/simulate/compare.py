@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ['compare_hits', 'plot_frames', 'plot_hits', 'simulated_hits']
 
-
 QUANTITIES = ('length', 'width', 'peak', 'total')
 
 

@@ -35,7 +35,6 @@ __all__ = [
     'expected_hits',
 ]
 
-
 _TAIL_WIDTH = 2.6  # how much farther the charge of the field-free layer spreads
 
 # Shares of primary particles, worms and points.

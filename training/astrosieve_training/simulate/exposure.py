@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ['SimulatedExposure', 'simulate_dithered_set', 'simulate_exposure']
 
-
 _TARGET = (201.69, -47.48)
 
 

@@ -22,7 +22,6 @@ from astrosieve_training.simulate.truth import Truth, read_truth
 
 __all__ = ['load_exposure', 'make_folder', 'write_dithered_set', 'write_plan']
 
-
 _SUFFIXES = {'flc': 'flc', 'c0m': 'c0m', 'ground': 'img'}
 
 

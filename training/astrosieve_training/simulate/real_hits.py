@@ -24,7 +24,6 @@ __all__ = [
     'real_hits',
 ]
 
-
 _EIGHT = np.ones((3, 3), int)
 
 
@@ -64,7 +63,6 @@ class HitSource:
 
 # Below this charge, electrons, real frames hold single hot pixels and glitches.
 LEAST = 300.0
-
 
 # Geometry as in the cameras; gains in `real_hits`.
 SOURCES = {

@@ -46,7 +46,6 @@ __all__ = [
     'load_config',
 ]
 
-
 _CHECKS = ('phases', 'scan', 'unusual')
 _IMAGES = ('noise', 'peak', 'residual')
 _CONTEXT = ('wide', 'far', 'fwhm')

@@ -17,7 +17,6 @@ from astrosieve_training.source.train.runs import Run, load_run
 
 __all__ = ['MAX_BYTES', 'export_run']
 
-
 MAX_BYTES = 500_000
 """Largest size of the weights of a network for sources."""
 

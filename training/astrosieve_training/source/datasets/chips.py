@@ -20,7 +20,6 @@ from astrosieve_training.source.config import FinderConfig
 
 __all__ = ['Measure', 'baseline_columns', 'find_sources', 'network_inputs']
 
-
 Measure = Callable[[np.ndarray, np.ndarray, float, Any], Table]
 """Called with an image without its sky, positions, a FWHM in pixels, and the chip."""
 

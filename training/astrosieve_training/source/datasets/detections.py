@@ -50,7 +50,6 @@ __all__ = [
     'simulated_set',
 ]
 
-
 _THINNING = 79  # stream of chance
 
 

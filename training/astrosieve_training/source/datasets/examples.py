@@ -38,11 +38,8 @@ __all__ = [
     'split_examples',
 ]
 
-
 # How far an image may be from the training exposures before it counts as unlike them.
 _RATIO_MARGIN = 0.05
-
-
 _MAX_UNUSABLE = 0.25
 
 

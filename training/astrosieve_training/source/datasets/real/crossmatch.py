@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from astropy.table import Table
 from astropy.wcs import WCS
+from scipy.ndimage import uniform_filter
+from scipy.spatial import cKDTree
 
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
 
@@ -41,9 +43,6 @@ def find_offset(
     pairs : int
         How many pairs that are.
     """
-    from scipy.ndimage import uniform_filter
-    from scipy.spatial import cKDTree
-
     near = cKDTree(xy).query_ball_tree(cKDTree(reference), reach * np.sqrt(2))
     first = np.repeat(np.arange(len(xy)), [len(each) for each in near])
     second = np.fromiter((j for each in near for j in each), dtype=int)
@@ -113,8 +112,6 @@ class CrossmatchTruth:
             As `~astrosieve_training.source.datasets.real.median.MedianTruth`; what has
             no counterpart is contested.
         """
-        from scipy.spatial import cKDTree
-
         there = self.counterparts()
         distance, _ = cKDTree(there).query(xy)
         # Stars only: a detection has the counterpart that has it.

@@ -20,6 +20,7 @@ from astrosieve.images.measured import MeasuredImage
 from astrosieve.images.units import PixelUnit
 from astrosieve.source.finders import detect
 from astrosieve.tables.catalogs import positions
+from astrosieve_training.simulate.real_hits import real_hits
 from astrosieve_training.source.datasets.real.crossmatch import (
     CrossmatchTruth,
     find_offset,
@@ -29,24 +30,13 @@ from astrosieve_training.source.datasets.real.median import MedianTruth
 
 __all__ = ['RealFrame', 'hrc_47tuc', 'ngc1261', 'pluto']
 
-
 # Read noise of PC1 at gain 14 (WFPC2 Instrument Handbook) and of HRC
 # (header of the FLT whose distortion is used).
 _PC1_READ_NOISE = 7.8
-
-
 _HRC_READ_NOISE = 4.71
-
-
 _HRC_GAIN = 2.216
-
-
 _PYRAMID = 60  # columns and rows in the shadow of the pyramid's edge
-
-
 _MIDDLE = 430  # of the columns that are left, between the halves
-
-
 _GAP = 10  # columns on either side of the middle that neither half uses
 
 
@@ -265,8 +255,6 @@ def pluto(folder: Path) -> RealFrame:
     frame : `RealFrame`
         For judgement only.
     """
-    from astrosieve_training.simulate.real_hits import real_hits
-
     chip = _read(folder / 'wfc3uvis_pluto1_f606w_flt.fits')
     background = measure_background(chip.sci)
     truth = HitTruth(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy.table import Table
+from scipy.spatial import cKDTree
 
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
 
@@ -49,8 +50,6 @@ class HitTruth:
             As `~astrosieve_training.source.datasets.real.median.MedianTruth`; what
             belongs to no hit is contested.
         """
-        from scipy.spatial import cKDTree
-
         places = np.column_stack([self.hits['x'], self.hits['y']])
         distance, nearest = cKDTree(places).query(xy)
         reach = np.asarray(self.hits['length'])[nearest] / 2 + self.margin

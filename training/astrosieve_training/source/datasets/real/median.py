@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy.table import Table
+from scipy.ndimage import maximum_filter, uniform_filter
 
 from astrosieve.images.background import measure_background
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
@@ -133,8 +134,6 @@ class MedianTruth:
         self, ix: np.ndarray, iy: np.ndarray, electrons: np.ndarray
     ) -> np.ndarray:
         """Return the distance to the nearest star that is far brighter, pixels."""
-        from scipy.ndimage import maximum_filter, uniform_filter
-
         level = measure_background(self.median).level
         box = uniform_filter(np.nan_to_num(self.median - level), 3) * 9
         peaks = (maximum_filter(box, 5) == box) & (box > 0)
