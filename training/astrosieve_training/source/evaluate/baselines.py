@@ -26,12 +26,15 @@ from typing import Any
 
 import numpy as np
 from astropy.table import Table
+from photutils.detection import DAOStarFinder
+from scipy.ndimage import convolve
+from sklearn.ensemble import RandomForestClassifier
 
 from astrosieve.images.background import measure_background
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
 from astrosieve.images.exposures import Chip
 from astrosieve.images.units import electron_scale
-from astrosieve_training.learn.sampling import label_numbers
+from astrosieve_training.learn.sampling import balance, label_numbers
 from astrosieve_training.source.datasets.detections import DetectionSet
 
 __all__ = [
@@ -85,9 +88,6 @@ def measure_columns(data: np.ndarray, xy: np.ndarray, fwhm: float, chip: Chip) -
     columns : `~astropy.table.Table`
         ``dao_<column>`` and ``iraf_<column>``, NaN where they cannot be measured.
     """
-    from photutils.detection import DAOStarFinder
-    from scipy.ndimage import convolve
-
     scale, _ = electron_scale(chip.unit, gain=chip.gain, exptime=chip.exptime)
     finder = DAOStarFinder(5 * measure_background(data).noise, fwhm)
     kernel = finder.kernel  # the other finder's is the same
@@ -289,8 +289,6 @@ class Forest:
     def __init__(
         self, classes: Sequence[str], *, seed: int, n_trees: int = 200, threads: int = 2
     ) -> None:
-        from sklearn.ensemble import RandomForestClassifier
-
         self.classes = tuple(classes)
         self._forest = RandomForestClassifier(
             n_estimators=n_trees,
@@ -327,8 +325,6 @@ class Forest:
         forest : `Forest`
             Itself.
         """
-        from astrosieve_training.learn.sampling import balance
-
         labels = label_numbers(detections.rows, self.classes)
         rows = np.flatnonzero(detections.usable & (labels >= 0))
         kept, _ = balance(labels[rows], rng, ratio=ratio, largest=30_000)
