@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         '.instruments': ('Instrument', 'instrument'),
         '.measured': ('MeasuredImage',),
         '.psf': ('estimate_fwhm',),
+        '.tiles': ('Tiling', 'run_tiles'),
         '.traits': ('ImageTraits',),
         '.units': ('PixelUnit', 'parse_unit'),
     },

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.table import QTable, Table
 
 from astrosieve.classes import UNSCORED
-from astrosieve.images.exposures import read_chips
+from astrosieve.images import Tiling, read_chips, run_tiles
 from astrosieve.models.registry import Model
 from astrosieve.tables.catalogs import add_classes
 from toytask.preprocessing import Scaled
@@ -47,9 +47,11 @@ def classify_frames(path: Path, model: Model) -> Table:
 
 def map_classes(path: Path, model: Model) -> np.ndarray:
     """Return the probability of each class in each pixel, (C, ny, nx)."""
-    frames, corners, _ = _frames(path)
-    p = model.predict(Scaled()(frames).inputs)
-    maps = np.empty((len(p[0]), *corners.max(axis=0) + _SIZE), dtype=np.float32)
-    for (y, x), each in zip(corners, p, strict=True):
-        maps[:, y : y + _SIZE, x : x + _SIZE] = each
+    sci = next(iter(read_chips(path))).sci
+    tiling = Tiling((sci.shape[0], sci.shape[1]), _SIZE, _SIZE // 4)
+    maps = np.empty((len(model.card.classes), *tiling.shape), dtype=np.float32)
+    run_tiles(
+        lambda tiles: model.predict(Scaled()(tiles).inputs),
+        sci, tiling, out=maps, chunk=64,
+    )  # fmt: skip
     return maps
