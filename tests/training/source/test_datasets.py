@@ -160,6 +160,21 @@ def test_exposures_serve_all_settings(
         assert names(cache, kind) < names(folder, kind)
 
 
+def test_a_changed_camera_is_another_camera(tmp_path: Path) -> None:
+    """What its file said before is kept apart, and is there when it says so again."""
+    path = tmp_path / 'own.toml'
+    exposures = replace(EXPOSURES, n=1, cameras=(str(path),))
+    made = []
+    for noise in (3.0, 9.0, 3.0):
+        path.write_text(f'read_noise = {noise}\nshape = [200, 200]\n', encoding='utf-8')
+        made.append(make(tmp_path / 'cache', exposures))
+    assert keys(made[0]) == keys(made[2])
+    assert keys(made[0]) != keys(made[1])
+    for kind in ('labels', 'inputs'):
+        assert len(names(tmp_path / 'cache', kind)) == 2
+    assert len(list((tmp_path / 'cache').glob('exposures-*'))) == 2
+
+
 def test_networks_share_labels(cache: Path, tmp_path: Path) -> None:
     """Another preprocessing adds inputs of its own for the same rows."""
     folder = tmp_path / 'cache'
