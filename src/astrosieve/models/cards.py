@@ -33,7 +33,7 @@ class OperatingPoint:
         Kept is what has at least this probability; one for each class where there
         is a dict.
     on : str
-        What is compared with it: a column of the output, such as ``p_blob``.
+        What is compared with it: a column of the output, such as ``p_CLASS``.
     measured : dict of str to `~astrosieve.models.metrics.Share`
         Completeness, purity and whatever else the task counts, by name.
     sample : str

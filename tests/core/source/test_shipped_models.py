@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import astrosieve.weights
 from astrosieve import classify_sources, list_models, load_model
 from astrosieve.images.exposures import read_chips
+from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import Model
 from astrosieve.source.demo import demo_exposure, demo_truth
 from astrosieve.source.preprocessing import get_preprocessing
@@ -84,6 +86,24 @@ def test_cards_are_complete(model: Model) -> None:
     assert card.references
     assert sum(card.class_prior.values()) == pytest.approx(1)
     assert card.domain['fwhm'][0] < card.domain['fwhm'][1]
+
+
+def test_a_card_made_before() -> None:
+    """The published network's card in its form before: same limits, same counts."""
+    text = (GOLDEN / 'card-before.json').read_text()
+    card, found = load_model('source-isr2024').card, ModelCard.from_json(text)
+    assert replace(found, operating_points={}) == replace(
+        card, operating_points={}, metrics={}
+    )
+    for name, stated in json.loads(text)['operating_points'].items():
+        point, old = card.operating_points[name], found.operating_points[name]
+        assert (old.threshold, old.on) == (point.threshold, point.on)
+        assert old.measured == point.measured
+        for what, share in old.measured.items():
+            numbers = [stated[what], *stated[f'{what}_interval']]
+            assert [share.value, share.low, share.high] == pytest.approx(
+                numbers, abs=1e-9
+            )
 
 
 @pytest.mark.parametrize('chunk_size', [1, 7, 256, 699, 100_000])
