@@ -42,13 +42,11 @@ __all__ = [
     'unpack',
 ]
 
-
 _COMPRESSIONS: dict[bytes, Callable[..., Any]] = {
     b'\x1f\x8b': gzip.open,
     b'BZh': bz2.open,
     b'\xfd7zXZ\0': lzma.open,
 }
-
 
 _COMPRESSED = ('.gz', '.fz', '.bz2', '.xz', '.z')
 _SUFFIXES = re.compile(r'(\.(fits?|fts))?(\.(gz|fz|bz2|xz|Z))?$', re.IGNORECASE)

@@ -10,7 +10,6 @@ from astrosieve.flags import Flag, FlagSet
 
 __all__ = ['PIXEL_FLAGS', 'sample_pixels', 'spoilt_pixels']
 
-
 PIXEL_FLAGS = FlagSet(
     [
         Flag(8, 'edge', 'the cutout reaches beyond the image; filled with sky'),

@@ -8,13 +8,8 @@ import numpy as np
 
 __all__ = ['ImageTraits', 'measure_traits']
 
-
 _SKY = 2.0  # standard deviations from the sky within which a 2x2 block is sky
-
-
 _CLIP = 4.0  # standard deviations beyond which a difference is not noise
-
-
 _MIN_BLOCKS = 200
 
 

@@ -10,10 +10,8 @@ from astrosieve.models.cards import ModelCard
 
 __all__ = ['departures']
 
-
 _MARGINS = {'fwhm': 0.1}
 """What a measured trait may be wrong by, as a share of it."""
-
 
 _TEXTS = {
     'fwhm': 'the PSF is {value:.2f} pixels wide; {name} was trained on {low:g} to '

@@ -43,10 +43,8 @@ from astrosieve.tables.catalogs import add_classes, positions
 
 __all__ = ['COSMIC_RAY_HINT_ODDS', 'classify_image', 'classify_sources']
 
-
 COSMIC_RAY_HINT_ODDS = 4.0
 """Factor on the odds of 'cosmic_ray' where DQ has a cosmic-ray bit: a hint."""
-
 
 _UNKNOWN_WIDTH = (
     'too few stars to estimate the width of the PSF; the probabilities are means over '

@@ -31,7 +31,6 @@ __all__ = [
     'explain_row',
 ]
 
-
 _NO_DETECTIONS = QTable({'id': [0], 'x_centroid': [0.0], 'y_centroid': [0.0]})[:0]
 
 

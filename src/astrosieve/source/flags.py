@@ -7,7 +7,6 @@ from astrosieve.images.pixels import PIXEL_FLAGS
 
 __all__ = ['CLASS_FLAGS']
 
-
 CLASS_FLAGS = FlagSet(
     [
         Flag(1, 'unscored', 'the row has no class; another bit says why'),

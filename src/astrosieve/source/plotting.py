@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ['draw_overlay', 'explanation_figure', 'overlay_figure']
 
-
 _PIXELS = 3_300  # longest side of an overlay, beyond which images are reduced
 
 

@@ -8,7 +8,6 @@ import numpy as np
 
 __all__ = ['averaged', 'width_hypotheses']
 
-
 _WIDTHS = (1.6, 2.1, 2.8, 3.7)
 
 

@@ -50,7 +50,6 @@ FINDERS = {
     'peaks': PeakFinder(20.0),
 }
 
-
 PEAK_COLUMNS = [
     'id',
     'x_centroid',

@@ -36,10 +36,8 @@ __all__ = [
     'train_run',
 ]
 
-
 Predict = Callable[[nn.Module, dict[str, np.ndarray]], np.ndarray]
 ExtraLoss = Callable[[nn.Module, np.random.Generator], torch.Tensor]
-
 _WARM = 0.15  # share of the steps in which the rate of 'one-cycle' rises
 
 

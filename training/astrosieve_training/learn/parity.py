@@ -16,7 +16,6 @@ __all__ = [
     'parity_inputs',
 ]
 
-
 TOLERANCE = 1e-5
 """Largest difference between torch and onnxruntime, of each row's largest logit."""
 

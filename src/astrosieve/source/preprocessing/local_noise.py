@@ -13,7 +13,6 @@ from astrosieve.source.preprocessing._base import FittedPreprocessing, cut_out
 
 __all__ = ['LocalNoise']
 
-
 _LARGEST = np.float32(1e6)
 """S/N beyond which pixels are all alike: fill values are no light."""
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 SHAPE = (420, 400)
 
-
 DITHERS = ((0.0, 0.0), (7.4, -5.2), (-11.0, 3.6))
 _RNG = np.random.default_rng(3)
 STARS = _RNG.uniform(20, 380, (400, 2))

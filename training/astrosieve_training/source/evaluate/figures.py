@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ['draw_judgement', 'draw_phases', 'draw_scan']
 
-
 _BASELINE_MARKERS = ('s', '^', 'v', 'P', 'X')
 
 

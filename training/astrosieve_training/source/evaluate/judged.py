@@ -28,7 +28,6 @@ from astrosieve_training.source.evaluate.limits import (
 
 __all__ = ['BINS', 'Judged', 'judge', 'judge_set']
 
-
 BINS: dict[str, tuple[str, tuple[float, ...]]] = {
     'snr': ('S/N in 3x3 pixels', (0, 5, 10, 20, 50, 100, 1000, np.inf)),
     'fwhm': ('PSF FWHM, pixels', (0, 1.4, 1.6, 1.8, 2.0, 2.5, 3, 4, np.inf)),
@@ -40,7 +39,6 @@ BINS: dict[str, tuple[str, tuple[float, ...]]] = {
     'saturated': ('saturated', (0, 1, 2)),
 }
 """Columns by which results are split: what they are called, and edges of the bins."""
-
 
 _COMPLETENESS = (0.95, 0.99, 0.995)
 

@@ -34,33 +34,15 @@ __all__ = [
     'stars_on_extended',
 ]
 
-
 COMPLETENESS = 0.995
-
-
 FAINT_COMPLETENESS = 0.97
-
-
 FWHM_RANGE = (1.4, 4.0)
-
-
 STAR_SNR = 10.0
-
-
 OTHER_SNR = 20.0
-
-
 FAINT_SNR = (5.0, 10.0)
-
-
 FAINT_LIMIT = 0.01
-
-
 EXTENDED_COMPLETENESS = 0.95
-
-
 CALIBRATION_LIMITS = (0.01, 0.03)  # cameras trained on, and others
-
 
 ABSOLUTE_LIMITS = {
     'cosmic_ray': 0.003,
@@ -70,14 +52,11 @@ ABSOLUTE_LIMITS = {
 }
 """Largest leak of each class at `COMPLETENESS`; of resolved galaxies for 'extended'."""
 
-
 FOREST_FACTOR = 1 / 10
 """Largest leak over that of the random forest on the same sample."""
 
-
 RIVAL_FACTOR = 1 / 3
 """Largest leak over that of another network on the same sample."""
-
 
 RELATIVE_FLOOR = 0.001
 """A relative limit is never below this leak."""

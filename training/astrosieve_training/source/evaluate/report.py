@@ -36,7 +36,6 @@ from astrosieve_training.source.evaluate.limits import (
 
 __all__ = ['Judgement']
 
-
 _SUMMARY_NOTE = (
     'Networks and the forest at the threshold that keeps 99.5 % of the stars of S/N 10 '
     'and more (PSF FWHM 1.4 to 4 pixels), the others as they decide; cosmic rays, '

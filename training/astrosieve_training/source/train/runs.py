@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ['Run', 'load_run', 'train', 'train_network']
 
-
 _TOLD = ('best_loss', 'best_epoch', 'seconds', 'history')  # of each run
 _SPREAD = 1.0  # of the calibration on few labels, see `fit_scaling`
 

@@ -10,7 +10,6 @@ from astrosieve_training.simulate.plans import ExposurePlan
 
 __all__ = ['LabelChecks', 'load_label_checks']
 
-
 _FILE = Path(__file__).parents[3] / 'configs' / 'source' / 'labelling' / 'source.toml'
 
 
