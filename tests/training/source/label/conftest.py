@@ -1,10 +1,12 @@
-"""Labels of a small dithered field, and the dataset that they make."""
+"""Dithered fields, labels of one of them, and the dataset that these make."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.source.labels import make_labels
 
 if TYPE_CHECKING:
+    from astrosieve_training.simulate.exposure import SimulatedExposure
     from astrosieve_training.source.datasets.detections import DetectionSet
 
 SHAPE = (420, 400)
@@ -101,3 +104,63 @@ def written(
         warnings.simplefilter('ignore', AstrosieveWarning)  # the field is small
         write_dataset(folder, sets, {'how': 'by hand'}, exposures=exposures)
     return folder
+
+
+@dataclass
+class Field:
+    """A dithered set, as files, with what was simulated."""
+
+    paths: list[Path]
+    exposures: list[SimulatedExposure]
+
+
+@pytest.fixture(scope='session')
+def make_field() -> Callable[..., Field]:
+    """Make dithered exposures of a globular cluster, of 256x256 pixels."""
+    pytest.importorskip('galsim')
+    from astrosieve_training.simulate import load_camera
+    from astrosieve_training.simulate.exposure import simulate_dithered_set
+
+    suffixes = {'flc': 'flc', 'c0m': 'c0m', 'ground': 'img'}
+
+    def make(folder: Path, camera: str = 'wfc3-uvis-f814w', n: int = 4) -> Field:
+        loaded = load_camera(camera)
+        exposures = simulate_dithered_set(
+            loaded, n, seed=11, shape=(256, 256), scene='globular', exptime=1230.0
+        )
+        paths = [folder / f'e{i}_{suffixes[loaded.layout]}.fits' for i in range(n)]
+        for path, exposure in zip(paths, exposures, strict=True):
+            exposure.write(path)
+        return Field(paths, exposures)
+
+    return make
+
+
+@pytest.fixture(scope='session')
+def field(
+    make_field: Callable[..., Field], tmp_path_factory: pytest.TempPathFactory
+) -> Field:
+    """Four of these exposures."""
+    return make_field(tmp_path_factory.mktemp('field'))
+
+
+@pytest.fixture
+def edited(field: Field, tmp_path: Path) -> Callable[..., list[Path]]:
+    """Return a maker of copies, the second of which has other keywords."""
+
+    def make(ext: int = 0, n: int = 2, **cards: Any) -> list[Path]:
+        copies = []
+        for number, path in enumerate(field.paths[:n]):
+            copy = tmp_path / path.name
+            with fits.open(path) as hdus:
+                if number == 1:
+                    for name, value in cards.items():
+                        if value is None:
+                            hdus[ext].header.remove(name, ignore_missing=True)
+                        else:
+                            hdus[ext].header[name] = value
+                hdus.writeto(copy)
+            copies.append(copy)
+        return copies
+
+    return make
