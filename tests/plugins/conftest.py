@@ -1,4 +1,9 @@
-"""Fixtures of the plugin tests."""
+"""
+Fixtures of the plugin tests.
+
+No folder has the name of a host's module: TweakReg takes whatever ends in
+``.tweakreg`` for its own package, tests that are loaded included.
+"""
 
 from __future__ import annotations
 
