@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from astrosieve import classify_sources, explain_source, load_model
 from astrosieve.cli import main
 from astrosieve.exceptions import CatalogError
 from astrosieve.images.pixels import spoilt_pixels
+from astrosieve.models.registry import Model
 from astrosieve.source.plotting import explanation_figure
 from astrosieve.source.preprocessing import get_preprocessing
 
@@ -33,6 +35,25 @@ def test_the_explanation_is_of_the_same_classification(
         for name, value in explanation.probabilities.items():
             assert value == pytest.approx(row[f'p_{name}'])
         assert explanation.position == pytest.approx(position)
+
+
+def test_the_network_is_asked_about_one_width(
+    scales_model: Path, star_field, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is hidden and what is not are seen with the width of the classification."""
+    model = load_model(scales_model)
+    widths: list[float] = []
+    predict = type(model).predict
+
+    def noted(self: Model, inputs: dict[str, np.ndarray], **options: Any) -> np.ndarray:
+        widths.extend(inputs['fwhm'].ravel())
+        return predict(self, inputs, **options)
+
+    monkeypatch.setattr(type(model), 'predict', noted)
+    position = tuple(star_field.stars[3])
+    explain_source(star_field.data, position, unit='electron', model=model)
+    assert len(widths) > 100
+    assert len(set(widths)) == 1
 
 
 @pytest.mark.parametrize(
