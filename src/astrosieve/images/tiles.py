@@ -69,16 +69,29 @@ class Tiling:
         return [*range(0, last, self.size - self.overlap), last]
 
     def _shares(self, axis: int) -> Iterator[np.ndarray]:
-        """Yield the shares of tiles along an axis, falling off where they overlap."""
-        length = min(self.size, self.shape[axis])
-        inward = np.minimum(np.arange(length), np.arange(length)[::-1]) + 0.5
-        ramp = np.minimum(inward, max(self.overlap, 1)).astype(np.float32)
-        total = np.zeros(self.shape[axis], dtype=np.float32)
+        """
+        Yield the shares of tiles along an axis.
+
+        They rise over the middle half of an overlap; the quarter at the edge of a
+        tile, which is not one of the image, counts for nothing.
+        """
+        n = self.shape[axis]
+        length = min(self.size, n)
+        middles = np.arange(length, dtype=np.float32) + 0.5
+        total = np.zeros(n, dtype=np.float32)
         starts = self._starts(axis)
+        ramps = []
         for start in starts:
+            inward = np.minimum(
+                middles if start > 0 else np.inf,
+                length - middles if start + length < n else np.inf,
+            )
+            width = max(self.overlap / 2, 0.5)
+            ramp = np.clip((inward - self.overlap / 4) / width, 0, 1)
+            ramps.append(np.broadcast_to(ramp, length))
             total[start : start + length] += ramp
-        for start in starts:
-            yield ramp / total[start : start + length]
+        for start, ramp in zip(starts, ramps, strict=True):
+            yield (ramp / total[start : start + length]).astype(np.float32)
 
 
 def run_tiles(
@@ -91,6 +104,9 @@ def run_tiles(
 ) -> None:
     """
     Run a network over an image, tile by tile.
+
+    What a network says of a pixel from within a quarter of the overlap about it is
+    said as of the whole image.
 
     Parameters
     ----------
