@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -38,22 +39,33 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_wheel_carries_every_shipped_file(wheel: Path) -> None:
-    """Weights, cards, demo and configurations of the tree are in the wheel."""
+def test_packages_are_those_of_the_tree() -> None:
+    """setup.cfg lists each folder that holds files, and no other."""
+    settings = ConfigParser()
+    settings.read(ROOT / 'setup.cfg', encoding='utf-8')
+    listed = settings['options']['packages'].split()
+    lines = settings['options']['package_dir'].splitlines()
+    places = [line.split(' = ') for line in lines]
+    found = set()
+    for name, folder in (each for each in places if len(each) == 2):
+        for path in (ROOT / folder).rglob('*'):
+            if path.is_file() and path.suffix not in ('.pyc', '.so'):
+                inner = path.parent.relative_to(ROOT / folder).parts
+                found.add('.'.join([name, *inner]))
+    assert listed == sorted(found)
+
+
+def test_wheel_carries_every_file_of_the_tree(wheel: Path) -> None:
+    """Modules, weights, cards, demo, cameras, configurations, pages."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    wanted = ['astrosieve/py.typed']
-    for root, package in (
-        ('src', 'astrosieve/weights'),
-        ('src', 'astrosieve/data'),
-        ('training', 'astrosieve_training/cameras'),
-        ('training', 'astrosieve_training/configs/source'),
-        ('training', 'astrosieve_training/configs/source/labelling'),
-        ('training', 'astrosieve_training/source/label'),
-    ):
-        files = [p.name for p in (ROOT / root / package).iterdir() if p.is_file()]
-        assert len(files) > 1
-        wanted += [f'{package}/{name}' for name in files]
+    wanted = [
+        path.relative_to(ROOT / root).as_posix()
+        for root in ('src', 'plugins', 'training')
+        for path in (ROOT / root).rglob('*')
+        if path.is_file() and path.suffix != '.pyc' and 'egg-info' not in str(path)
+    ]
+    assert len(wanted) > 200
     assert sorted(set(wanted) - names) == []
     assert any('/licenses/LICENSE' in name for name in names)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -45,6 +46,17 @@ def test_documented_options_exist() -> None:
     named = named_options((DOCS / 'tasks' / 'source.md').read_text(encoding='utf-8'))
     assert len(named) > 30
     assert sorted(named - options_of(classify, *source.commands.values())) == []
+
+
+def test_the_python_interface_is_there() -> None:
+    """Each name in docs/api.md can be imported; those of plugins need their hosts."""
+    text = (DOCS / 'api.md').read_text(encoding='utf-8')
+    names = re.findall(r':: (astrosieve\.[\w.]+)', text)
+    assert len(names) > 20
+    for name in names:
+        module, _, attribute = name.rpartition('.')
+        found = getattr(import_module(module), attribute, None)
+        assert found is not None or import_module(name), name
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
