@@ -35,7 +35,7 @@ from astropy.wcs import WCS
 
 from astrosieve import __version__
 from astrosieve.images.background import measure_background
-from astrosieve.models.metrics import wilson_interval
+from astrosieve.models.metrics import Share
 from astrosieve.tables.catalogs import positions
 from astrosieve.tables.coordinate_files import read_coordinates
 from astrosieve_plugins.tweakreg_catalogs import run_tweakreg
@@ -397,10 +397,13 @@ def share(good: int, n: int) -> dict[str, Any]:
     """Return a share with its counts and its 95 % interval."""
     if n == 0:
         return {'good': 0, 'of': 0, 'share': None, 'interval': None}
-    low, high = wilson_interval(good, n)
-    interval = [round(float(low), 4), round(float(high), 4)]
-    good = int(good)
-    return {'good': good, 'of': n, 'share': round(good / n, 4), 'interval': interval}
+    found = Share(int(good), n)
+    return {
+        'good': found.k,
+        'of': n,
+        'share': round(found.value, 4),
+        'interval': [round(found.low, 4), round(found.high, 4)],
+    }
 
 
 def compare(results: Sequence[dict[str, Any]], baseline: str) -> dict[str, Any]:
