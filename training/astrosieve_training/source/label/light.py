@@ -8,9 +8,8 @@ import numpy as np
 from astropy.stats import mad_std
 from astropy.table import Table
 
-from astrosieve.images.background import measure_background
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
-from astrosieve.images.pixels import spoilt_pixels
+from astrosieve.images.measured import MeasuredImage
 from astrosieve_training.source.label.errors import LabelError
 from astrosieve_training.source.label.peaks import box_sums, brightest_box
 
@@ -72,8 +71,8 @@ class CombinedImage:
     """
 
     def __init__(self, sci: np.ndarray) -> None:
-        self.spoilt = spoilt_pixels(sci)
-        background = measure_background(sci, spoilt=self.spoilt)
+        measured = MeasuredImage.of(sci)
+        self.spoilt, background = measured.spoilt, measured.background
         if not background.noise > 0:
             msg = (
                 'the combined image has no noise: it is empty, or of one value; look '
