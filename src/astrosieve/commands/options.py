@@ -119,7 +119,7 @@ prior_option = click.option(
     multiple=True,
     metavar='CLASS=SHARE',
     callback=_prior,
-    help='Expected share of a class among the detections.',
+    help='Expected share of a class in what is classified.',
 )
 origin_option = click.option(
     '--origin',

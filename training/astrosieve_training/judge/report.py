@@ -128,7 +128,7 @@ class Report:
     measured : dict
         What the card keeps of the numbers.
     operating_points : dict of str to `~astrosieve.models.cards.OperatingPoint`
-        Of the card.
+        What was measured anew of the card's; others stay as they are.
     binding : bool
         Whether card and README show which limits hold.
     figures : list of `~pathlib.Path`
@@ -240,7 +240,7 @@ class Report:
             'tables': self.card_lines(),
             'judge': plain(self.measured, _DIGITS),
         }
-        points = self.operating_points
+        points = card.operating_points | self.operating_points
         write_model(folder, replace(card, metrics=metrics, operating_points=points))
         return [folder / f'{card.name}-{card.version}.json', folder / 'manifest.json']
 

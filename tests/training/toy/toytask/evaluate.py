@@ -70,6 +70,5 @@ def judge(model: Model, folder: Path, *, n: int = 300, seed: int = 9) -> Report:
                 name: float(row[3]) for name, row in zip(classes, rows, strict=True)
             }
         },
-        operating_points=model.card.operating_points,
         figures=[path],
     )
