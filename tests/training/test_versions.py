@@ -45,8 +45,9 @@ TOY = {
     'room/handle.py': 'LENGTH = 1  # cm\n',
     'lounge/__init__.py': """
         from astrosieve.lazy import lazy_names
-        _HOMES = {'chair': 'chairs', 'sofa': 'sofas'}
-        __getattr__, __dir__ = lazy_names(__name__, _HOMES)
+        __getattr__, __dir__, __all__ = lazy_names(
+            __name__, {'.chairs': ('chair',), '.sofas': ('sofa',)}
+        )
     """,
     'lounge/chairs.py': 'chair = 1\n',
     'lounge/sofas.py': 'sofa = 1\n',

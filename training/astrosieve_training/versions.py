@@ -163,10 +163,10 @@ def _home(module: str, name: str) -> str:
                 for each in node.names:
                     if name == (each.asname or each.name):
                         return _home(_source(node, module), each.name)
-            case ast.Assign(targets=[ast.Name('_HOMES')]):  # of `lazy_names`
-                homes = ast.literal_eval(node.value)
-                if name in homes:
-                    return _home(f'{module}.{homes[name]}', name)
+            case ast.Assign(value=ast.Call(ast.Name('lazy_names'), [_, homes])):
+                for home, held in ast.literal_eval(homes).items():
+                    if name in held:
+                        return _home(resolve_name(home, module), name)
     return module
 
 
