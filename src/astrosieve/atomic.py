@@ -3,38 +3,99 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from astrosieve.exceptions import OutputError
 
-__all__ = ['atomic_path', 'check_output']
+__all__ = ['atomic_path', 'check_output', 'protected']
+
+_NAME = 40  # characters of the file's name that a temporary one ends with
+
+
+_PROTECTED: ContextVar[frozenset[tuple[int, int]]] = ContextVar(
+    'protected', default=frozenset()
+)
+
+
+@contextmanager
+def protected(paths: Iterable[str | Path]) -> Iterator[None]:
+    """
+    Refuse, meanwhile, to write over files, by whatever name.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+        What is read; what does not exist needs no protection.
+    """
+    files = {
+        (status.st_dev, status.st_ino)
+        for path in paths
+        for status in [_status(Path(path))]
+        if status is not None
+    }
+    token = _PROTECTED.set(_PROTECTED.get() | files)
+    try:
+        yield
+    finally:
+        _PROTECTED.reset(token)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
     """
     Refuse an output that cannot or must not be written.
 
+    Links are followed: what they lead to is the output.
+
     Raises
     ------
     OutputError
-        If the folder is missing or read-only, or the file exists and
-        ``overwrite`` is `False`.
+        If the folder is missing or read-only, the file exists and ``overwrite`` is
+        `False`, or it is no regular file, or one that is `protected`.
     """
-    folder = path.parent
+    try:
+        _check(path, path.resolve(), overwrite=overwrite)
+    except OutputError:
+        raise
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        msg = f'{path}: cannot be written ({reason}); choose another name'
+        raise OutputError(msg) from error
+
+
+def _check(path: Path, target: Path, *, overwrite: bool) -> None:
+    folder = target.parent if path.is_symlink() else path.parent
     if not folder.is_dir():
         msg = f'{path}: the folder {folder} does not exist; make it first'
         raise OutputError(msg)
     if not os.access(folder, os.W_OK):
         msg = f'{path}: the folder {folder} cannot be written; choose another with -o'
         raise OutputError(msg)
-    if path.is_dir():
+    status = _status(target)
+    if status is None:
+        return
+    if stat.S_ISDIR(status.st_mode):
         msg = f'{path}: is a folder; name a file'
         raise OutputError(msg)
-    if path.exists() and not overwrite:
-        msg = f'{path}: exists; give --overwrite (overwrite=True) or another name'
+    if not stat.S_ISREG(status.st_mode):
+        msg = f'{path}: is a device or pipe; name a file'
+        raise OutputError(msg)
+    if (status.st_dev, status.st_ino) in _PROTECTED.get():
+        msg = f'{path}: is one of the inputs; choose another name'
+        raise OutputError(msg)
+    if not overwrite:
+        msg = f'{path}: exists; give overwrite=True or another name'
         raise OutputError(msg)
 
 
@@ -46,7 +107,7 @@ def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     Parameters
     ----------
     path : path-like
-        Where the file shall be.
+        Where the file shall be; links are followed.
     overwrite : bool, optional
         Whether an existing file may be replaced.
 
@@ -62,9 +123,10 @@ def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     check_output(path, overwrite=overwrite)
+    target = path.resolve()
     try:
         handle, name = tempfile.mkstemp(
-            prefix='.', suffix=f'-{path.name}', dir=path.parent
+            prefix='.', suffix=f'-{path.name[-_NAME:]}', dir=target.parent
         )
         os.close(handle)
         temporary = Path(name)
@@ -73,7 +135,7 @@ def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
             mask = os.umask(0)
             os.umask(mask)
             temporary.chmod(0o666 & ~mask)  # mkstemp makes private files
-            temporary.replace(path)
+            temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
     except OutputError:

@@ -14,7 +14,8 @@ import click
 from astropy.table import Table
 
 from astrosieve.atomic import atomic_path, check_output
-from astrosieve.commands.batch import report_warnings
+from astrosieve.commands.base import Command
+from astrosieve.commands.console import console
 from astrosieve.commands.options import (
     fwhm_option,
     keep_option,
@@ -96,7 +97,7 @@ def _known_parameters() -> set[str]:
     return names - {'input'}
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument('exposures', nargs=-1, required=True, metavar='EXPOSURE...')
 @output_folder_option('the table and the pictures')
 @click.option('--refcat', type=click.Path(path_type=Path), help='Catalogue of the sky.')
@@ -158,14 +159,10 @@ def tweakreg(exposures: tuple[str, ...], **given: Any) -> None:
     after filtering, and writes tweakreg.ecsv, tweakreg_residuals.png and one
     ROOT_matches.png for each aligned exposure.
     """
-    try:
-        with report_warnings('', set()):  # warnings name the exposure
-            failed = _tweakreg(exposures, given)
-    except (AstrosieveError, ValueError) as error:
-        click.echo(f'error: {error}', err=True)
-        sys.exit(1)
+    with console().warnings_of():  # warnings name the exposure
+        failed = _tweakreg(exposures, given)
     if failed:
-        click.echo(f'error: not aligned: {", ".join(failed)}', err=True)
+        console().error(f'not aligned: {", ".join(failed)}')
         sys.exit(1)
 
 

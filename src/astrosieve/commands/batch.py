@@ -3,59 +3,55 @@
 from __future__ import annotations
 
 import sys
-import warnings
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from astrosieve.exceptions import AstrosieveError, AstrosieveWarning
+from astrosieve.atomic import protected
+from astrosieve.commands.base import unforeseen
+from astrosieve.commands.console import Say, console
+from astrosieve.exceptions import AstrosieveError
 from astrosieve.images.exposures import root_name
 
 __all__ = [
+    'STDOUT',
+    'Answer',
     'OutputOption',
     'Outputs',
-    'Say',
+    'delivered',
     'plan_outputs',
-    'report_warnings',
     'run_batch',
+    'without_existing',
 ]
 
 Plan = TypeVar('Plan')
 Outputs = dict[str, Path | None]
 """Files of one image, by the options that name them."""
-Say = Callable[[str], None]
-"""Shows what is being done."""
+STDOUT = Path('-')
+"""Instead of a file: standard output."""
 
 
-@contextmanager
-def report_warnings(name: str, seen: set[str]) -> Iterator[None]:
+@dataclass(frozen=True)
+class Answer:
     """
-    Say warnings on stderr in one line each, and each text once.
+    What is printed of one input.
 
     Parameters
     ----------
-    name : str
-        What the warnings are about.
-    seen : set of str
-        Texts said before; new ones are added.
+    text : str
+        A line or more.
+    data : dict
+        The same for ``--json``.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter('ignore')
-        warnings.simplefilter('always', AstrosieveWarning)
-        warnings.filterwarnings('always', module='photutils')
-        try:
-            yield
-        finally:
-            for text in dict.fromkeys(str(w.message) for w in caught):
-                if text not in seen:
-                    seen.add(text)
-                    where = '' if name in text else f'{name}: '
-                    click.echo(f'warning: {where}{text}', err=True)
+
+    text: str
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,8 +63,8 @@ class OutputOption:
     ----------
     flag : str
         The option.
-    given : `~pathlib.Path` or None
-        Its value.
+    given : str or None
+        Its value; with a slash at its end a folder, '-' standard output.
     suffix : str
         What a file's name has after the root of the image's.
     always : bool
@@ -76,21 +72,27 @@ class OutputOption:
     """
 
     flag: str
-    given: Path | None
+    given: str | None
     suffix: str
     always: bool = False
 
-    def is_folder(self, images: Sequence[Path]) -> bool:
-        """Return whether the option names a folder, which several images need."""
+    def folder(self, images: Sequence[Path]) -> Path | None:
+        """Return the folder that the option names, which several images need."""
         if self.given is None:
-            return False
-        if len(images) > 1 and self.given.exists() and not self.given.is_dir():
-            msg = (
-                f'{self.flag} must name a folder for several images; {self.given} is '
-                'a file'
-            )
-            raise click.UsageError(msg)
-        return len(images) > 1 or self.given.is_dir()
+            return Path() if self.always else None
+        path = Path(self.given)
+        if len(images) > 1:
+            if path == STDOUT:
+                msg = f'{self.flag} - goes with one image'
+                raise click.UsageError(msg)
+            if path.exists() and not path.is_dir():
+                msg = (
+                    f'{self.flag} must name a folder for several images; {path} is a '
+                    'file'
+                )
+                raise click.UsageError(msg)
+            return path
+        return path if self.given.endswith('/') or path.is_dir() else None
 
 
 def plan_outputs(
@@ -127,26 +129,73 @@ def plan_outputs(
         raise click.UsageError(msg)
     plan: list[Outputs] = [{} for _ in images]
     for option in options:
-        folder = Path() if option.given is None and option.always else None
-        if option.is_folder(images):
-            folder = option.given
+        folder = option.folder(images)
         for outputs, root in zip(plan, roots, strict=True):
-            name = f'{root}{option.suffix}'
-            outputs[option.flag] = option.given if folder is None else folder / name
-    for folder in {path.parent for path in plan[0].values() if path and len(plan) > 1}:
-        folder.mkdir(parents=True, exist_ok=True)
+            if folder is not None:
+                outputs[option.flag] = folder / f'{root}{option.suffix}'
+            else:
+                outputs[option.flag] = Path(option.given) if option.given else None
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        console().stdout_taken |= STDOUT in plan[0].values()
     return plan
+
+
+def without_existing(
+    images: Sequence[Path], plan: Sequence[Outputs], flag: str = '-o'
+) -> tuple[list[Path], list[Outputs]]:
+    """
+    Leave out images whose result is there, for ``--skip-existing``.
+
+    Parameters
+    ----------
+    images, plan : sequence
+        As in `plan_outputs`.
+    flag : str, optional
+        Option of the result.
+
+    Returns
+    -------
+    images, plan : list
+        What is left to do.
+    """
+    left = []
+    for image, outputs in zip(images, plan, strict=True):
+        path = outputs[flag]
+        if path is not None and path.exists():
+            console().answer(
+                f'{image.name}: {path} exists; skipped',
+                {'input': str(image), 'skipped': str(path)},
+            )
+        else:
+            left.append((image, outputs))
+    return [image for image, _ in left], [outputs for _, outputs in left]
+
+
+@contextmanager
+def delivered(path: Path) -> Iterator[Path]:
+    """Give where to write a result: its file, or one that is then sent to stdout."""
+    if path != STDOUT:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix='astrosieve-') as folder:
+        temporary = Path(folder) / 'stdout'
+        yield temporary
+        sys.stdout.buffer.write(temporary.read_bytes())
 
 
 def run_batch(
     inputs: Sequence[Path],
     plan: Sequence[Plan],
-    work: Callable[[Path, Plan, Say], str],
+    work: Callable[[Path, Plan, Say], Answer],
+    *,
+    protect: Iterable[Path] = (),
 ) -> None:
     """
     Do a piece of work for each input; exit with 1 if any of them failed.
 
-    Each warning is said once, each error with the input that it is about.
+    Each warning is said once, each error with the input that it is about; the other
+    inputs are done all the same. No input can be written over.
 
     Parameters
     ----------
@@ -155,36 +204,30 @@ def run_batch(
     plan : sequence
         What ``work`` needs for each of them.
     work : callable
-        Called with an input, its plan, and a function that shows what is being
-        done; its answer is printed.
+        Called with an input, its plan, and a function that shows what is being done.
+    protect : iterable of `~pathlib.Path`, optional
+        What else is read, and must not be written over.
     """
+    said = console()
     failed = 0
-    seen: set[str] = set()
-    with click.progressbar(
-        length=len(inputs),
-        file=sys.stderr,
-        hidden=not sys.stderr.isatty(),
-        show_pos=True,
-        item_show_func=lambda item: item,
-    ) as bar:
-
-        def say(text: str) -> None:
-            bar.current_item = text
-            bar.render_progress()
-
+    with protected([*inputs, *protect]), said.progress(len(inputs)) as (say, advance):
         for path, outputs in zip(inputs, plan, strict=True):
             say(path.name)
             try:
-                with report_warnings(path.name, seen):
+                with said.warnings_of(path.name):
                     answer = work(path, outputs, say)
-                click.echo(answer)
-            except (AstrosieveError, ValueError, MemoryError) as error:
+            except Exception as error:
+                known = isinstance(error, (AstrosieveError, ValueError, MemoryError))
+                if said.debug and not known:
+                    raise
                 failed += 1
-                text = str(error) or type(error).__name__
-                where = '' if path.name in text else f'{path}: '
-                click.echo(f'error: {where}{text}', err=True)
-            bar.update(1)
+                text = (str(error) or type(error).__name__) if known else ''
+                said.failure(path, text or unforeseen(error))
+            else:
+                said.answer(answer.text, answer.data)
+            advance()
     if failed:
         if len(inputs) > 1:
-            click.echo(f'{failed} of {len(inputs)} images failed', err=True)
+            said.note(f'{failed} of {len(inputs)} images failed')
+        said.finish()
         sys.exit(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,11 @@ from typing import Any
 import click
 
 from astrosieve.classes import UNSCORED
+from astrosieve.commands.console import Console
 from astrosieve.exceptions import AstrosieveError, ModelIntegrityError
 from astrosieve.images.units import parse_unit
 from astrosieve.models.registry import Model, load_model
+from astrosieve.tables.catalogs import TABLE_FORMATS
 
 __all__ = [
     'chosen_model',
@@ -22,6 +26,7 @@ __all__ = [
     'fwhm_option',
     'gain_option',
     'images_argument',
+    'json_option',
     'keep_option',
     'model_option',
     'nsigma_option',
@@ -30,6 +35,7 @@ __all__ = [
     'output_option',
     'overwrite_option',
     'prior_option',
+    'skip_existing_option',
     'unit_option',
 ]
 
@@ -79,12 +85,45 @@ def _unit(ctx: click.Context, param: click.Parameter, value: str | None) -> str 
     return value
 
 
+def _inputs(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> tuple[Path, ...]:
+    """Return the files that are meant: @LIST names them in a file, - is stdin."""
+    paths: list[Path] = []
+    for value in values:
+        if value == '-':
+            paths.append(_stdin(ctx))
+        elif value.startswith('@') and not Path(value).exists():
+            paths += _listed(Path(value[1:]))
+        else:
+            paths.append(Path(value))
+    if not paths:
+        msg = f'{" ".join(values)} names no file'
+        raise click.BadParameter(msg)
+    return tuple(paths)
+
+
+def _listed(path: Path) -> list[Path]:
+    """Return the files that a list names, one in a line, seen from the list."""
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f'@{path}: no list of files can be read from it ({error})'
+        raise click.BadParameter(msg) from error
+    names = [line.strip() for line in lines]
+    return [path.parent / name for name in names if name and name[0] != '#']
+
+
+def _stdin(ctx: click.Context) -> Path:
+    """Return a file with what standard input holds, there as long as the command."""
+    folder = ctx.with_resource(tempfile.TemporaryDirectory(prefix='astrosieve-'))
+    path = Path(folder) / 'stdin.fits'
+    path.write_bytes(sys.stdin.buffer.read())
+    return path
+
+
 images_argument = click.argument(
-    'images',
-    nargs=-1,
-    required=True,
-    metavar='IMAGE...',
-    type=click.Path(path_type=Path),
+    'images', nargs=-1, required=True, metavar='IMAGE...', callback=_inputs
 )
 ext_option = click.option(
     '--ext', metavar='SCI,1', help='Extension; else every SCI extension.'
@@ -109,10 +148,18 @@ unit_option = click.option(
     help='Unit of the pixels: electron, electron/s, DN, DN/s.',
 )
 gain_option = click.option(
-    '--gain', type=float, metavar='E_PER_DN', help='Gain, electrons per DN.'
+    '--gain',
+    type=float,
+    callback=_positive,
+    metavar='E_PER_DN',
+    help='Gain, electrons per DN.',
 )
 exptime_option = click.option(
-    '--exptime', type=float, metavar='S', help='Exposure time, seconds.'
+    '--exptime',
+    type=float,
+    callback=_positive,
+    metavar='S',
+    help='Exposure time, seconds.',
 )
 prior_option = click.option(
     '--prior',
@@ -124,9 +171,8 @@ prior_option = click.option(
 origin_option = click.option(
     '--origin',
     type=click.Choice(['0', '0.5', '1']),
-    default='0',
-    show_default=True,
-    help="Coordinate of the first pixel's centre in --catalog.",
+    help="Coordinate of the first pixel's centre in --catalog; else what its columns "
+    'say, else 0.',
 )
 columns_option = click.option(
     '--columns',
@@ -136,8 +182,25 @@ columns_option = click.option(
 )
 format_option = click.option(
     '--format',
-    type=click.Choice(['ecsv', 'fits']),
+    type=click.Choice(list(TABLE_FORMATS)),
     help='Format of the table; else what the name of -o says, else ecsv.',
+)
+skip_existing_option = click.option(
+    '--skip-existing', is_flag=True, help='Leave out images whose result is there.'
+)
+
+
+def _json(ctx: click.Context, param: click.Parameter, given: bool) -> None:
+    if given:
+        ctx.ensure_object(Console).json = True
+
+
+json_option = click.option(
+    '--json',
+    is_flag=True,
+    expose_value=False,
+    callback=_json,
+    help='Print the summary as JSON.',
 )
 overwrite_option = click.option(
     '--overwrite', is_flag=True, help='Replace existing files.'
@@ -166,8 +229,9 @@ def output_option(name: str) -> Any:
     return click.option(
         '-o',
         '--output',
-        type=click.Path(path_type=Path),
-        help=f'File for one image, folder for several; else {name} here.',
+        metavar='PATH',
+        help=f"File for one image ('-' for standard output), folder for several; "
+        f'else {name} here.',
     )
 
 

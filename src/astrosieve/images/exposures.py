@@ -175,6 +175,30 @@ def read_chips(path: str | Path, ext: str | None = None) -> Iterator[Chip]:
             yield _read_chip(hdus, hdu, path)
 
 
+def list_chips(path: str | Path, ext: str | None = None) -> list[tuple[str, int]]:
+    """
+    Return which chips `read_chips` would read, without their pixels.
+
+    Parameters
+    ----------
+    path, ext
+        As in `read_chips`.
+
+    Returns
+    -------
+    chips : list of (str, int)
+        Extension names and versions.
+
+    Raises
+    ------
+    ExposureError
+        As `read_chips`.
+    """
+    path = Path(path)
+    with _open(path) as hdus:
+        return [(hdu.name or 'PRIMARY', hdu.ver) for hdu in _select(hdus, ext, path)]
+
+
 @contextmanager
 def _open(path: Path) -> Iterator[fits.HDUList]:
     """Open a FITS file; its astropy errors become ours."""

@@ -68,7 +68,7 @@ def classify_sources(
     prior: Mapping[str, float] | None = None,
     *,
     columns: Sequence[str] | None = None,
-    origin: float = 0,
+    origin: float | None = None,
     dq_bits: DQMeaning | None = None,
     cosmic_ray_hint: bool = True,
     extver: int | None = None,
@@ -117,7 +117,8 @@ def classify_sources(
     columns : sequence of str, optional
         Names or 1-based numbers of the position columns of ``catalog``.
     origin : float, optional
-        Coordinate of the first pixel's centre in ``catalog``, 0 or 1.
+        Coordinate of the first pixel's centre in ``catalog``. By default what its
+        columns say (``X_IMAGE`` of SExtractor, ``XCENTER`` of IRAF: 1), else 0.
     dq_bits : `~astrosieve.images.dq.DQMeaning`, optional
         Meaning of the DQ bits; by default that of ACS and WFC3/UVIS.
     cosmic_ray_hint : bool, optional
@@ -202,7 +203,7 @@ def classify_image(
     operating_point: str | None = None,
     prior: Mapping[str, float] | None = None,
     columns: Sequence[str] | None = None,
-    origin: float = 0,
+    origin: float | None = None,
     cosmic_ray_hint: bool = True,
     extver: int | None = None,
     chunk_size: int = CHUNK_SIZE,

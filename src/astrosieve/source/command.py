@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -14,13 +15,18 @@ from astropy.table import Table
 
 from astrosieve.atomic import check_output
 from astrosieve.classes import UNSCORED
+from astrosieve.commands.base import Command
 from astrosieve.commands.batch import (
+    STDOUT,
+    Answer,
     OutputOption,
     Outputs,
-    Say,
+    delivered,
     plan_outputs,
     run_batch,
+    without_existing,
 )
+from astrosieve.commands.console import Say, console
 from astrosieve.commands.options import (
     chosen_model,
     columns_option,
@@ -30,6 +36,7 @@ from astrosieve.commands.options import (
     fwhm_option,
     gain_option,
     images_argument,
+    json_option,
     keep_option,
     model_option,
     nsigma_option,
@@ -38,18 +45,28 @@ from astrosieve.commands.options import (
     output_option,
     overwrite_option,
     prior_option,
+    skip_existing_option,
     unit_option,
 )
 from astrosieve.exceptions import CatalogError
-from astrosieve.images.exposures import Chip, root_name
+from astrosieve.figures import require_matplotlib, save_figure
+from astrosieve.images.exposures import Chip, list_chips, root_name
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.exposures import ClassifyOptions, classify_exposure, explain_row
 from astrosieve.source.finders import list_finders
-from astrosieve.tables.catalogs import read_catalog, select_classes, write_catalog
+from astrosieve.tables.catalogs import (
+    position_columns,
+    read_catalog,
+    select_classes,
+    write_catalog,
+)
 from astrosieve.tables.regions import write_regions
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-@click.command()
+
+@click.command(cls=Command)
 @images_argument
 @output_option('ROOT_sources.ecsv')
 @ext_option
@@ -82,13 +99,11 @@ from astrosieve.tables.regions import write_regions
 )
 @click.option(
     '--plot',
-    type=click.Path(path_type=Path),
     metavar='PNG',
     help='Draw the classes over the image; a folder for several images.',
 )
 @click.option(
     '--regions',
-    type=click.Path(path_type=Path),
     metavar='REG',
     help='Write DS9 regions, a file per chip; a folder for several images.',
 )
@@ -101,6 +116,8 @@ from astrosieve.tables.regions import write_regions
 )
 @format_option
 @overwrite_option
+@skip_existing_option
+@json_option
 def classify(images: tuple[Path, ...], **given: Any) -> None:
     """
     Detect and classify the sources of images.
@@ -125,7 +142,7 @@ def classify(images: tuple[Path, ...], **given: Any) -> None:
     )
     options = ClassifyOptions(
         model=model,
-        origin=float(given['origin']),
+        origin=None if given['origin'] is None else float(given['origin']),
         **{
             name: given[name]
             for name in (
@@ -134,9 +151,18 @@ def classify(images: tuple[Path, ...], **given: Any) -> None:
             )
         },
     )  # fmt: skip
+    if given['plot'] or given['explain']:
+        require_matplotlib()
+    rows = _given_rows(given['catalog'])
+    if rows is not None:
+        x, y, counted_from = _columns_of(rows, options)
+        console().note(
+            f'{given["catalog"]}: positions from {x}, {y}, the first pixel at '
+            f'{counted_from:g}'
+        )
     asked = _Asked(
         options,
-        catalog=_given_rows(given['catalog']),
+        catalog=rows,
         **{name: given[name] for name in ('ext', 'keep', 'explain', 'format')},
         overwrite=given['overwrite'],
     )
@@ -153,12 +179,23 @@ def classify(images: tuple[Path, ...], **given: Any) -> None:
             OutputOption('--regions', given['regions'], '_sources.reg'),
         ],
     )
-    run_batch(images, plan, asked.classify)
+    left: Sequence[Path] = images
+    if given['skip_existing']:
+        left, plan = without_existing(images, plan)
+    read = [path for path in (given['catalog'], model.path) if path is not None]
+    run_batch(left, plan, asked.classify, protect=read)
 
 
 def _given_rows(path: Path | None) -> Table | None:
     try:
         return None if path is None else read_catalog(path)
+    except CatalogError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _columns_of(rows: Table, options: ClassifyOptions) -> tuple[str, str, float]:
+    try:
+        return position_columns(rows, columns=options.columns, origin=options.origin)
     except CatalogError as error:
         raise click.UsageError(str(error)) from error
 
@@ -175,7 +212,7 @@ class _Asked:
     format: str | None = None
     overwrite: bool = False
 
-    def classify(self, image: Path, outputs: Outputs, say: Say) -> str:
+    def classify(self, image: Path, outputs: Outputs, say: Say) -> Answer:
         """Classify one image, write what was asked for, return what to print."""
         by_chip: list[tuple[Chip, Table]] = []
 
@@ -183,56 +220,50 @@ class _Asked:
             say(chip.name)
             by_chip.append((chip, select_classes(table, self.keep)))
 
-        target, plot, regions = (outputs[f] for f in ('-o', '--plot', '--regions'))
-        assert target is not None  # it is always written
-        for path in (target, plot):
-            if path is not None:
+        target, plot = outputs['-o'] or STDOUT, outputs['--plot']
+        regions = self._region_files(image, outputs['--regions'])
+        folder = Path() if target == STDOUT else target.parent
+        explained = {
+            number: folder / f'{root_name(image)}_explain_{number}.png'
+            for number in self.explain
+        }
+        files = [target, *([plot] if plot else []), *regions, *explained.values()]
+        for path in files:
+            if path != STDOUT:
                 check_output(path, overwrite=self.overwrite)
         table = classify_exposure(
             image, self.options, ext=self.ext, catalog=self.catalog, on_chip=on_chip
         )
         kept = select_classes(table, self.keep)
-        write_catalog(kept, target, format=self.format, overwrite=self.overwrite)
-        written = [target]
+        # All that can fail is made before anything is written.
+        figures = {
+            path: self._explanation(image, table, number)
+            for number, path in explained.items()
+        }
         if plot is not None:
-            self._draw(by_chip, plot)
-            written.append(plot)
-        if regions is not None:
-            written += self._write_regions(by_chip, regions)
-        for number in self.explain:
-            path = target.with_name(f'{root_name(image)}_explain_{number}.png')
-            self._explain(image, table, number, path)
-            written.append(path)
-        return _summary(image.name, table, kept, written)
+            figures[plot] = _overlay(by_chip)
+        with delivered(target) as path:
+            write_catalog(kept, path, format=self.format, overwrite=self.overwrite)
+        for path, figure in figures.items():
+            save_figure(figure, path, overwrite=self.overwrite)
+        for path, (_, part) in zip(regions, by_chip, strict=False):
+            write_regions(part, path, CLASSES, overwrite=self.overwrite)
+        return _summary(image, table, kept, files)
 
-    def _draw(self, by_chip: list[tuple[Chip, Table]], path: Path) -> None:
-        from astrosieve.figures import save_figure
-        from astrosieve.source.plotting import overlay_figure
-
-        figure = overlay_figure(
-            [chip.sci for chip, _ in by_chip],
-            [table for _, table in by_chip],
-            [chip.name for chip, _ in by_chip],
-        )
-        save_figure(figure, path, overwrite=self.overwrite)
-
-    def _write_regions(
-        self, by_chip: list[tuple[Chip, Table]], path: Path
-    ) -> list[Path]:
-        """Write a file of regions per chip; return their paths."""
-        paths = [
-            path.with_stem(f'{path.stem}_{chip.extname.lower()}{chip.extver}')
-            if len(by_chip) > 1
-            else path
-            for chip, _ in by_chip
+    def _region_files(self, image: Path, path: Path | None) -> list[Path]:
+        """Return a file of regions per chip; one chip has the name that was given."""
+        if path is None:
+            return []
+        chips = list_chips(image, self.ext)
+        if len(chips) == 1:
+            return [path]
+        return [
+            path.with_stem(f'{path.stem}_{extname.lower()}{extver}')
+            for extname, extver in chips
         ]
-        for each, (_, table) in zip(paths, by_chip, strict=True):
-            write_regions(table, each, CLASSES, overwrite=self.overwrite)
-        return paths
 
-    def _explain(self, image: Path, table: Table, number: int, path: Path) -> None:
+    def _explanation(self, image: Path, table: Table, number: int) -> Figure:
         """Draw why a row has its class."""
-        from astrosieve.figures import save_figure
         from astrosieve.source.plotting import explanation_figure
 
         rows = np.flatnonzero(np.asarray(table['id']) == number)
@@ -241,27 +272,48 @@ class _Asked:
             raise CatalogError(msg)
         explanation = explain_row(image, table[rows[0]], self.options, ext=self.ext)
         x, y = explanation.position
-        figure = explanation_figure(
+        return explanation_figure(
             explanation, f'{image.name}: detection {number} at ({x:.1f}, {y:.1f})'
         )
-        save_figure(figure, path, overwrite=self.overwrite)
 
 
-def _summary(name: str, table: Table, kept: Table, written: list[Path]) -> str:
-    """Return one line on what was found and where it is."""
+def _overlay(by_chip: list[tuple[Chip, Table]]) -> Figure:
+    from astrosieve.source.plotting import overlay_figure
+
+    return overlay_figure(
+        [chip.sci for chip, _ in by_chip],
+        [table for _, table in by_chip],
+        [chip.name for chip, _ in by_chip],
+    )
+
+
+def _summary(image: Path, table: Table, kept: Table, files: list[Path]) -> Answer:
+    """Say what was found and where it is."""
     counts = Counter(np.asarray(table['class_name'], dtype=str).tolist())
-    text = f'{name}: {len(table)} detections'
+    classes = {name: counts[name] for name in CLASSES.ordered(counts)}
+    text = f'{image.name}: {len(table)} detections'
     if len(table):
-        text += ': ' + ', '.join(f'{counts[n]} {n}' for n in CLASSES.ordered(counts))
+        text += ': ' + ', '.join(f'{n} {name}' for name, n in classes.items())
     if len(kept) < len(table):
         text += f'; {len(kept)} kept'
         lost = counts[UNSCORED] - int((kept['class_name'] == UNSCORED).sum())
         if lost:
             text += f', {lost} unscored dropped (--keep unscored keeps them)'
-    return f'{text} -> {", ".join(map(str, written))}'
+    written = [str(path) for path in files]
+    return Answer(
+        f'{text} -> {", ".join(written)}',
+        {
+            'input': str(image),
+            'detections': len(table),
+            'classes': classes,
+            'kept': len(kept),
+            'warnings': table.meta.get('warnings', ''),
+            'written': written,
+        },
+    )
 
 
-@click.command()
+@click.command(cls=Command)
 @output_folder_option('the catalogue and the picture')
 @overwrite_option
 def demo(output: Path, overwrite: bool) -> None:
@@ -282,11 +334,12 @@ def demo(output: Path, overwrite: bool) -> None:
     table = output / f'{root_name(image)}_sources.ecsv'
     plot: Path | None = table.with_suffix('.png')
     if find_spec('matplotlib') is None:
-        click.echo("no picture: pip install 'astrosieve[plot]'", err=True)
+        console().note("no picture: pip install 'astrosieve[plot]'")
         plot = None
 
-    def work(image: Path, outputs: Outputs, say: Say) -> str:
+    def work(image: Path, outputs: Outputs, say: Say) -> Answer:
         said = asked.classify(image, outputs, say)
-        return f'{said}\n{compare_with_truth(read_catalog(table))}'
+        text = f'{said.text}\n{compare_with_truth(read_catalog(table))}'
+        return Answer(text, said.data)
 
     run_batch([image], [{'-o': table, '--plot': plot, '--regions': None}], work)

@@ -59,8 +59,9 @@ class ClassifyOptions:
         Whether the cosmic-ray bits of DQ count.
     columns : tuple of str or None
         Position columns of given catalogues.
-    origin : float
-        Coordinate of the first pixel's centre in given catalogues.
+    origin : float or None
+        Coordinate of the first pixel's centre in given catalogues; None for what
+        their columns say.
     """
 
     finder: str = 'dao'
@@ -74,7 +75,7 @@ class ClassifyOptions:
     prior: Mapping[str, float] = field(default_factory=dict)
     cosmic_ray_hint: bool = True
     columns: tuple[str, str] | None = None
-    origin: float = 0
+    origin: float | None = None
 
     def measured(self, chip: Chip) -> MeasuredImage:
         """Return a chip with what is known of it; what is said here comes first."""
@@ -153,7 +154,7 @@ def classify_chip(
     image = options.measured(chip)
     if catalog is None:
         catalog = _detect(image, options, chip.name)
-        columns, origin = None, 0.0
+        columns, origin = None, None
         found_by: dict[str, Any] = {'finder': options.finder, 'nsigma': options.nsigma}
     else:
         columns, origin = options.columns, options.origin

@@ -6,43 +6,51 @@ Positions in the package are 0-based: the centre of the first pixel is (0, 0).
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
-from astropy.io.ascii import InconsistentTableError
 from astropy.table import Column, QTable, Table
-from astropy.utils.exceptions import AstropyUserWarning
+from astropy.utils.exceptions import AstropyWarning
 
 from astrosieve.atomic import atomic_path
-from astrosieve.exceptions import CatalogError
+from astrosieve.exceptions import CatalogError, OutputError
 
 __all__ = [
+    'TABLE_FORMATS',
     'add_classes',
     'fill_masked',
+    'position_columns',
     'positions',
     'read_catalog',
     'select_classes',
     'write_catalog',
 ]
 
-# Position columns by preference: ours, photutils 3 and 2, PSF photometry's,
-# peaks, SExtractor's windowed and plain, and what hand-made tables use.
-_POSITION_COLUMNS = (
-    ('x_centroid', 'y_centroid'),
-    ('xcentroid', 'ycentroid'),
-    ('x_fit', 'y_fit'),
-    ('x_init', 'y_init'),
-    ('x_0', 'y_0'),
-    ('x_peak', 'y_peak'),
-    ('XWIN_IMAGE', 'YWIN_IMAGE'),
-    ('X_IMAGE', 'Y_IMAGE'),
-    ('x', 'y'),
-    ('X', 'Y'),
-    ('xcenter', 'ycenter'),
-)
+# Position columns by preference, and the coordinate of the first pixel's centre in
+# them: ours, photutils 3 and 2, PSF photometry's, peaks, SExtractor's windowed and
+# plain, IRAF's, and what hand-made tables use.
+_POSITION_COLUMNS = {
+    ('x_centroid', 'y_centroid'): 0.0,
+    ('xcentroid', 'ycentroid'): 0.0,
+    ('x_fit', 'y_fit'): 0.0,
+    ('x_init', 'y_init'): 0.0,
+    ('x_0', 'y_0'): 0.0,
+    ('x_peak', 'y_peak'): 0.0,
+    ('XWIN_IMAGE', 'YWIN_IMAGE'): 1.0,
+    ('X_IMAGE', 'Y_IMAGE'): 1.0,
+    ('XCENTER', 'YCENTER'): 1.0,
+    ('x', 'y'): 0.0,
+    ('X', 'Y'): 0.0,
+    ('xcenter', 'ycenter'): 0.0,
+}
+# Files whose columns have no names, and count from 1: TweakReg's and hst1pass's.
+_ONE_BASED_FILES = re.compile(r'\.(coo|xym|xymeee|xymuvw|xymmm)$', re.IGNORECASE)
+_ORIGIN = 'positions_origin'  # in the meta of what was read from such a file
 
 
 def fill_masked(column: Column) -> np.ndarray:
@@ -59,6 +67,11 @@ def fill_masked(column: Column) -> np.ndarray:
         plain[values.mask] = np.nan
         return plain
     return np.asarray(values, dtype=np.float64)
+
+
+def _default_origin(catalog: Table, names: tuple[str, str]) -> float:
+    """Return the coordinate of the first pixel's centre that columns count from."""
+    return float(catalog.meta.get(_ORIGIN, _POSITION_COLUMNS.get(names, 0.0)))
 
 
 def _position_names(catalog: Table, columns: Sequence[str] | None) -> tuple[str, str]:
@@ -88,7 +101,10 @@ def _position_names(catalog: Table, columns: Sequence[str] | None) -> tuple[str,
 
 
 def positions(
-    catalog: Table, *, columns: Sequence[str] | None = None, origin: float = 0
+    catalog: Table,
+    *,
+    columns: Sequence[str] | None = None,
+    origin: float | None = None,
 ) -> np.ndarray:
     """
     Return the positions of a catalogue.
@@ -99,9 +115,11 @@ def positions(
         A row per detection.
     columns : sequence of str, optional
         Names of the x and y columns, or their 1-based numbers. By default the
-        first pair found of those that photutils, SExtractor and we use.
+        first pair found of those that photutils, SExtractor, IRAF and we use.
     origin : float, optional
-        Coordinate of the first pixel's centre, 0 or 1.
+        Coordinate of the first pixel's centre. By default 1 for columns that count
+        from 1 by definition (``X_IMAGE``, ``XCENTER`` ...), else 0; see
+        `position_columns`.
 
     Returns
     -------
@@ -113,13 +131,49 @@ def positions(
     CatalogError
         If the columns are not there or do not hold numbers.
     """
+    x, y, counted_from = position_columns(catalog, columns=columns, origin=origin)
+    for name in (x, y):
+        unit = getattr(catalog[name], 'unit', None)
+        if unit is not None and unit.physical_type == 'angle':
+            msg = (
+                f'column {name} of the catalog is in {unit}; positions are in pixels. '
+                'Convert them with the WCS of the image'
+            )
+            raise CatalogError(msg)
+        if getattr(catalog[name], 'dtype', np.dtype(object)).kind not in 'iuf':
+            msg = f'columns {x}, {y} of the catalog do not hold numbers'
+            raise CatalogError(msg)
+    return np.column_stack([fill_masked(catalog[n]) for n in (x, y)]) - counted_from
+
+
+def position_columns(
+    catalog: Table,
+    *,
+    columns: Sequence[str] | None = None,
+    origin: float | None = None,
+) -> tuple[str, str, float]:
+    """
+    Say from which columns, and from which origin, positions are taken.
+
+    Parameters
+    ----------
+    catalog, columns, origin
+        As in `positions`.
+
+    Returns
+    -------
+    x, y : str
+        Names of the columns.
+    origin : float
+        Coordinate of the first pixel's centre.
+
+    Raises
+    ------
+    CatalogError
+        If the columns are not there.
+    """
     names = _position_names(catalog, columns)
-    try:
-        xy = np.column_stack([fill_masked(catalog[name]) for name in names])
-    except (TypeError, ValueError) as error:
-        msg = f'columns {names[0]}, {names[1]} of the catalog do not hold numbers'
-        raise CatalogError(msg) from error
-    return xy - origin
+    return *names, _default_origin(catalog, names) if origin is None else float(origin)
 
 
 def add_classes(
@@ -183,12 +237,12 @@ def select_classes(table: Table, keep: Sequence[str] | None) -> Table:
 
 def read_catalog(path: str | Path) -> QTable:
     """
-    Read a catalogue: ECSV, FITS, or ASCII with or without column names.
+    Read a catalogue: ECSV, FITS, FITS_LDAC, VOTable, DAOPHOT, CSV, or other ASCII.
 
     Parameters
     ----------
     path : path-like
-        File of photutils, SExtractor, hst1pass, DOLPHOT, TweakReg or ours.
+        File of photutils, SExtractor, DAOPHOT, hst1pass, DOLPHOT, TweakReg or ours.
 
     Returns
     -------
@@ -206,18 +260,61 @@ def read_catalog(path: str | Path) -> QTable:
         raise CatalogError(msg)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore', AstropyUserWarning)
-            with path.open('rb') as file:
-                start = file.read(16)
-            if start.startswith((b'SIMPLE  =', b'\x1f\x8b')):
-                return QTable.read(path, format='fits')
-            if start.startswith(b'# %ECSV'):
-                return QTable.read(path, format='ascii.ecsv')
-            return QTable.read(path, format='ascii')
-    except (OSError, ValueError, TypeError, KeyError, InconsistentTableError) as error:
-        reason = str(error).strip().partition('\n')[0]
+            warnings.simplefilter('ignore', AstropyWarning)
+            table = _read(path)
+    except Exception as error:  # readers have no common base for damaged files
+        reason = str(error).strip().partition('\n')[0] or type(error).__name__
         msg = f'{path}: no table can be read from it ({reason})'
         raise CatalogError(msg) from error
+    if not len(table.colnames):
+        msg = f'{path}: no table can be read from it (it has no column)'
+        raise CatalogError(msg)
+    if _ONE_BASED_FILES.search(path.name) and 'col1' in table.colnames:
+        table.meta[_ORIGIN] = 1
+    return table
+
+
+def _read(path: Path) -> QTable:
+    """Read a table in the format that the file's first bytes tell."""
+    with path.open('rb') as file:
+        start = file.read(512)
+    if start.startswith((b'SIMPLE  =', b'\x1f\x8b')):
+        return _read_fits(path)
+    if b'VOTABLE' in start.upper():
+        return QTable.read(path, format='votable')
+    if start.startswith(b'PAR1'):
+        return QTable.read(path, format='parquet')
+    if start.startswith(b'# %ECSV'):
+        return QTable.read(path, format='ascii.ecsv')
+    if start.startswith(b'#K IRAF'):
+        return QTable.read(path, format='ascii.daophot')
+    text = path.read_text(encoding='utf-8-sig')  # spreadsheets begin with a mark
+    return QTable.read(text.splitlines(), format='ascii')
+
+
+def _read_fits(path: Path) -> QTable:
+    """Read the first table of a FITS file, which in FITS_LDAC is the second."""
+    with fits.open(path) as hdus:
+        names = {
+            number: hdu.name
+            for number, hdu in enumerate(hdus)
+            if isinstance(hdu, (fits.BinTableHDU, fits.TableHDU))
+        }
+    if not names:
+        msg = 'no HDU holds a table'
+        raise CatalogError(msg)
+    chosen = [number for number, name in names.items() if name != 'LDAC_IMHEAD']
+    return QTable.read(path, format='fits', hdu=(chosen or list(names))[0])
+
+
+TABLE_FORMATS: Mapping[str, tuple[str, ...]] = {
+    'ecsv': ('.ecsv',),
+    'fits': ('.fits', '.fit', '.fits.gz'),
+    'csv': ('.csv',),
+    'vot': ('.vot', '.votable', '.xml'),
+    'parquet': ('.parquet',),
+}
+"""Formats of written catalogues, and the suffixes that mean them."""
 
 
 def write_catalog(
@@ -228,15 +325,16 @@ def write_catalog(
     overwrite: bool = False,
 ) -> None:
     """
-    Write a catalogue as ECSV or FITS.
+    Write a catalogue.
 
     Parameters
     ----------
     table : `~astropy.table.Table`
-        The catalogue.
+        The catalogue. In CSV, VOTable and Parquet sky positions become two columns,
+        ``sky_centroid_ra`` and ``sky_centroid_dec``, degrees.
     path : path-like
         The file.
-    format : {'ecsv', 'fits'}, optional
+    format : {'ecsv', 'fits', 'csv', 'vot', 'parquet'}, optional
         By default what the suffix says, else ECSV.
     overwrite : bool, optional
         Whether an existing file may be replaced.
@@ -247,14 +345,52 @@ def write_catalog(
         If the file cannot be written.
     """
     path = Path(path)
-    if format is None:
-        names = path.name.lower()
-        format = 'fits' if names.endswith(('.fits', '.fit', '.fits.gz')) else 'ecsv'
-    with atomic_path(path, overwrite=overwrite) as temporary:
-        if format == 'fits':
-            with warnings.catch_warnings():
-                # Long meta keys become HIERARCH cards, which is what we want.
-                warnings.simplefilter('ignore', fits.verify.VerifyWarning)
-                table.write(temporary, format='fits', overwrite=True)
-        else:
-            table.write(temporary, format='ascii.ecsv', overwrite=True)
+    name = path.name.lower()
+    meant = [key for key, ends in TABLE_FORMATS.items() if name.endswith(ends)]
+    format = format or (meant or ['ecsv'])[0]
+    with atomic_path(path, overwrite=overwrite) as temporary, warnings.catch_warnings():
+        # Long meta keys become HIERARCH cards, which is what we want.
+        warnings.simplefilter('ignore', fits.verify.VerifyWarning)
+        try:
+            _WRITERS[format](table, temporary)
+        except (OSError, MemoryError):
+            raise
+        except ImportError as error:
+            msg = (
+                f'{path}: {format} needs {error.name or error}: '
+                "pip install 'astrosieve[parquet]'"
+            )
+            raise OutputError(msg) from error
+        except Exception as error:  # writers have no common base for what they refuse
+            reason = ' '.join(str(error).split())
+            msg = f'{path}: the table cannot be written as {format} ({reason})'
+            raise OutputError(msg) from error
+
+
+def _plain_sky(table: Table) -> Table:
+    """Return a table without mixins: sky positions as two columns in degrees."""
+    plain = Table(table, copy=False)
+    for name in table.colnames:
+        sky = table[name]
+        if isinstance(sky, SkyCoord):
+            place = plain.colnames.index(name)
+            plain.remove_column(name)
+            pairs = ((f'{name}_ra', sky.icrs.ra.deg), (f'{name}_dec', sky.icrs.dec.deg))
+            for i, (each, degrees) in enumerate(pairs):
+                plain.add_column(Column(degrees, name=each, unit='deg'), place + i)
+    return plain
+
+
+_WRITERS: Mapping[str, Callable[[Table, Path], None]] = {
+    'ecsv': lambda table, path: table.write(path, format='ascii.ecsv', overwrite=True),
+    'fits': lambda table, path: table.write(path, format='fits', overwrite=True),
+    'csv': lambda table, path: _plain_sky(table).write(
+        path, format='ascii.csv', overwrite=True
+    ),
+    'vot': lambda table, path: _plain_sky(table).write(
+        path, format='votable', overwrite=True
+    ),
+    'parquet': lambda table, path: _plain_sky(table).write(
+        path, format='parquet', overwrite=True
+    ),
+}

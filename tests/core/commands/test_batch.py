@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+import json
+import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner, Result
 
+from astrosieve.atomic import atomic_path
+from astrosieve.commands.base import Command
 from astrosieve.commands.batch import (
+    Answer,
     OutputOption,
     Outputs,
-    Say,
+    delivered,
     plan_outputs,
     run_batch,
+    without_existing,
 )
-from astrosieve.commands.options import images_argument, output_option
+from astrosieve.commands.console import Say
+from astrosieve.commands.options import (
+    images_argument,
+    json_option,
+    output_option,
+    overwrite_option,
+    skip_existing_option,
+)
 from astrosieve.exceptions import AstrosieveWarning, ExposureError
 
 
-@click.command()
+@click.command(cls=Command)
 @images_argument
 @output_option('ROOT_size.txt')
-@click.option('--copy', type=click.Path(path_type=Path))
-def measure(images: tuple[Path, ...], output: Path | None, copy: Path | None) -> None:
+@click.option('--copy')
+@overwrite_option
+@skip_existing_option
+@json_option
+def measure(
+    images: tuple[Path, ...],
+    output: str | None,
+    copy: str | None,
+    overwrite: bool,
+    skip_existing: bool,
+) -> None:
     """Write the size of each file."""
     plan = plan_outputs(
         images,
@@ -34,7 +57,7 @@ def measure(images: tuple[Path, ...], output: Path | None, copy: Path | None) ->
         ],
     )
 
-    def work(image: Path, outputs: Outputs, say: Say) -> str:
+    def work(image: Path, outputs: Outputs, say: Say) -> Answer:
         say('measuring')
         if not image.is_file():
             msg = 'no such file'
@@ -42,13 +65,23 @@ def measure(images: tuple[Path, ...], output: Path | None, copy: Path | None) ->
         size = image.stat().st_size
         if not size:
             raise MemoryError
+        if size > 100:
+            raise KeyError('BITPIX')
         warnings.warn('all files are small', AstrosieveWarning, stacklevel=2)
         for path in outputs.values():
-            if path is not None:
-                path.write_text(str(size))
-        return f'{image.name}: {size}'
+            if path is None:
+                continue
+            with (
+                delivered(path) as file,
+                atomic_path(file, overwrite=overwrite) as temporary,
+            ):
+                temporary.write_text(str(size))
+        return Answer(f'{image.name}: {size}', {'input': image.name, 'size': size})
 
-    run_batch(images, plan, work)
+    left: Sequence[Path] = images
+    if skip_existing:
+        left, plan = without_existing(images, plan)
+    run_batch(left, plan, work)
 
 
 @pytest.fixture
@@ -119,3 +152,101 @@ def test_misuse(run, words: tuple[str, ...], message: str) -> None:
     assert result.exit_code == 2
     assert message in result.stderr
     assert not list(Path().glob('*.txt'))
+
+
+def test_an_error_that_nobody_foresaw(run) -> None:
+    """It is one line that says what to do; the rest is done; --debug shows all."""
+    Path('d.fits').write_text('x' * 101)
+    result = run('d.fits', 'a.fits')
+    assert result.exit_code == 1
+    assert result.stdout == 'a.fits: 4\n'
+    first, *_ = result.stderr.splitlines()
+    assert first.startswith("error: d.fits: KeyError: 'BITPIX'. This should not happen")
+    assert '--debug' in first
+    assert 'Traceback' not in result.stderr
+    assert isinstance(run('d.fits', '--debug').exception, KeyError)
+
+
+def test_inputs_are_safe(run) -> None:
+    """No output is an input, by whatever name, and only files are replaced."""
+    Path('link.txt').symlink_to('a.fits')
+    os.link('a.fits', 'hard.txt')
+    os.mkfifo('pipe')
+    for name, reason in (
+        ('a.fits', 'is one of the inputs'),
+        ('./a.fits', 'is one of the inputs'),
+        ('link.txt', 'is one of the inputs'),
+        ('hard.txt', 'is one of the inputs'),
+        ('pipe', 'is a device or pipe'),
+        (os.devnull, 'is a device or pipe'),
+    ):
+        result = run('a.fits', '-o', name, '--overwrite')
+        assert (result.exit_code, reason in result.stderr) == (1, True), name
+    assert Path('a.fits').read_text() == 'four'
+
+
+def test_links_are_followed(run) -> None:
+    """What a link leads to is written; the link stays a link."""
+    Path('there').mkdir()
+    Path('link.txt').symlink_to('there/new.txt')
+    assert run('a.fits', '-o', 'link.txt').exit_code == 0
+    assert Path('link.txt').is_symlink()
+    assert Path('there/new.txt').read_text() == '4'
+    assert 'exists; give --overwrite' in run('a.fits', '-o', 'link.txt').stderr
+
+
+def test_standard_streams(run) -> None:
+    """An image may come from stdin and its result go to stdout, alone."""
+    result = CliRunner().invoke(measure, ['-', '-o', '-'], input='seven..')
+    assert (result.exit_code, result.stdout) == (0, '7')
+    assert result.stderr.splitlines()[-1] == 'stdin.fits: 7'
+    many = run('a.fits', 'b.fits.gz', '-o', '-')
+    assert (many.exit_code, '-o - goes with one image' in many.stderr) == (2, True)
+
+
+def test_lists(run) -> None:
+    """@LIST names files, seen from where the list is."""
+    Path('lists').mkdir()
+    Path('lists/all.txt').write_text('# two of them\n../a.fits\n\n ../b.fits.gz \n')
+    result = run('@lists/all.txt')
+    assert result.stdout == 'a.fits: 4\nb.fits.gz: 7\n'
+    Path('empty.txt').touch()
+    for name, reason in (('@none', 'no list'), ('@empty.txt', 'names no file')):
+        result = run(name)
+        assert (result.exit_code, reason in result.stderr) == (2, True)
+
+
+def test_skip_existing(run) -> None:
+    """What is there is left out, and said to be."""
+    assert run('a.fits').exit_code == 0
+    result = run('a.fits', 'b.fits.gz', '--skip-existing')
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        'a.fits: a_size.txt exists; skipped', 'b.fits.gz: 7',
+    ]  # fmt: skip
+
+
+def test_json(run) -> None:
+    """One JSON text with an entry per input, failures too."""
+    result = run('a.fits', 'missing.fits', '--json')
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == [
+        {'input': 'a.fits', 'size': 4},
+        {'input': 'missing.fits', 'error': 'no such file'},
+    ]
+
+
+def test_folders_by_name(run) -> None:
+    """A slash at the end means a folder, which is made."""
+    assert run('a.fits', '-o', 'new/').exit_code == 0
+    assert Path('new/a_size.txt').read_text() == '4'
+
+
+def test_loudness(run) -> None:
+    """--quiet leaves warnings, --verbose says what is done; -h and --version work."""
+    assert run('a.fits', '-q').stdout == ''
+    assert 'all files are small' in run('b.fits.gz', '-q').stderr
+    Path('a_size.txt').unlink()
+    assert 'measuring' in run('a.fits', '-v').stderr
+    assert 'Write the size' in run('-h').stdout
+    assert 'astrosieve' in run('--version').stdout

@@ -16,6 +16,7 @@ from astropy.utils.masked import Masked
 from astrosieve.exceptions import AstrosieveError, CatalogError, OutputError
 from astrosieve.tables.catalogs import (
     add_classes,
+    position_columns,
     positions,
     read_catalog,
     select_classes,
@@ -40,15 +41,29 @@ class TestPositions:
             ('x_fit', 'y_fit'),
             ('x_peak', 'y_peak'),
             ('x_0', 'y_0'),
-            ('X_IMAGE', 'Y_IMAGE'),
-            ('XWIN_IMAGE', 'YWIN_IMAGE'),
             ('x', 'y'),
             ('X', 'Y'),
         ],
     )
     def test_known_names(self, x: str, y: str) -> None:
-        """Columns of photutils, SExtractor and hand-made tables are found."""
+        """Columns of photutils and hand-made tables are found, and count from 0."""
         assert np.array_equal(positions(xy_table(x, y)), XY)
+        assert position_columns(xy_table(x, y)) == (x, y, 0)
+
+    @pytest.mark.parametrize(
+        ('x', 'y'),
+        [
+            ('X_IMAGE', 'Y_IMAGE'),
+            ('XWIN_IMAGE', 'YWIN_IMAGE'),
+            ('XCENTER', 'YCENTER'),
+        ],
+    )
+    def test_columns_that_count_from_one(self, x: str, y: str) -> None:
+        """SExtractor's and IRAF's first pixel is at 1, unless the user says else."""
+        table = xy_table(x, y)
+        assert np.array_equal(positions(table), XY - 1)
+        assert position_columns(table) == (x, y, 1)
+        assert np.array_equal(positions(table, origin=0), XY)
 
     def test_best_pair_wins(self) -> None:
         """A centroid is preferred to a peak; half a pair does not count."""
@@ -392,7 +407,7 @@ class TestWrite:
         """It is overwritten on demand only."""
         path = tmp_path / name
         path.write_text('old')
-        with pytest.raises(OutputError, match='exists; give --overwrite'):
+        with pytest.raises(OutputError, match='exists; give overwrite=True'):
             write_catalog(table, path)
         assert path.read_text() == 'old'
         write_catalog(table, path, overwrite=True)

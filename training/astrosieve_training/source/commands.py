@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from astrosieve.commands.batch import report_warnings
+from astrosieve.commands.console import console
 from astrosieve.commands.options import output_folder_option, overwrite_option
 from astrosieve_training.steps import (
     EXISTING_FILE,
@@ -261,7 +261,7 @@ def label(exposures: tuple[Path, ...], output: Path, **given: Any) -> None:
         say(f'{time.perf_counter() - began:5.0f} s  {text}')
 
     shared = {'preprocessings': preprocessings, 'overwrite': given['overwrite']}
-    with report_warnings('', set()):
+    with console().warnings_of():
         if given['labels'] is not None:
             _only_labels(click.get_current_context())
             card = outputs.make_dataset_from_labels(

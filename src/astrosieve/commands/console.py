@@ -1,0 +1,159 @@
+"""What commands say: answers on stdout, all else on stderr, progress by rich."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from astrosieve.exceptions import AstrosieveWarning
+
+__all__ = ['Console', 'Say', 'as_options', 'console']
+
+Say = Callable[[str], None]
+"""Shows what is being done."""
+
+
+def as_options(text: str) -> str:
+    """Return a message of the library in words of the command line."""
+    return re.sub(
+        r'\b([a-z][a-z_]+)=(True\b)?', lambda m: f'--{m[1].replace("_", "-")}', text
+    )
+
+
+def _about(what: str, text: str) -> str:
+    return text if not what or Path(what).name in text else f'{what}: {text}'
+
+
+class Console:
+    """
+    Where a command's words go.
+
+    Attributes
+    ----------
+    level : int
+        -1 with ``--quiet``: warnings and errors alone; 1 with ``--verbose``.
+    debug : bool
+        Whether errors that nobody foresaw show their traceback.
+    json : bool
+        Whether answers are collected, and printed as one JSON text at the end.
+    stdout_taken : bool
+        Whether a result goes to stdout, so that answers go to stderr.
+    """
+
+    def __init__(self) -> None:
+        self.level = 0
+        self.debug = False
+        self.json = False
+        self.stdout_taken = False
+        self._collected: list[dict[str, Any]] = []
+        self._seen: set[str] = set()
+        self._above: Say | None = None
+
+    def answer(self, text: str, data: dict[str, Any] | None = None) -> None:
+        """Print an answer, or keep its data for the end."""
+        if self.json:
+            self._collected.append(data or {'text': text})
+        elif self.level >= 0:
+            self._print(text, err=self.stdout_taken)
+
+    def detail(self, text: str) -> None:
+        """Say what only ``--verbose`` wants to know."""
+        if self.level > 0:
+            self._print(text, err=True)
+
+    def warning(self, text: str, about: str = '') -> None:
+        """Say a warning and what it is about, each text once."""
+        if text not in self._seen:
+            self._seen.add(text)
+            self._print(f'warning: {_about(about, as_options(text))}', err=True)
+
+    def error(self, text: str, about: str = '') -> None:
+        """Say an error and what it is about."""
+        self._print(f'error: {_about(about, as_options(text))}', err=True)
+
+    def note(self, text: str) -> None:
+        """Say something of the whole, on stderr."""
+        self._print(text, err=True)
+
+    def failure(self, path: Path, text: str) -> None:
+        """Say that an input failed, and why."""
+        self.error(text, about=str(path))
+        if self.json:
+            self._collected.append({'input': str(path), 'error': as_options(text)})
+
+    def finish(self) -> None:
+        """Print what was collected."""
+        if self.json:
+            self._print(json.dumps(self._collected, indent=2), err=self.stdout_taken)
+
+    def _print(self, text: str, *, err: bool) -> None:
+        # A bar on the terminal is drawn anew below what is printed through it.
+        if self._above is not None and (err or sys.stdout.isatty()):
+            self._above(text)
+        else:
+            click.echo(text, err=err)
+
+    @contextmanager
+    def warnings_of(self, name: str = '') -> Iterator[None]:
+        """Say the warnings of a piece of work, with what they are about."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter('ignore')
+            warnings.simplefilter('always', AstrosieveWarning)
+            warnings.filterwarnings('always', module='photutils')
+            try:
+                yield
+            finally:
+                for each in caught:
+                    self.warning(str(each.message), about=name)
+
+    @contextmanager
+    def progress(self, total: int) -> Iterator[tuple[Say, Callable[[], None]]]:
+        """
+        Show a bar where stderr is a terminal.
+
+        Yields
+        ------
+        say : callable
+            Shows what is being done.
+        advance : callable
+            Moves the bar by one.
+        """
+        if self.level < 0 or not sys.stderr.isatty():
+            yield self.detail, lambda: None
+            return
+        from rich.console import Console as Terminal
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        terminal = Terminal(stderr=True, highlight=False, markup=False)
+        bar = Progress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn('{task.description}', markup=False),
+            console=terminal,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        with bar:
+            task = bar.add_task('', total=total)
+            self._above = lambda text: terminal.print(text, soft_wrap=True)
+            try:
+                yield (
+                    lambda text: bar.update(task, description=text),
+                    lambda: bar.advance(task),
+                )
+            finally:
+                self._above = None
+
+
+def console() -> Console:
+    """Return the console of the command that is running."""
+    return click.get_current_context().ensure_object(Console)
