@@ -15,6 +15,9 @@ from astrosieve.exceptions import ModelIntegrityError
 
 __all__ = ['CHUNK_SIZE', 'OnnxSession']
 
+# onnxruntime reports its use to its maker, unless told otherwise before its import.
+os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
+
 CHUNK_SIZE = 256
 """Rows per run: small chunks stay in the cache and bound the memory."""
 
