@@ -11,6 +11,7 @@ import inspect
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import astropy.units as u
@@ -18,12 +19,15 @@ import numpy as np
 from astropy.table import QTable, Table
 from numpy.typing import ArrayLike
 
-from astrosieve import classify_sources, load_model
+from astrosieve import load_model
 from astrosieve.classes import UNSCORED
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.images.cutouts import extract_cutouts
 from astrosieve.images.dq import DQMeaning
+from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.registry import Model
+from astrosieve.source.classify import classify_image
+from astrosieve.source.preprocessing import get_preprocessing
 from astrosieve.tables.catalogs import select_classes
 
 try:
@@ -44,6 +48,10 @@ except ImportError as error:
 
 __all__ = ['ClassifiedStarFinder', 'PeakFinder', 'dao', 'iraf', 'peaks']
 
+# A residual image is told by the pixels, of every eighth row and column, that no
+# source was subtracted from.
+_STEP = 8
+_UNTOUCHED = 0.3
 _NO_PEAKS = 'No peak is isolated and bright enough.'
 _OLD_NAMES = int(photutils.__version__.partition('.')[0]) < 3
 
@@ -394,27 +402,33 @@ class ClassifiedStarFinder(StarFinderBase):
         self.model = load_model(model, task='source')
         self.keep = _checked_keep(keep, self.model)
         self._takes_mask = _takes_mask(finder)
-        self._options: dict[str, Any] = {
+        preprocessing = get_preprocessing(self.model.card.preprocessing)
+        self._needs_fwhm = preprocessing.needs_fwhm
+        self._model_options: dict[str, Any] = {
             'model': self.model,
             'operating_point': operating_point,
             'prior': dict(prior) if prior else None,
+            'cosmic_ray_hint': cosmic_ray_hint,
+        }
+        self._image_options: dict[str, Any] = {
             'unit': unit,
             'gain': gain,
             'exptime': exptime,
             'fwhm': fwhm,
             'dq_bits': dq_bits,
-            'cosmic_ray_hint': cosmic_ray_hint,
         }
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', AstrosieveWarning)
             # No detections: wrong options are refused now, not at the first image.
-            classify_sources(np.zeros((1, 1)), np.empty((0, 2)), **self._options)
+            nothing = MeasuredImage.of(np.zeros((1, 1)), **self._image_options)
+            classify_image(nothing, np.empty((0, 2)), **self._model_options)
         self._planes = {'dq': dq, 'err': err}
+        self._last: _Measured | None = None
 
     def __repr__(self) -> str:
         given = {
             key: value
-            for key, value in self._options.items()
+            for key, value in (self._model_options | self._image_options).items()
             if value is not None and key not in ('model', 'cosmic_ray_hint')
         }
         given.update(
@@ -464,9 +478,8 @@ class ClassifiedStarFinder(StarFinderBase):
         if not len(found):
             warnings.warn('No sources were found.', NoDetectionsWarning, stacklevel=2)
             return None
-        table = classify_sources(
-            data, found, mask=mask, **self._planes, **self._options
-        )
+        image = self._image(data, mask)
+        table = classify_image(image, found, **self._model_options)
         kept = select_classes(table, self.keep)
         if self.keep and not len(kept):
             counts = Counter(map(str, table['class_name'])).most_common()
@@ -476,6 +489,41 @@ class ClassifiedStarFinder(StarFinderBase):
             return None
         kept['id'] = np.arange(1, len(kept) + 1)
         return _in_host_dialect(kept)
+
+    def _image(
+        self, data: ArrayLike | u.Quantity, mask: ArrayLike | None
+    ) -> MeasuredImage:
+        """
+        Return the image; the width of its PSF stands for its residuals too.
+
+        `~photutils.psf.IterativePSFPhotometry` hands over an image, then the image
+        without the sources that were fitted, in which no star is left to measure.
+        """
+        given = {'mask': mask, **self._planes, **self._image_options}
+        values = np.asarray(getattr(data, 'value', data))
+        pixels = values[::_STEP, ::_STEP].astype(np.float32)
+        if self._last is not None and self._last.has_residual(pixels):
+            known = self._last.fwhm
+            return MeasuredImage.of(
+                data, **given | {'fwhm': known}, estimates_fwhm=known is None
+            )
+        image = MeasuredImage.of(data, **given)
+        self._last = _Measured(pixels, image.fwhm) if self._needs_fwhm else None
+        return image
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Some pixels of an image, and the width of its PSF."""
+
+    pixels: np.ndarray
+    fwhm: float | None
+
+    def has_residual(self, pixels: np.ndarray) -> bool:
+        """Return whether pixels are of this image, or of it without some sources."""
+        if self.pixels.shape != pixels.shape:
+            return False
+        return float(np.mean(self.pixels == pixels)) > _UNTOUCHED
 
 
 def _takes_mask(finder: Callable[..., Any]) -> bool:

@@ -49,6 +49,6 @@ def test_errors_of_the_package_are_messages() -> None:
     """One line, no traceback; others pass."""
     result = CliRunner().invoke(toys, ['fail', 'ours'])
     assert result.exit_code == 1
-    assert result.output == 'Error: the toy broke\n'
+    assert result.output == 'error: the toy broke\n'
     result = CliRunner().invoke(toys, ['fail', 'strange'])
     assert isinstance(result.exception, RuntimeError)

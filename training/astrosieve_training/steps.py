@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from astrosieve.exceptions import AstrosieveError
+from astrosieve.commands.base import Command
 
 __all__ = [
     'EXISTING_FILE',
@@ -61,10 +61,6 @@ def need(module: str) -> Any:
 
 
 class StepGroup(click.Group):
-    """A group whose commands turn the package's errors into messages."""
+    """A group of steps, which have the form of all commands."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except AstrosieveError as error:
-            raise click.ClickException(str(error)) from error
+    command_class = Command

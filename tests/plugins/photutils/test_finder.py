@@ -29,6 +29,7 @@ from photutils.utils.exceptions import NoDetectionsWarning
 
 from astrosieve import classify_sources
 from astrosieve.exceptions import AstrosieveWarning, ModelError, UnitWarning
+from astrosieve.images import measured
 from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.registry import Model, load_model
 from astrosieve.source.finders import detect, get_finder, list_finders
@@ -536,6 +537,41 @@ class TestCopies:
         fitted = np.column_stack([result['x_fit'], result['y_fit']])
         offsets = np.hypot(*(fitted[:, None] - star_field.stars).T)
         assert (offsets < 0.2).sum(axis=1).tolist() == [1] * len(star_field.stars)
+
+
+class TestWidth:
+    """The width of the PSF is estimated once for an image and its residuals."""
+
+    @pytest.fixture
+    def estimates(self, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+        """Return the images whose width was estimated."""
+        seen: list[np.ndarray] = []
+        honest = measured.estimate_fwhm
+
+        def watched(sci: np.ndarray, **rest: Any) -> float | None:
+            seen.append(sci)
+            return honest(sci, **rest)
+
+        monkeypatch.setattr(measured, 'estimate_fwhm', watched)
+        return seen
+
+    def test_residuals(
+        self, scales_model: Path, star_field: Any, estimates: list[np.ndarray]
+    ) -> None:
+        """Subtracted sources leave the width as it was; another image does not."""
+        finder = ClassifiedStarFinder(
+            DAOStarFinder(20.0, 2.4), None, model=scales_model, unit='electron'
+        )
+        estimates.clear()  # of the empty image that options are tried on
+        first = finder(star_field.data)
+        residual = star_field.data.copy()
+        for x, y in star_field.stars[:-2].astype(int):
+            residual[y - 3 : y + 4, x - 3 : x + 4] = 100.0
+        again = finder(residual)
+        assert len(estimates) == 1
+        assert again.meta['fwhm'] == first.meta['fwhm']
+        finder(star_field.data + 1)
+        assert len(estimates) == 2
 
 
 class TestFiles:

@@ -15,6 +15,7 @@ from astrosieve.commands.options import output_folder_option, overwrite_option
 from astrosieve_training.steps import (
     EXISTING_FILE,
     EXISTING_FOLDER,
+    StepGroup,
     config_option,
     need,
     say,
@@ -25,7 +26,7 @@ _CONFIG = 'source-isr2024'
 _TUNED = 'source-finetuned'
 
 
-@click.group()
+@click.group(cls=StepGroup)
 def source() -> None:
     """Is a detection a star, a cosmic ray, a diffraction spike ...?"""
 
