@@ -40,7 +40,9 @@ class _CommandGroup(click.Group):
         return command
 
 
-@click.group(cls=_CommandGroup)
+@click.group(
+    cls=_CommandGroup, context_settings={'help_option_names': ['-h', '--help']}
+)
 @click.version_option(__version__, prog_name='astrosieve')
 def main() -> None:
     """Tell what the things in astronomical images really are."""

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
-from astrosieve.exceptions import AstrosieveError
+from astrosieve.commands.base import Command
+from astrosieve.commands.console import console
+from astrosieve.commands.options import json_option
 from astrosieve.models.registry import list_models, load_model
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument('name', required=False)
+@json_option
 def models(name: str | None) -> None:
     """List the models, or print the card of one."""
-    try:
-        if name is not None:
-            click.echo(load_model(name).card.summary())
-            return
-        for known in list_models():
-            card = load_model(known).card
-            alias = '' if card.name == known else f' (is {card.name})'
-            click.echo(f'{known}{alias}: {", ".join(card.classes)}')
-            click.echo(f'    {card.description}')
-    except AstrosieveError as error:
-        raise click.ClickException(str(error)) from error
+    said = console()
+    if name is not None:
+        card = load_model(name).card
+        said.answer(card.summary(), json.loads(card.to_json()))
+        return
+    for known in list_models():
+        card = load_model(known).card
+        alias = '' if card.name == known else f' (is {card.name})'
+        classes = ', '.join(card.classes)
+        said.answer(
+            f'{known}{alias}: {classes}\n    {card.description}',
+            {'name': known, 'model': card.name, 'classes': card.classes},
+        )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
+import subprocess
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -250,3 +254,46 @@ def test_loudness(run) -> None:
     assert 'measuring' in run('a.fits', '-v').stderr
     assert 'Write the size' in run('-h').stdout
     assert 'astrosieve' in run('--version').stdout
+
+
+TERMINAL = """
+import sys, time
+from pathlib import Path
+import click
+from astrosieve.commands.base import Command
+from astrosieve.commands.batch import Answer, run_batch
+
+@click.command(cls=Command)
+def count():
+    def work(path, plan, say):
+        say(f'looking at {path}')
+        time.sleep(0.2)
+        return Answer(f'{path}: done')
+    run_batch([Path('a'), Path('b')], [None, None], work)
+
+count()
+"""
+
+
+def test_answers_stand_above_the_bar() -> None:
+    """On a terminal each answer has a line of its own, and the bar goes away."""
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, '-c', TERMINAL],
+        stdout=theirs,
+        stderr=theirs,
+        env=os.environ | {'TERM': 'xterm', 'COLUMNS': '80'},
+    ) as process:
+        os.close(theirs)
+        shown = b''
+        with contextlib.suppress(OSError):  # Linux's way to say that it has ended
+            while part := os.read(ours, 1024):
+                shown += part
+    os.close(ours)
+    assert process.returncode == 0
+    assert b'looking at a' in shown
+    plain = re.sub(rb'\x1b\[[0-9;?]*[A-Za-z]', b'', shown).replace(b'\r', b'\n')
+    lines = [line.strip() for line in plain.splitlines()]
+    assert b'a: done' in lines
+    assert b'b: done' in lines
+    assert b'\x1b[2K' in shown[shown.index(b'b: done') :]  # a line is cleared

@@ -11,13 +11,15 @@ import numpy as np
 from astropy.io import fits
 
 from astrosieve.atomic import atomic_path, check_output
+from astrosieve.commands.base import Command
 from astrosieve.commands.batch import (
+    Answer,
     OutputOption,
     Outputs,
-    Say,
     plan_outputs,
     run_batch,
 )
+from astrosieve.commands.console import Say
 from astrosieve.commands.options import (
     chosen_model,
     images_argument,
@@ -34,7 +36,7 @@ from toytask.classify import classify_frames, map_classes
 __all__ = ['toy']
 
 
-@click.command()
+@click.command(cls=Command)
 @images_argument
 @output_option('ROOT_toy.ecsv or ROOT_toy.fits')
 @model_option('toy')
@@ -57,7 +59,7 @@ def _classify(
     model: Model,
     keep: tuple[str, ...],
     again: bool,
-) -> str:
+) -> Answer:
     target = outputs['-o']
     assert target is not None
     check_output(target, overwrite=again)
@@ -74,4 +76,4 @@ def _classify(
         names, numbers = np.unique(table['class_name'], return_counts=True)
         counts = dict(zip(names.tolist(), numbers, strict=True))
     found = ', '.join(f'{counts[name]} {name}' for name in CLASSES.ordered(counts))
-    return f'{image.name}: {found}; {target}'
+    return Answer(f'{image.name}: {found}; {target}', {'written': str(target)})
