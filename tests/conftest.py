@@ -27,11 +27,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    if config.getoption('--run-slow'):
-        return
-    slow = [item for item in items if 'slow' in item.keywords]
-    config.hook.pytest_deselected(items=slow)
-    items[:] = [item for item in items if 'slow' not in item.keywords]
+    left_out = set()
+    if not config.getoption('--run-slow'):
+        left_out.add('slow')
+    if shutil.which('chromium') is None:
+        left_out.add('browser')
+    dropped = [item for item in items if left_out & {*item.keywords}]
+    config.hook.pytest_deselected(items=dropped)
+    items[:] = [item for item in items if not left_out & {*item.keywords}]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -22,13 +22,13 @@ def require_matplotlib() -> None:
         raise AstrosieveError(msg)
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float, *, dpi: float = 150) -> Figure:
     """Return a figure of that many inches, apart from pyplot's global state."""
     require_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=150, layout='constrained')
+    figure = Figure(figsize=(width, height), dpi=dpi, layout='constrained')
     FigureCanvasAgg(figure)
     return figure
 

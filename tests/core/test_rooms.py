@@ -24,7 +24,7 @@ TRAINING = ROOT / 'training' / 'astrosieve_training'
 PLUGINS = ROOT / 'plugins' / 'astrosieve_plugins'
 TASKS = sorted(path.parent.name for path in CORE.glob('*/classes.py'))
 GENERIC = [
-    *(CORE / name for name in ('images', 'models', 'tables', 'commands')),
+    *(CORE / name for name in ('images', 'models', 'tables', 'commands', 'pages')),
     *(
         CORE / f'{name}.py'
         for name in ('atomic', 'classes', 'figures', 'flags', 'markdown')

@@ -1,8 +1,7 @@
-"""Choice of the tests of training, and what several of them look at."""
+"""What several tests of training look at."""
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,16 +12,6 @@ from astropy.table import Table, vstack
 if TYPE_CHECKING:
     from astrosieve.images.exposures import Chip
     from astrosieve_training.simulate.truth import Truth
-
-
-def pytest_collection_modifyitems(
-    config: pytest.Config, items: list[pytest.Item]
-) -> None:
-    """Leave out what needs a browser where there is none."""
-    if shutil.which('chromium') is None:
-        left_out = [item for item in items if 'browser' in item.keywords]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
 
 
 @dataclass(frozen=True)

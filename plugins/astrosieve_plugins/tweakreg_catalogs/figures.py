@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Table
 
-from astrosieve.exceptions import AstrosieveError
-from astrosieve.source.plotting import draw_overlay
+from astrosieve.figures import new_figure
+from astrosieve.source.classes import CLASSES
+from astrosieve.source.plotting import add_legend, draw_overlay
 from astrosieve_plugins.tweakreg_catalogs.running import Alignment
 
 if TYPE_CHECKING:
@@ -20,19 +22,6 @@ __all__ = ['match_figure', 'residual_figure']
 
 _COLORS = ('#b0413e', '#108a35', '#2b6cb0', '#6b4ca5')
 _MAX_ROWS = 6  # exposures of a picture of residuals
-
-
-def _new_figure(width: float, height: float) -> Figure:
-    """Return a figure of that many inches, apart from pyplot's global state."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        msg = "pictures need matplotlib: pip install 'astrosieve[tweakreg]'"
-        raise AstrosieveError(msg) from None
-    figure = Figure(figsize=(width, height), dpi=120, layout='constrained')
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def residual_figure(
@@ -70,7 +59,7 @@ def residual_figure(
     extent = [float(np.ptp(some.matches[f'{axis}_frame'])) for axis in 'xy']
     ratio = float(np.clip(1.1 * extent[0] / max(extent[1], 1.0), 0.55, 1.8))
     widths = [*[ratio] * len(stages), 1.0]
-    figure = _new_figure(3.8 * sum(widths) + 0.6 * n_columns, 4.2 * len(rows))
+    figure = new_figure(3.8 * sum(widths) + 0.6 * n_columns, 4.2 * len(rows))
     axes = figure.subplots(len(rows), n_columns, squeeze=False, width_ratios=widths)
     for line, i in zip(axes, rows, strict=True):
         # One scale for the arrows of all stages, short where they are many.
@@ -183,8 +172,10 @@ def match_figure(
     left, right, low, high = box or (0, shape[1], 0, shape[0])
     ratio = (high - low) / (right - left)
     width = 5.6 if ratio > 0.7 else 8.0
-    figure = _new_figure(width * len(stages), (width * ratio + 0.5) * len(extvers))
+    figure = new_figure(width * len(stages), (width * ratio + 0.5) * len(extvers))
+    figure.set_layout_engine('compressed', h_pad=0.12)  # axes keep their shape
     axes = figure.subplots(len(extvers), len(stages), squeeze=False)
+    shown = []
     for line, extver in zip(axes, extvers, strict=True):
         for panel, (stage, (one, names)) in zip(line, stages.items(), strict=True):
             x = np.asarray(one.matches['x']) - 1 - left
@@ -198,11 +189,21 @@ def match_figure(
                     'class_name': np.asarray(names, dtype='U16')[mine],
                 }
             )
-            draw_overlay(panel, images[extver][low:high, left:right], table)
+            draw_overlay(panel, [images[extver][low:high, left:right]], [table])
+            shown.append(table)
             title = f'{stage}: {int(mine.sum())} matches'
             if one.status == 'failed':
                 title = f'{stage}: no fit'
             elif len(extvers) > 1:
                 title += f' on chip {extver}'
             panel.set_title(title, fontsize=10, loc='left')
+            counts = Counter(table['class_name'].tolist())
+            panel.set_xlabel(
+                ', '.join(
+                    f'{counts[name]} {name.replace("_", " ")}'
+                    for name in CLASSES.ordered(counts)
+                ),
+                fontsize=9,
+            )
+    add_legend(figure, shown)
     return figure

@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         '.footprints': ('Footprint',),
         '.instruments': ('Instrument', 'instrument'),
         '.measured': ('MeasuredImage',),
+        '.mosaic': ('Place', 'arrange'),
         '.psf': ('estimate_fwhm',),
         '.tiles': ('Tiling', 'run_tiles'),
         '.traits': ('ImageTraits',),

@@ -51,6 +51,8 @@ from astrosieve.commands.options import (
 from astrosieve.exceptions import CatalogError
 from astrosieve.figures import require_matplotlib, save_figure
 from astrosieve.images.exposures import Chip, list_chips, root_name
+from astrosieve.images.mosaic import arrange
+from astrosieve.pages import save_page
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.exposures import ClassifyOptions, classify_exposure, explain_row
 from astrosieve.source.finders import list_finders
@@ -99,8 +101,9 @@ if TYPE_CHECKING:
 )
 @click.option(
     '--plot',
-    metavar='PNG',
-    help='Draw the classes over the image; a folder for several images.',
+    metavar='FILE',
+    help='Draw the classes over the image: PNG, PDF, SVG, or a page to pan and zoom '
+    '(.html), as the name says; a folder for several images.',
 )
 @click.option(
     '--regions',
@@ -151,7 +154,7 @@ def classify(images: tuple[Path, ...], **given: Any) -> None:
             )
         },
     )  # fmt: skip
-    if given['plot'] or given['explain']:
+    if given['explain'] or (given['plot'] and not _is_page(given['plot'])):
         require_matplotlib()
     rows = _given_rows(given['catalog'])
     if rows is not None:
@@ -236,16 +239,19 @@ class _Asked:
         )
         kept = select_classes(table, self.keep)
         # All that can fail is made before anything is written.
-        figures = {
+        pictures: dict[Path, Figure | str] = {
             path: self._explanation(image, table, number)
             for number, path in explained.items()
         }
         if plot is not None:
-            figures[plot] = _overlay(by_chip)
+            pictures[plot] = _overlay(by_chip, page=_is_page(plot))
         with delivered(target) as path:
             write_catalog(kept, path, format=self.format, overwrite=self.overwrite)
-        for path, figure in figures.items():
-            save_figure(figure, path, overwrite=self.overwrite)
+        for path, picture in pictures.items():
+            if isinstance(picture, str):
+                save_page(picture, path, overwrite=self.overwrite)
+            else:
+                save_figure(picture, path, overwrite=self.overwrite)
         for path, (_, part) in zip(regions, by_chip, strict=False):
             write_regions(part, path, CLASSES, overwrite=self.overwrite)
         return _summary(image, table, kept, files)
@@ -277,14 +283,24 @@ class _Asked:
         )
 
 
-def _overlay(by_chip: list[tuple[Chip, Table]]) -> Figure:
-    from astrosieve.source.plotting import overlay_figure
+def _is_page(path: str | Path) -> bool:
+    return Path(path).suffix.lower() in ('.html', '.htm')
 
-    return overlay_figure(
-        [chip.sci for chip, _ in by_chip],
-        [table for _, table in by_chip],
-        [chip.name for chip, _ in by_chip],
+
+def _overlay(by_chip: list[tuple[Chip, Table]], *, page: bool) -> Figure | str:
+    """Draw the classes over the chips, each in its place."""
+    from astrosieve.source.plotting import overlay_figure, overlay_page
+
+    chips, tables = zip(*by_chip, strict=True)
+    drawn = (
+        [chip.sci for chip in chips],
+        tables,
+        [chip.name for chip in chips],
+        arrange([chip.sci.shape for chip in chips], [chip.wcs for chip in chips]),
     )
+    if page:
+        return overlay_page(*drawn, title=chips[0].path.name)
+    return overlay_figure(*drawn)
 
 
 def _summary(image: Path, table: Table, kept: Table, files: list[Path]) -> Answer:

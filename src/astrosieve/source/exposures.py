@@ -215,11 +215,16 @@ def classify_exposure(
     options = options or ClassifyOptions()
     if not isinstance(options.model, Model):
         options = replace(options, model=load_model(options.model, task='source'))
-    tables, rows = [], []
+    tables: list[Table] = []
+    rows = []
     left = None if catalog is None else np.ones(len(catalog), dtype=bool)
     for chip, mine in _chips_with_rows(path, ext, catalog):
         part = None if catalog is None or mine is None else catalog[mine]
         table = classify_chip(chip, options, part)
+        if catalog is None:
+            table['id'] = np.arange(len(table)) + sum(len(each) for each in tables) + 1
+        elif 'id' not in catalog.colnames:
+            table['id'] = np.arange(len(catalog))[mine] + 1
         if on_chip is not None:
             on_chip(chip, table)
         tables.append(table)
@@ -227,9 +232,7 @@ def classify_exposure(
             left[mine] = False
             rows.append(mine)
     if catalog is None or left is None:
-        table = _stack(tables)
-        table['id'] = np.arange(1, len(table) + 1)
-        return table
+        return _stack(tables)
     if left.any():
         rest = np.flatnonzero(left)
         tables.append(_not_done(catalog[rest], options, tables[0]))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import sys
 from pathlib import Path
 
 import click
@@ -298,3 +301,31 @@ def test_damaged_weights_are_refused(flc: Path, tiny_model: Path) -> None:
     assert result.exit_code == 1
     assert 'SHA-256' in result.stderr
     assert 'Reinstall' in result.stderr
+
+
+def test_the_name_of_a_picture_says_its_kind(run, flc: Path) -> None:
+    """PDF, SVG, and else PNG."""
+    for name, start in (('a.pdf', b'%PDF'), ('a.svg', b'<?xml'), ('a.PNG', b'\x89PNG')):
+        result = run(flc, '-o', f'{name}.ecsv', '--plot', name)
+        assert result.exit_code == 0, result.output
+        assert Path(name).read_bytes().startswith(start)
+
+
+def test_a_page_needs_no_matplotlib(
+    run, flc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the rows of the table, by their ids, under the file's name."""
+    monkeypatch.setitem(sys.modules, 'matplotlib', None)
+    result = run(flc, '-o', 'a.ecsv', '--plot', 'a.html')
+    assert result.exit_code == 0, result.output
+    text = Path('a.html').read_text(encoding='utf-8')
+    assert '<title>j1_flc.fits</title>' in text
+    found = re.search(r'id="data">(.*?)</script>', text, re.DOTALL)
+    assert found is not None
+    data = json.loads(found[1])
+    table = QTable.read('a.ecsv')
+    assert {*np.asarray(table['extver'])} == {1, 2}
+    assert data['ids'] == [str(row['id']) for row in table]
+    kept = run(flc, '-o', 'a.ecsv', '--plot', 'a.html')
+    assert kept.exit_code == 1
+    assert 'exists' in kept.stderr

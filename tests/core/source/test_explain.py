@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from astrosieve.cli import main
 from astrosieve.exceptions import CatalogError
 from astrosieve.images.pixels import spoilt_pixels
 from astrosieve.models.registry import Model
+from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve.source.plotting import explanation_figure
 from astrosieve.source.preprocessing import get_preprocessing
 
@@ -140,7 +142,7 @@ def test_figure_of_several_views(scales_model: Path, star_field) -> None:
     titles = [each.get_title() for each in axes]
     assert titles.count('what speaks for star') == 3
     for side in (3, 9):
-        title = f'as the network sees it, {side}x{side} pixels in one'
+        title = f'in blocks of {side}x{side} pixels'
         left, right = axes[titles.index(title)].get_xlim()
         assert right - left == 11 * side
         assert left < position[0] - 4 * side
@@ -180,6 +182,32 @@ def test_the_figure_names_class_and_flags(tiny_model: Path, star_field) -> None:
     assert 'what speaks for star' in titles
     assert 'saturated' in titles
     assert figure.get_suptitle() == 'one star'
+
+
+@pytest.mark.parametrize('model', ['tiny_model', 'scales_model'])
+def test_titles_of_the_figure_do_not_collide(
+    model: str, star_field, request: pytest.FixtureRequest
+) -> None:
+    """However many flags there are, and however long the name."""
+    explanation = explain_source(
+        star_field.data,
+        tuple(star_field.stars[3]),
+        unit='electron',
+        model=str(request.getfixturevalue(model)),
+    )
+    flags = tuple(flag.name for flag in CLASS_FLAGS)
+    figure = explanation_figure(replace(explanation, flags=flags), 'name_flc.fits ' * 5)
+    figure.draw_without_rendering()
+    renderer = figure.canvas.get_renderer()
+    texts = [axes.title for axes in figure.axes if axes.get_title()]
+    texts.append(figure._suptitle)
+    boxes = [text.get_window_extent(renderer) for text in texts]
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[i + 1 :])
+        assert not any(
+            box.overlaps(axes.get_window_extent(renderer).padded(-1))
+            for axes in figure.axes
+        )
 
 
 @pytest.mark.parametrize('model', ['tiny_model', 'scales_model'])

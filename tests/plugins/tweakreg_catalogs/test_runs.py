@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -630,3 +631,38 @@ def test_figures_of_nothing(make_alignable: Callable[..., Any]) -> None:
         {'after': (failed_alignment('a.fits'), [])},
     )
     assert figure.axes[0].get_title(loc='left') == 'after: no fit'
+
+
+@pytest.mark.parametrize('shape', [(512, 1024), (400, 400)])
+def test_the_legend_of_matches_covers_no_title(shape: tuple[int, int]) -> None:
+    """One legend below all panels; each says what was matched in it."""
+    rng = np.random.default_rng(0)
+    n = 60
+    matches = Table(
+        {
+            'x': rng.uniform(1, shape[1], n),
+            'y': rng.uniform(1, shape[0], n),
+            'extver': np.resize([1, 2], n),
+        }
+    )
+    one = replace(failed_alignment('a.fits'), status='aligned', matches=matches)
+    names = np.resize(['star', 'star', 'cosmic_ray', 'cosmic_ray', 'spike', 'star'], n)
+    figure = match_figure(
+        {extver: rng.normal(size=shape) for extver in (1, 2)},
+        {'before': (one, names), 'after': (one, ['star'] * n)},
+    )
+    figure.draw_without_rendering()
+    renderer = figure.canvas.get_renderer()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        'star', 'cosmic ray', 'spike',
+    ]  # fmt: skip
+    texts = [axes.get_title(loc='left') for axes in figure.axes]
+    assert texts[:2] == ['before: 30 matches on chip 2', 'after: 30 matches on chip 2']
+    assert figure.axes[0].get_xlabel() == '20 star, 10 cosmic ray'
+    labels = [
+        label for axes in figure.axes for label in (axes.xaxis.label, axes._left_title)
+    ]
+    boxes = [each.get_window_extent(renderer) for each in (legend, *labels)]
+    for i, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[i + 1 :])

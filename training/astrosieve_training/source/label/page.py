@@ -6,13 +6,7 @@ It is one file of HTML that needs no network.
 
 from __future__ import annotations
 
-import base64
-import html
-import io
-import json
-import re
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +14,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_hex
 from numpy.typing import ArrayLike
-from PIL import Image
 
-from astrosieve.atomic import atomic_path
 from astrosieve.classes import CONVENTIONS
+from astrosieve.pages import encoded, grey_png, page_text, save_page
 from astrosieve.source.classes import CLASSES
 from astrosieve_training.source.label.names import UNLABELLED
 from astrosieve_training.source.label.regions import (
@@ -119,18 +112,8 @@ def write_page(
         'magnitudeLabel': magnitude_label,
         **_arrays(points, cutouts, brightness, numbers),
     }
-    folder = resources.files(__package__)
-    parts = {
-        'title': html.escape(title),
-        'style': (folder / 'page.css').read_text(encoding='utf-8'),
-        'script': (folder / 'page.js').read_text(encoding='utf-8'),
-        # Nothing in the data may end the element that holds it.
-        'data': json.dumps(content, allow_nan=False).replace('<', r'\u003c'),
-    }
-    template = (folder / 'page.html').read_text(encoding='utf-8')
-    page = re.sub(r'\{\{(\w+)\}\}', lambda found: parts[found[1]], template)
-    with atomic_path(path, overwrite=overwrite) as temporary:
-        temporary.write_text(page, encoding='utf-8')
+    text = page_text(__package__, title=title, data=content)
+    save_page(text, path, overwrite=overwrite)
 
 
 def _about(
@@ -165,10 +148,10 @@ def _arrays(
         'grey': [*grey_limits(cutouts), GREY_GAMMA],
         'cutoutSize': cutouts.shape[-1],
         'spriteColumns': columns,
-        'sprite': f'data:image/png;base64,{_base64(_png(sprite))}',
-        'embedding': _base64(points.tobytes()),
-        'magnitudes': _base64(brightness.tobytes()),
-        'clusters': _base64(numbers.tobytes()),
+        'sprite': f'data:image/png;base64,{encoded(grey_png(sprite))}',
+        'embedding': encoded(points),
+        'magnitudes': encoded(brightness),
+        'clusters': encoded(numbers),
     }
 
 
@@ -187,14 +170,3 @@ def _sprite(cutouts: np.ndarray) -> tuple[np.ndarray, int]:
     sheet[:n] = np.rint(255 * np.clip(np.nan_to_num(cutouts[:, ::-1]), 0, 1))
     sheet = sheet.reshape(rows, columns, size, size).transpose(0, 2, 1, 3)
     return sheet.reshape(rows * size, columns * size), columns
-
-
-def _png(image: np.ndarray) -> bytes:
-    """Return an image of bytes as a grey PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, 'PNG', optimize=True)
-    return buffer.getvalue()
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode('ascii')

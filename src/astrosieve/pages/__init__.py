@@ -1,0 +1,104 @@
+"""Pages of HTML in one file, which need no network."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import struct
+import zlib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from astrosieve.atomic import atomic_path
+
+__all__ = ['encoded', 'grey_png', 'page_text', 'save_page']
+
+
+def page_text(package: str, *, title: str, data: Mapping[str, Any]) -> str:
+    """
+    Return a page made of the files of a package.
+
+    Parameters
+    ----------
+    package : str
+        Its folder holds ``page.html``, in which ``{{title}}`` and ``{{data}}`` stand
+        for what is given here, and ``{{name.css}}`` for a file of that folder, or of
+        this one.
+    title : str
+        Of the page.
+    data : mapping
+        What JSON holds, for the scripts.
+
+    Returns
+    -------
+    text : str
+        HTML.
+    """
+    folders = [resources.files(each) for each in (package, __package__)]
+
+    def part(name: str) -> str:
+        if name == 'title':
+            return html.escape(title)
+        if name == 'data':
+            # Nothing in the data may end the element that holds it.
+            return json.dumps(data, allow_nan=False).replace('<', r'\u003c')
+        found = next(each / name for each in folders if (each / name).is_file())
+        return found.read_text(encoding='utf-8')
+
+    return re.sub(r'\{\{([\w.-]+)\}\}', lambda found: part(found[1]), part('page.html'))
+
+
+def save_page(text: str, path: str | Path, *, overwrite: bool = False) -> None:
+    """
+    Write a page.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+
+
+def encoded(values: bytes | np.ndarray) -> str:
+    """Return bytes, or the numbers of an array in its own type, as text."""
+    content = values if isinstance(values, bytes) else values.tobytes()
+    return base64.b64encode(content).decode('ascii')
+
+
+def grey_png(image: np.ndarray) -> bytes:
+    """
+    Return a PNG of grey levels.
+
+    Parameters
+    ----------
+    image : 2D uint8 `~numpy.ndarray`
+        Levels, the first row on top.
+
+    Returns
+    -------
+    content : bytes
+        The file.
+    """
+    ny, nx = image.shape
+    # Each row begins with its filter, which is none.
+    rows = np.pad(image, [(0, 0), (1, 0)])
+    chunks = (
+        (b'IHDR', struct.pack('>2I5B', nx, ny, 8, 0, 0, 0, 0)),
+        (b'IDAT', zlib.compress(rows.tobytes())),
+        (b'IEND', b''),
+    )
+    return b'\x89PNG\r\n\x1a\n' + b''.join(
+        struct.pack('>I', len(content))
+        + kind
+        + content
+        + struct.pack('>I', zlib.crc32(kind + content))
+        for kind, content in chunks
+    )
