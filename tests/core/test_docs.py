@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
+from astrosieve.commands.models import models
+from astrosieve.models.registry import load_model
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.command import classify
 from astrosieve.source.flags import CLASS_FLAGS
@@ -41,11 +43,33 @@ def test_tables_are_the_code_s() -> None:
     assert CLASSES.document() in text
 
 
+def table_of(path: Path, name: str) -> list[str]:
+    """Return the lines between the markers of a table."""
+    text = path.read_text(encoding='utf-8')
+    found = re.search(
+        rf'<!-- table:{name} begin -->\n\n(.*?)\n\n<!-- table:{name} end -->',
+        text,
+        re.S,
+    )
+    assert found is not None
+    return found[1].split('\n')
+
+
+def test_results_are_the_card_s() -> None:
+    """All of them on the page of the task; in the README the few that matter."""
+    lines = load_model('source').card.metrics['tables']
+    assert table_of(DOCS / 'tasks' / 'source.md', 'source-all') == lines
+    short = table_of(DOCS.parent / 'README.md', 'source')
+    rows = [line for line in short if line.startswith('|')]
+    assert len(rows) == 2 + 5
+    assert [line for line in lines if line in rows] == rows
+
+
 def test_documented_options_exist() -> None:
     """Each option named in the page of the task is one of its commands or steps."""
     named = named_options((DOCS / 'tasks' / 'source.md').read_text(encoding='utf-8'))
     assert len(named) > 30
-    assert sorted(named - options_of(classify, *source.commands.values())) == []
+    assert sorted(named - options_of(classify, models, *source.commands.values())) == []
 
 
 def test_the_python_interface_is_there() -> None:

@@ -11,16 +11,25 @@ from astrosieve.commands.console import console
 from astrosieve.commands.options import json_option
 from astrosieve.models.registry import list_models, load_model
 
+_MORE = '(training data, hash, and how it was judged: --all)'
+
 
 @click.command(cls=Command)
 @click.argument('name', required=False)
+@click.option(
+    '--all',
+    'whole',
+    is_flag=True,
+    help='Print the whole card: training data, hash, and all tables of results.',
+)
 @json_option
-def models(name: str | None) -> None:
-    """List the models, or print the card of one."""
+def models(name: str | None, whole: bool) -> None:
+    """List the models, or print what there is to know of one."""
     said = console()
     if name is not None:
         card = load_model(name).card
-        said.answer(card.summary(), json.loads(card.to_json()))
+        text = card.details() if whole else f'{card.summary()}\n{_MORE}'
+        said.answer(text, json.loads(card.to_json()))
         return
     for known in list_models():
         card = load_model(known).card

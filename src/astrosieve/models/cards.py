@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from statistics import NormalDist
@@ -19,6 +20,7 @@ __all__ = ['ModelCard', 'OperatingPoint']
 FORMAT = 'astrosieve-card-1'
 """What a card's file says it is; one that says nothing is of the form before."""
 
+_WIDTH = 80  # letters of a line of the summary
 _ROUNDING = 1e-3  # what the sum of the shares of classes may be off
 
 
@@ -52,13 +54,25 @@ class OperatingPoint:
         return cls(**{**values, 'measured': measured})
 
     def __str__(self) -> str:
+        return self._text({name: str(each) for name, each in self.measured.items()})
+
+    def brief(self) -> str:
+        """Return the point in a line, without intervals and counts."""
+        return self._text(
+            {
+                name: f'{each.value:.2%}'
+                for name, each in self.measured.items()
+                if each.n
+            }
+        )
+
+    def _text(self, shares: dict[str, str]) -> str:
         limits = self.threshold
         if isinstance(limits, dict):
             rule = ', '.join(f'{name} >= {each:.4f}' for name, each in limits.items())
         else:
             rule = f'{self.on} >= {limits:.4f}'
-        shares = ', '.join(f'{name} {share}' for name, share in self.measured.items())
-        return f'{rule}: {shares}'
+        return f'{rule}: {", ".join(f"{name} {text}" for name, text in shares.items())}'
 
 
 @dataclass(frozen=True)
@@ -284,16 +298,51 @@ class ModelCard:
         )
 
     def summary(self) -> str:
-        """Return the card as text for a terminal."""
+        """Return what a user wants to know of the model, for a screen."""
+        points = self.operating_points
+        # What follows a colon lists the exposures.
+        samples = {point.sample.partition(':')[0] for point in points.values()}
+        facts = [
+            ('classes', ', '.join(self.classes)),
+            ('domain', self._ranges()),
+            *((name, point.brief()) for name, point in points.items()),
+            ('measured on', '; '.join(sorted(samples))),
+            *(('limit', limit) for limit in self.limits),
+            ('reference', '; '.join(self.references)),
+            ('licence', self.licence),
+        ]
+        return '\n'.join(
+            [
+                textwrap.fill(
+                    f'{self.name} {self.version}: {self.description}', _WIDTH
+                ),
+                *(
+                    textwrap.fill(
+                        text,
+                        _WIDTH,
+                        initial_indent=f'{name:<13}',
+                        subsequent_indent=' ' * 13,
+                    )
+                    for name, text in facts
+                    if text
+                ),
+            ]
+        )
+
+    def _ranges(self) -> str:
         ranges = [
             f'{trait} {low:g} to {high:g}' for trait, (low, high) in self.domain.items()
         ]
+        return ', '.join(ranges) or 'not stated'
+
+    def details(self) -> str:
+        """Return all of the card as text: training, hash, and how it was judged."""
         lines = [
             f'{self.name} {self.version}: {self.description}',
             f'task            {self.task}',
             f'classes         {", ".join(self.classes)}',
             f'preprocessing   {self.preprocessing}',
-            f'domain          {", ".join(ranges) or "not stated"}',
+            f'domain          {self._ranges()}',
             f'training data   {self.training_data}',
             f'split           {self.split}',
             f'licence         {self.licence}',

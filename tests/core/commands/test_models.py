@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from astrosieve.commands.models import models
@@ -20,7 +21,20 @@ def test_list() -> None:
 
 def test_card(tiny_model: Path) -> None:
     """With a name or path the card is printed; one that is not there is an error."""
-    assert 'preprocessing' in CliRunner().invoke(models, [str(tiny_model)]).stdout
+    assert 'classes' in CliRunner().invoke(models, [str(tiny_model)]).stdout
+    whole = CliRunner().invoke(models, [str(tiny_model), '--all']).stdout
+    assert 'preprocessing' in whole
     unknown = CliRunner().invoke(models, ['nothing'])
     assert unknown.exit_code == 1
     assert "no model 'nothing'" in unknown.stderr
+
+
+@pytest.mark.parametrize('name', list_models())
+def test_a_card_is_a_screen(name: str) -> None:
+    """Of each shipped model; it says how to see the rest."""
+    result = CliRunner().invoke(models, [name])
+    lines = result.stdout.splitlines()
+    assert len(lines) <= 36
+    assert max(map(len, lines)) <= 80
+    assert '--all' in lines[-1]
+    assert len(CliRunner().invoke(models, [name, '--all']).stdout) > 5_000

@@ -177,9 +177,9 @@ def test_another_mix_of_classes(card: ModelCard, maps_card: ModelCard) -> None:
     assert found[0, 1] == pytest.approx(np.full((3, 4), 0.7))
 
 
-def test_summary_says_what_matters(card: ModelCard, maps_card: ModelCard) -> None:
-    """Name, classes, hash, thresholds, limits: all are in the text."""
-    text = replace(card, metrics={'tables': ['a table of figures']}).summary()
+def test_details_say_all(card: ModelCard, maps_card: ModelCard) -> None:
+    """Name, classes, hash, thresholds, limits, results: all are in the text."""
+    text = replace(card, metrics={'tables': ['a table of figures']}).details()
     for wanted in (
         'fruit 1.0',
         'apple, pear, plum',
@@ -191,6 +191,24 @@ def test_summary_says_what_matters(card: ModelCard, maps_card: ModelCard) -> Non
         'a table of figures',
     ):
         assert wanted in text
-    text = maps_card.summary()
+    text = maps_card.details()
     assert 'domain          not stated' in text
     assert 'careful         ripe >= 0.5000, rotten >= 0.2500: ripe 80.00% (' in text
+
+
+def test_summary_says_what_matters(card: ModelCard, maps_card: ModelCard) -> None:
+    """In lines of a terminal: no hash, no counts, no tables."""
+    long = replace(
+        card,
+        metrics={'tables': ['a table of figures']},
+        limits=('Knows three kinds. ' * 10, 'No stones.'),
+    )
+    lines = long.summary().split('\n')
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith('fruit 1.0: ')
+    assert 'classes      apple, pear, plum' in lines
+    assert 'sweet        p_apple >= 0.7500: completeness 90.00%, purity 94.74%' in lines
+    assert 'limit        No stones.' in lines
+    for left_out in (card.sha256, 'a table of figures', '90/100'):
+        assert left_out not in long.summary()
+    assert 'domain       not stated' in maps_card.summary()

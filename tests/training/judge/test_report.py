@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,24 @@ def test_readme_says_what_does_not_hold(model: Model, tmp_path: Path) -> None:
         'Of 4 limits 2 hold; not: plums called apples (a basket): none in the sample, '
         'at most 1.00%; apples kept (another): 70.00%'
     ) in text
+
+
+def test_a_readme_has_the_short_table_and_a_page_the_whole(
+    model: Model, tmp_path: Path
+) -> None:
+    """Where there is a short one; the markers say which of them a file gets."""
+    report = replace(make_report(model), short=['| a row |'])
+    assert report.readme_lines()[:2] == ['| a row |', '']
+    assert report.readme_lines()[2:] == make_report(model).readme_lines()[-1:]
+    for table, lines in (
+        ('fruit', report.readme_lines()),
+        ('fruit-all', report.card_lines()),
+    ):
+        path = tmp_path / f'{table}.md'
+        path.write_text(f'<!-- table:{table} begin -->\n<!-- table:{table} end -->\n')
+        report.update_readme(path, 'fruit')
+        assert path.read_text().split('\n')[2:-3] == lines
+    assert replace(report, binding=False).readme_lines() == ['| a row |']
 
 
 def test_limits_that_do_not_bind_stay_in_the_report(model: Model) -> None:

@@ -191,7 +191,7 @@ def test_card_takes_the_tables(made: dict[str, Made], tmp_path: Path) -> None:
     model = load_model(weights / 'toy-maps-1.0.onnx', threads=1)
     judge(model, tmp_path / 'report', n=100).update_card()
     again = load_model(weights / 'toy-maps-1.0.onnx', threads=1).card
-    assert '| bumps |' in again.summary()
+    assert '| bumps |' in again.details()
     assert again.operating_points == model.card.operating_points
 
 

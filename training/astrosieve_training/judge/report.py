@@ -116,7 +116,7 @@ class Report:
     model : `~astrosieve.models.registry.Model`
         The model judged.
     summary : list of str
-        Markdown, for the card and a README too.
+        Markdown, for the card and the docs too.
     limits : list of tuple
         Name of a sample, and a `~astrosieve_training.judge.limits.Limit` on it.
     sections : list of `Section`
@@ -133,6 +133,8 @@ class Report:
         Whether card and README show which limits hold.
     figures : list of `~pathlib.Path`
         What was drawn.
+    short : list of str
+        Of the summary what a README has room for; all of it where it is empty.
     """
 
     model: Model
@@ -145,6 +147,7 @@ class Report:
     operating_points: dict[str, OperatingPoint] = field(default_factory=dict)
     binding: bool = True
     figures: list[Path] = field(default_factory=list)
+    short: list[str] = field(default_factory=list)
 
     def limits_table(self) -> list[str]:
         """Return a table of all limits and whether they hold."""
@@ -246,27 +249,32 @@ class Report:
 
     def update_readme(self, path: Path, table: str) -> None:
         """
-        Write the tables into a README, see `replace_between`.
+        Write the tables into a README or a page of the docs, see `replace_between`.
 
         Parameters
         ----------
         path : `~pathlib.Path`
-            The file.
+            The file. With the markers of ``table-all`` it gets what the card shows,
+            else the short table.
         table : str
             Name of the table.
         """
-        replace_between(path, table, self.readme_lines())
+        if f'<!-- table:{table}-all begin -->' in path.read_text(encoding='utf-8'):
+            replace_between(path, f'{table}-all', self.card_lines())
+        else:
+            replace_between(path, table, self.readme_lines())
 
     def card_lines(self) -> list[str]:
-        """Return what the card shows."""
+        """Return what the card and the docs show."""
         return (
             [*self.summary, '', *self.limits_table()] if self.binding else self.summary
         )
 
     def readme_lines(self) -> list[str]:
-        """Return what a README shows: the summary, and which limits do not hold."""
+        """Return what a README shows: what matters, and which limits do not hold."""
+        lines = self.short or self.summary
         if not self.binding:
-            return self.summary
+            return lines
         broken = [
             f'{limit.what} ({sample}): {limit.found}, {limit.rule}'
             for sample, limit in self.limits
@@ -274,4 +282,4 @@ class Report:
         ]
         n = len(self.limits)
         rest = f'; not: {"; ".join(broken)}' if broken else ''
-        return [*self.summary, '', f'Of {n} limits {n - len(broken)} hold{rest}.']
+        return [*lines, '', f'Of {n} limits {n - len(broken)} hold{rest}.']

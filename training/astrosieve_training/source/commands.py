@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -379,13 +380,16 @@ def export(run: Path, output: Path) -> None:
 @click.option(
     '--update',
     is_flag=True,
-    help="Write the tables into the model's card and, with --readme, into a README.",
+    help="Write the tables into the model's card and, with --readme, into pages.",
 )
 @click.option(
     '--readme',
+    'readmes',
+    multiple=True,
     type=EXISTING_FILE,
-    help="File with the markers '<!-- table:source begin -->' and '... end -->'; "
-    "with --ablation 'table:ablation'.",
+    help="File with the markers '<!-- table:source begin -->' and '... end -->' for "
+    "the rows that matter, 'table:source-all' for all; with --ablation "
+    "'table:ablation', with --labelling 'table:labelling'. May be given several times.",
 )
 @click.option(
     '--ablation',
@@ -408,7 +412,7 @@ def evaluate(
     runs: int,
     seed: int | None,
     update: bool,
-    readme: Path | None,
+    readmes: tuple[Path, ...],
     ablation: bool,
     labelling: bool,
 ) -> None:
@@ -423,7 +427,7 @@ def evaluate(
     if ablation or labelling:
         work = _ablate if ablation else _check_labels
         _refuse_others(click.get_current_context(), ablation=ablation)
-        for path in work(click.get_current_context(), output, readme):
+        for path in work(click.get_current_context(), output, readmes):
             click.echo(path)
         return
     if figures:
@@ -441,9 +445,9 @@ def evaluate(
     if update:
         for path in report.update_card():
             click.echo(path)
-        if readme is not None:
-            report.update_readme(readme, 'source')
-            click.echo(readme)
+        for page in readmes:
+            report.update_readme(page, 'source')
+            click.echo(page)
 
 
 def _given(ctx: click.Context, name: str) -> bool:
@@ -471,26 +475,28 @@ def _refuse_others(ctx: click.Context, *, ablation: bool) -> None:
             raise click.UsageError(msg)
 
 
-def _check_labels(ctx: click.Context, output: Path, readme: Path | None) -> list[Path]:
+def _check_labels(
+    ctx: click.Context, output: Path, readmes: Sequence[Path]
+) -> list[Path]:
     """Judge the step label; return what was written."""
     checks = need('source.evaluate.labels.settings').load_label_checks()
     results = need('source.evaluate.labels.run').check_labels(checks, output, say=say)
     paths = [output / 'labelling.json', output / 'labelling.md']
-    if readme is not None:
+    if readmes:
         lines = need('source.evaluate.labels.tables').table_lines(results)
-        need('judge.report').replace_between(readme, 'labelling', lines)
-        paths.append(readme)
-    return paths
+        for page in readmes:
+            need('judge.report').replace_between(page, 'labelling', lines)
+    return [*paths, *readmes]
 
 
-def _ablate(ctx: click.Context, output: Path, readme: Path | None) -> list[Path]:
+def _ablate(ctx: click.Context, output: Path, readmes: Sequence[Path]) -> list[Path]:
     """Make the table of what was tried; return what was written."""
     files = [ctx.params['config']] if _given(ctx, 'config') else []
     loaded = need('source.evaluate.ablation.settings').load_ablation(*files)
     results = need('source.evaluate.ablation.run').ablate(loaded, output, say=say)
     paths = [output / 'ablation.json', output / 'ablation.md']
-    if readme is not None:
+    if readmes:
         lines = need('source.evaluate.ablation.tables').table_lines(loaded, results)
-        need('judge.report').replace_between(readme, 'ablation', lines)
-        paths.append(readme)
-    return paths
+        for page in readmes:
+            need('judge.report').replace_between(page, 'ablation', lines)
+    return [*paths, *readmes]

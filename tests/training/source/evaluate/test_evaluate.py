@@ -314,9 +314,9 @@ def test_report_writes_tables_and_figures(model: Model, tmp_path: Path) -> None:
 
 
 def test_update_fills_card_and_readme(model: Model, tmp_path: Path) -> None:
-    """Both get the same table; the manifest follows, and the model loads."""
-    readme = tmp_path / 'README.md'
-    marks = '<!-- table:source begin -->\nold\n<!-- table:source end -->'
+    """Card and docs get the same table; the manifest follows, and the model loads."""
+    readme = tmp_path / 'page.md'
+    marks = '<!-- table:source-all begin -->\nold\n<!-- table:source-all end -->'
     readme.write_text(f'# A\n\n{marks}\n\nafter\n', encoding='utf-8')
     judgement = Judgement(model)
     judgement.add_set('A set', 'made by hand', make_detections(), None)
@@ -368,11 +368,31 @@ def test_checks_bring_the_limits_into_the_tables(model: Model) -> None:
     assert '| further checks | phases | 0.5000 (10) | at most 0.02 | **no** |' in lines
     assert set(judgement.summary_table()) <= set(lines)
     lines = report.readme_lines()
-    assert set(judgement.summary_table()) <= set(lines)
+    assert set(judgement.summary_table(short=True)) <= set(lines)
     held = [limit.holds for _, limit in report.limits]
     assert lines[-1].startswith(f'Of {len(held)} limits {sum(held)} hold; not: ')
     assert lines[-1].endswith('; phases (further checks): 0.5000 (10), at most 0.02.')
     assert 'sky' not in lines[-1]
+
+
+def test_a_readme_gets_what_matters(model: Model, tmp_path: Path) -> None:
+    """The model on each set that was not held back, what people use on the first."""
+    readme = tmp_path / 'README.md'
+    readme.write_text('<!-- table:source begin -->\n<!-- table:source end -->\n')
+    judgement = Judgement(model, held_back=('Held back',))
+    for name in ('A set', 'Another', 'Held back'):
+        judgement.add_set(name, 'made by hand', make_detections(), None)
+    report = judgement.report()
+    rows = [line.split(' | ')[:2] for line in judgement.summary_table(short=True)[2:]]
+    assert [row[0].removeprefix('| ').split(' (')[0] for row in rows] == [
+        *['A set'] * (len(rows) - 1), 'Another',
+    ]  # fmt: skip
+    methods = [row[1] for row in rows]
+    assert methods[0] == methods[-1] == 'copy'
+    assert {*methods[1:-1]} <= {'DAOStarFinder cuts', 'astroscrappy, tuned'}
+    assert {*judgement.summary_table(short=True)} < {*judgement.summary_table()}
+    report.update_readme(readme, 'source')
+    assert '\n'.join(judgement.summary_table(short=True)) in readme.read_text()
 
 
 def test_rivals_see_the_same_detections(model: Model) -> None:

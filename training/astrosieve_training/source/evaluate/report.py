@@ -36,6 +36,7 @@ from astrosieve_training.source.evaluate.limits import (
 
 __all__ = ['Judgement']
 
+_USED_TODAY = ('DAOStarFinder cuts', 'astroscrappy, tuned')
 _SUMMARY_NOTE = (
     'Networks and the forest at the threshold that keeps 99.5 % of the stars of S/N 10 '
     'and more (PSF FWHM 1.4 to 4 pixels), the others as they decide; cosmic rays, '
@@ -124,8 +125,17 @@ class Judgement:
         mine: dict[str, Share] = found.get(self.model.card.name, {})
         return mine
 
-    def summary_table(self) -> list[str]:
-        """Return the table for README and card: the first finder of each set."""
+    def summary_table(self, *, short: bool = False) -> list[str]:
+        """
+        Return the table for card and docs: the first finder of each set.
+
+        Parameters
+        ----------
+        short : bool, optional
+            Whether only what a README has room for: the model on each set of stars
+            and cosmic rays whose camera was not held back, and on the first set what
+            people use today.
+        """
         head = ['sample', 'method', 'stars kept (S/N >= 10)']
         head += [f'{CLASSES.plural(name)} called stars' for name in ABSOLUTE_LIMITS]
         return markdown_table(
@@ -138,8 +148,15 @@ class Judgement:
                 ]
                 for name, results in self.first.items()
                 for method, table in _compared(results).items()
+                if not short or self._matters(name, method, table)
             ],
         )
+
+    def _matters(self, name: str, method: str, table: Mapping[str, Share]) -> bool:
+        """Return whether a row of the table stands in a README too."""
+        if method == self.model.card.name:
+            return name not in self.held_back and {'star', 'cosmic_ray'} <= {*table}
+        return name == next(iter(self.sets)) and method in _USED_TODAY
 
     def limits(self) -> Iterator[tuple[str, Limit]]:
         """Yield all limits, each with the sample that it is measured on."""
@@ -200,6 +217,7 @@ class Judgement:
         return Report(
             self.model,
             summary=[*self.summary_table(), '', _SUMMARY_NOTE],
+            short=[*self.summary_table(short=True), '', _SUMMARY_NOTE],
             limits=list(self.limits()),
             sections=[*self.sections, *sets],
             numbers={
