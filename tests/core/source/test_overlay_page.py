@@ -98,7 +98,7 @@ def test_page_holds_what_went_in() -> None:
         assert each['colours'] == [marker.color, safe.color]
     kinds = [names[i].replace(' ', '_') for i in column(data, 'kind', 'u1')]
     assert kinds == [name for table in tables for name in table['class_name']]
-    assert column(data, 'image', 'u1').tolist() == [0] * 5 + [1] * 30 + [2] * 8
+    assert column(data, 'image', '<u2').tolist() == [0] * 5 + [1] * 30 + [2] * 8
     shares = column(data, 'shares').reshape(-1, 3)
     assert data['shareNames'] == ['star', 'cosmic ray', 'extended']
     assert np.array_equal(shares[5:35, 1], tables[1]['p_cosmic_ray'], equal_nan=True)
@@ -151,6 +151,7 @@ def test_page_fetches_nothing() -> None:
     assert re.findall(r'(?:src|href)="([^"]*)"', head) == ['data:,']
     assert not re.search(r'<script[^>]*src', text)
     assert '//! openseadragon' in text
+    assert 'Redistributions in binary form must reproduce' in text
     folder = Path(plotting.__file__).parent
     licence = (folder / 'openseadragon.LICENSE.txt').read_text()
     assert 'OpenSeadragon contributors' in licence

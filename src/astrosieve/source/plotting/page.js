@@ -4,7 +4,7 @@ const $ = (id) => document.getElementById(id);
 const data = JSON.parse($('data').textContent);
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 const TYPES = {
-  kind: Uint8Array, image: Uint8Array, bits: Int32Array, ra: Float64Array, dec: Float64Array,
+  kind: Uint8Array, image: Uint16Array, bits: Int32Array, ra: Float64Array, dec: Float64Array,
 };
 const columns = {};
 for (const [name, text] of Object.entries(data.columns)) {

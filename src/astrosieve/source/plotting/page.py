@@ -117,7 +117,7 @@ def _columns(
         'x': (fill_masked(table['x_centroid']) for table in tables),
         'y': (fill_masked(table['y_centroid']) for table in tables),
     }
-    types = {'kind': 'u1', 'image': 'u1', 'bits': '<i4'}
+    types = {'kind': 'u1', 'image': '<u2', 'bits': '<i4'}
     columns = {
         key: np.concatenate(list(values)).astype(types.get(key, '<f4'))
         for key, values in each.items()
