@@ -39,7 +39,7 @@ from astrosieve.source.preprocessing import (
     get_preprocessing,
 )
 from astrosieve.source.widths import averaged
-from astrosieve.tables.catalogs import add_classes, positions
+from astrosieve.tables.catalogs import add_classes, position_columns, positions
 
 __all__ = ['COSMIC_RAY_HINT_ODDS', 'classify_image', 'classify_sources']
 
@@ -234,7 +234,8 @@ def classify_image(
     card = loaded.card
     threshold = card.threshold(operating_point, 'p_star') if operating_point else None
     table = _as_table(catalog)
-    xy = positions(table, columns=columns, origin=origin)
+    *_, counted_from = position_columns(table, columns=columns, origin=origin)
+    xy = positions(table, columns=columns, origin=counted_from)
     preprocessing = get_preprocessing(card.preprocessing)
     remarks = []
     if preprocessing.needs_fwhm and image.fwhm is None:
@@ -268,7 +269,7 @@ def classify_image(
         'operating_point': operating_point,
         'prior': dict(prior) if prior else None,
         'cosmic_ray_hint': cosmic_ray_hint,
-        'origin': origin,
+        'origin': counted_from,
         'gain': image.gain,
         'exptime': image.exptime,
     }
