@@ -114,8 +114,13 @@ def _tree(name: str) -> ast.Module:
     if path is None:
         msg = f'no source of {name}; what was made by it cannot be recognised'
         raise ImportError(msg)
+    return _parsed(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _parsed(path: Path, changed: int) -> ast.Module:
     tree = ast.parse(path.read_text(encoding='utf-8'))
-    for node in ast.walk(tree):
+    for node in (tree, *_statements(tree)):
         match node:
             case (
                 ast.Module(body=[ast.Expr(ast.Constant(str())), *rest])
@@ -126,18 +131,26 @@ def _tree(name: str) -> ast.Module:
     return tree
 
 
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements within a node, but those for type checkers alone."""
+    for block in ('body', 'orelse', 'handlers', 'finalbody', 'cases'):
+        for each in getattr(node, block, ()):
+            match each:
+                case ast.If(test=ast.Name('TYPE_CHECKING')):
+                    continue
+            yield each
+            yield from _statements(each)
+
+
 def _imports(tree: ast.AST, name: str) -> Iterator[tuple[str, str]]:
     """Yield module and name of each import of a module, wherever it stands."""
-    for node in ast.iter_child_nodes(tree):
+    for node in _statements(tree):
         match node:
-            case ast.If(test=ast.Name('TYPE_CHECKING')):
-                continue
             case ast.Import():
                 yield from ((each.name, '') for each in node.names)
             case ast.ImportFrom():
                 module = _source(node, name)
                 yield from ((module, each.name) for each in node.names)
-        yield from _imports(node, name)
 
 
 def _source(node: ast.ImportFrom, name: str) -> str:
@@ -171,11 +184,15 @@ def _home(module: str, name: str) -> str:
 
 
 @cache
-def _distributions() -> Mapping[str, list[str]]:
-    return metadata.packages_distributions()
-
-
 def _installed(package: str) -> list[str]:
     """Return the versions of the distributions that bring a package."""
-    names = sorted(set(_distributions().get(package, [])))
-    return [f'{name} {metadata.version(name)}' for name in names]
+    try:
+        return [f'{package} {metadata.version(package)}']
+    except metadata.PackageNotFoundError:  # of another name than its package
+        names = sorted(set(_distributions().get(package, [])))
+        return [f'{name} {metadata.version(name)}' for name in names]
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import astropy.units as u
 import numpy as np
@@ -16,12 +17,14 @@ from astrosieve.images.background import (
     measure_mesh,
 )
 from astrosieve.images.dq import DQMeaning, dq_to_mask
-from astrosieve.images.exposures import Chip
 from astrosieve.images.instruments import instrument
 from astrosieve.images.pixels import spoilt_pixels
 from astrosieve.images.psf import estimate_fwhm
 from astrosieve.images.traits import ImageTraits, measure_traits
 from astrosieve.images.units import PixelUnit, electron_scale, parse_unit
+
+if TYPE_CHECKING:
+    from astrosieve.images.exposures import Chip
 
 __all__ = ['MeasuredImage']
 

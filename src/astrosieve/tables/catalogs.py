@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import Column, QTable, Table
 from astropy.utils.exceptions import AstropyWarning
@@ -369,6 +368,8 @@ def write_catalog(
 
 def _plain_sky(table: Table) -> Table:
     """Return a table without mixins: sky positions as two columns in degrees."""
+    from astropy.coordinates import SkyCoord
+
     plain = Table(table, copy=False)
     for name in table.colnames:
         sky = table[name]
