@@ -46,9 +46,12 @@ def fail(kind: str) -> None:
 
 
 def test_errors_of_the_package_are_messages() -> None:
-    """One line, no traceback; others pass."""
+    """One line, no traceback; others say where to report them, or show it."""
     result = CliRunner().invoke(toys, ['fail', 'ours'])
     assert result.exit_code == 1
     assert result.output == 'error: the toy broke\n'
     result = CliRunner().invoke(toys, ['fail', 'strange'])
+    assert result.exit_code == 1
+    assert 'RuntimeError: the toy broke. This should not happen' in result.output
+    result = CliRunner().invoke(toys, ['fail', 'strange', '--debug'])
     assert isinstance(result.exception, RuntimeError)
