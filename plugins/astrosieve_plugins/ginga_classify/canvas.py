@@ -25,6 +25,7 @@ from ginga.vec.CanvasRenderVec import VectorRenderMixin
 from astrosieve.classes import Marker
 from astrosieve.source.classes import CLASSES
 from astrosieve.tables.catalogs import fill_masked
+from astrosieve.tables.coordinate_files import detection_flux
 
 __all__ = ['ClassLegend', 'ClassMarkers', 'draw_classes']
 
@@ -43,6 +44,12 @@ _STROKES: dict[str, tuple[tuple[tuple[float, float], ...], ...] | None] = {
 }
 _HALO = 0.6  # opacity of the dark rim that sets markers off from bright pixels
 _SELECTED = '#ffffff'
+_SMALL, _LARGE = 3, 12  # radius of markers, screen pixels
+# Where markers crowd they are small, and have a square of that side each, counted in
+# cells of twice the side or more; from that scale on all are drawn.
+_ROOM, _ALL = 14, 2.0
+_TEXT = {'fontsize': 11, 'bgcolor': 'black', 'bgalpha': 0.6}
+_WIDE = 400  # a window with room for a line of text, screen pixels
 # Positions in the window, shape, colour, radius, width of the strokes.
 _Layer = tuple[np.ndarray, str, str, float, float]
 _GLYPHS = {'o': '○', 'x': '×', '+': '+', 'D': '◇', 's': '□', '.': '·', '1': 'Y'}
@@ -126,6 +133,9 @@ class ClassMarkers(CanvasObjectBase):
     """
     Markers of all detections of an image, of which those in view are drawn.
 
+    Where an image is shown smaller than it is and markers would hide it, the brightest
+    detections of each part of it are drawn, and the labelled and selected ones.
+
     Parameters
     ----------
     x, y : (N,) array_like
@@ -134,6 +144,9 @@ class ClassMarkers(CanvasObjectBase):
         Number of each detection's class in ``classes``.
     classes : sequence of str
         Names of the classes; the last is drawn first.
+    brightness : (N,) array_like, optional
+        What makes a detection go before others where markers crowd; by default their
+        order.
     convention : {'colour-blind', 'report'}, optional
         Whose colours; see `astrosieve.classes.CONVENTIONS`.
     size : float, optional
@@ -142,7 +155,7 @@ class ClassMarkers(CanvasObjectBase):
     Attributes
     ----------
     shown : (N,) bool `~numpy.ndarray`
-        Which detections are drawn.
+        Which detections are drawn, where there is room.
     selected : (M,) int `~numpy.ndarray`
         Rows that have a ring around them.
     labelled : (N,) bool `~numpy.ndarray`
@@ -156,6 +169,7 @@ class ClassMarkers(CanvasObjectBase):
         codes: np.ndarray,
         classes: Sequence[str],
         *,
+        brightness: np.ndarray | None = None,
         convention: str = 'colour-blind',
         size: float = 1.0,
         **kwargs: Any,
@@ -171,6 +185,9 @@ class ClassMarkers(CanvasObjectBase):
         self.shown = np.ones(len(self.points), dtype=bool)
         self.selected = np.empty(0, dtype=np.intp)
         self.labelled = np.zeros(len(self.points), dtype=bool)
+        dimness = np.zeros(len(self.points)) if brightness is None else -brightness
+        order = np.argsort(dimness, kind='stable')
+        self._brightest_first = order[np.isfinite(self.points[order]).all(axis=1)]
 
     def get_llur(self) -> tuple[float, float, float, float]:
         """Return the box that holds all positions: x1, y1, x2, y2."""
@@ -188,14 +205,39 @@ class ClassMarkers(CanvasObjectBase):
     def radius(self, viewer: Any) -> float:
         """Return the radius of the markers at a viewer's scale, screen pixels."""
         scale = viewer.get_scale_max()
-        return float(np.round(np.clip(4 * scale, 3, 12) * self.size * 2) / 2)
+        x1, y1, x2, y2 = self.get_llur()
+        apart = np.sqrt((x2 - x1) * (y2 - y1) / max(self.shown.sum(), 1)) / self.size
+        room = _SMALL * scale * apart / _ROOM
+        radius = np.clip(min(4 * scale, room), _SMALL, _LARGE)
+        return float(np.round(radius * self.size * 2) / 2)
+
+    def drawn(self, viewer: Any) -> np.ndarray:
+        """Return the rows that have markers at a viewer's scale, in view or not."""
+        scale = viewer.get_scale_max() / self.size
+        rows = self._brightest_first[self.shown[self._brightest_first]]
+        if scale >= _ALL or not len(rows):
+            return rows
+        # Cells stay where they are when the image moves, and halve when it grows.
+        side = 2.0 ** np.ceil(np.log2(2 * _ROOM / scale))
+        most = int((side * scale / _ROOM) ** 2)
+        column, line = np.floor(self.points[rows] / side).T
+        cells = column + line * (np.ptp(column) + 1)
+        order = np.argsort(cells, kind='stable')
+        _, first, counts = np.unique(
+            cells[order], return_index=True, return_counts=True
+        )
+        place = np.empty(len(rows), dtype=np.intp)
+        place[order] = np.arange(len(rows)) - np.repeat(first, counts)
+        kept = (place < most) | self.labelled[rows] | np.isin(rows, self.selected)
+        return rows[kept]
 
     def draw(self, viewer: Any) -> None:
         """Draw the markers that are in a viewer's window."""
         width, height = viewer.get_window_size()
         radius = self.radius(viewer)
         margin = 2 * radius
-        rows = np.flatnonzero(self.shown)
+        rows = self.drawn(viewer)
+        left_out = self.shown[self._brightest_first].sum() - len(rows)
         at = np.asarray(viewer.get_canvas_pt(self.points[rows]))[:, :2]
         with np.errstate(invalid='ignore'):
             inside = (at > -margin) & (at < np.array([width, height]) + margin)
@@ -205,6 +247,11 @@ class ClassMarkers(CanvasObjectBase):
             return
         layers = self._layers(rows, at, radius)
         _draw(viewer, self, layers)
+        if left_out and width >= _WIDE:
+            text = f'{left_out} faint detections without marker: zoom in to see them'
+            note = Text(8, height - 8, text, color='white', coord='window', **_TEXT)
+            note.initialize(None, viewer, self.logger)
+            note.draw(viewer)
 
     def _layers(self, rows: np.ndarray, at: np.ndarray, radius: float) -> list[_Layer]:
         """Return what to draw: positions, shape, colour, radius, line width."""
@@ -287,9 +334,8 @@ class ClassLegend(CompoundObject):
             place = np.array([[16.0, y]])
             self._layers.append((place, marker.matplotlib, marker.color, 6.0, 1.6))
             text = f'{name.replace("_", " ")}  {counts[name]}'
-            style = {'fontsize': 11, 'bgcolor': 'black', 'bgalpha': 0.6}
             lines.append(
-                Text(30, y + 5, text, color=marker.color, coord='window', **style)
+                Text(30, y + 5, text, color=marker.color, coord='window', **_TEXT)
             )
         super().__init__(*lines)
         self.kind = 'classlegend'
@@ -356,6 +402,7 @@ def draw_classes(
         fill_masked(catalog['y_centroid']),
         codes,
         classes,
+        brightness=detection_flux(catalog),
         convention=convention,
         size=size,
     )

@@ -89,16 +89,13 @@ def classify(
     with job.alone():
         job.step(0.02, f'reading {target.name}')
         options = _with_model(options)
-        chips = [read_target(target, job)]
+        chips = {target.key: read_target(target, job)}
         path = None if target.planes else target.path
-        if all_chips and path is not None and chips[0].extname == 'SCI':
-            others = list(read_chips(path))
-            chips += [chip for chip in others if chip.extver != chips[0].extver]
+        if all_chips and path is not None and target.extname == 'SCI':
+            for count, chip in enumerate(read_chips(path), start=1):
+                chips.setdefault((target.key[0], f'[SCI,{count}]', ()), chip)
         results = []
-        for number, chip in enumerate(chips):
-            key = target.key
-            if number:
-                key = (target.key[0], f'{chip.extname},{chip.extver}', ())
+        for number, (key, chip) in enumerate(chips.items()):
             results.append(_classify_chip(chip, options, key, job, number, len(chips)))
         job.step(1.0, 'done')
         return results

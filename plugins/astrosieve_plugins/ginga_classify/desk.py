@@ -13,7 +13,7 @@ from astrosieve_plugins.ginga_classify.classify import Result, classify, load
 from astrosieve_plugins.ginga_classify.files import FilesBox
 from astrosieve_plugins.ginga_classify.layer import Layer
 from astrosieve_plugins.ginga_classify.legend import Legend
-from astrosieve_plugins.ginga_classify.options import OptionsBox
+from astrosieve_plugins.ginga_classify.options import OptionsBox, as_labels
 from astrosieve_plugins.ginga_classify.review import Review, Reviews
 from astrosieve_plugins.ginga_classify.settings import Settings
 from astrosieve_plugins.ginga_classify.shown import Target, target_of
@@ -114,7 +114,7 @@ class Desk:
 
     def say(self, text: str) -> None:
         """Show a text in the status line."""
-        self.work.say(text)
+        self.work.say(as_labels(text))
 
     # What the channel shows
 
@@ -241,8 +241,7 @@ class Desk:
             self.say(f'{key[0]} is classified; go back to it to see')
             return
         self.show(reviews[0])
-        remarks = '; '.join(dict.fromkeys(job.texts))
-        self.say(_summary(reviews[0]) + (f'. {remarks}' if remarks else ''))
+        self.say('\n'.join(dict.fromkeys([_summary(reviews[0]), *job.texts])))
 
     def _loaded(self, loaded: Result | Table, job: Job) -> None:
         try:

@@ -24,6 +24,8 @@ from astrosieve_plugins.ginga_classify.work import Job, Worker
 __all__ = ['FilesBox']
 
 _LABELS = 'Labels'  # are added to those of their file
+# Extensions that go without saying, also in names of files.
+_WITHOUT_NAME = (('PRIMARY', 1), ('COMPRESSED_IMAGE', 1))
 # What Save writes, and the end of the file's name.
 _SAVES = {
     'Catalogue (ECSV)': '_sources.ecsv',
@@ -67,7 +69,7 @@ class FilesBox:
     ) -> None:
         self._folder = Path(folder).expanduser()
         self._parent, self._worker, self._say = parent, worker, say
-        self._of: tuple[str, str] | None = None
+        self._of: Target | None = None
         self._replace: Path | None = None
         self._closed = False
         self.kind = choice(_SAVES, next(iter(_SAVES)), self._suggest)
@@ -95,16 +97,16 @@ class FilesBox:
 
     def suggest(self, target: Target | None) -> None:
         """Name the file that Save would write of an image."""
-        self._of = None if target is None else (target.name, target.ext or '')
+        self._of = target
         self._suggest()
 
     def _suggest(self) -> None:
         if self._of is None:
             return
-        (name, ext), kind = self._of, self.kind.get_text()
-        root = root_name(name)
-        if ',' in ext and kind != _LABELS:
-            root += '_' + ext.replace(',', '').lower()
+        kind, extension = self.kind.get_text(), (self._of.extname, self._of.extver)
+        root = root_name(self._of.name)
+        if kind != _LABELS and extension not in _WITHOUT_NAME:
+            root += f'_{extension[0]}{extension[1]}'.lower()
         self.path.set_text(str(self._folder / f'{root}{_SAVES[kind]}'))
 
     def _browse(self) -> None:
@@ -128,6 +130,10 @@ class FilesBox:
         if self._worker.busy('save'):
             return
         path, kind = Path(self.name).expanduser(), self.kind.get_text()
+        shown = None if self._of is None else self._of.path
+        if shown is not None and path.exists() and path.samefile(shown):
+            self._say(f'{path} is the image itself: name another file')
+            return
         if path.exists() and kind != _LABELS and self._replace != path:
             self._replace = path
             self._say(f'{path} exists: press Save again to replace it')

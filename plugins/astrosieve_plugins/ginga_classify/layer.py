@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from astrosieve.tables.coordinate_files import detection_flux
 from astrosieve_plugins.ginga_classify.canvas import ClassMarkers
 from astrosieve_plugins.ginga_classify.review import Review
 
@@ -102,6 +103,7 @@ class Layer:
             y,
             review.codes,
             review.classes,
+            brightness=detection_flux(review.table),
             convention=convention,
             size=self._size,
         )
@@ -168,7 +170,7 @@ class Layer:
             rows = self._review.in_box(x0, y0, x, y)
         else:
             reach = max(1.5 * self.markers.radius(viewer) / scale, 1.0)
-            row = self._review.nearest(x, y, reach)
+            row = self._review.nearest(x, y, reach, self.markers.drawn(viewer))
             rows = np.array([] if row is None else [row], dtype=np.intp)
         self._select(rows, joins)
         return True

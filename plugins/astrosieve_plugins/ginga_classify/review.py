@@ -170,9 +170,11 @@ class Review:
             return rows[np.argsort(p if by == 'doubtful first' else -p, kind='stable')]
         return rows
 
-    def nearest(self, x: float, y: float, radius: float) -> int | None:
+    def nearest(
+        self, x: float, y: float, radius: float, among: np.ndarray | None = None
+    ) -> int | None:
         """Return the row shown next to a position, None beyond a radius (pixels)."""
-        rows = np.flatnonzero(self.shown)
+        rows = np.flatnonzero(self.shown) if among is None else among
         if not len(rows):
             return None
         distance = np.hypot(self.xy[rows, 0] - x, self.xy[rows, 1] - y)
@@ -319,7 +321,7 @@ class Reviews:
         """Forget an image that was removed from the channel, and its planes."""
         for key in list(self._known):
             whole = key[0] == name or not name.endswith(']')
-            if key[0] in (name, path) and (whole or f'[{key[1]}]' in name):
+            if key[0] in (name, path) and (whole or key[1] in name):
                 self._keep(self._known.pop(key)[1])
 
     def clear(self) -> None:

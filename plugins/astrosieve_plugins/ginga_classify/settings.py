@@ -24,6 +24,9 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     'finder': _text,
     'fwhm': _number(0, float('inf')),
     'nsigma': lambda value: _number(0, float('inf'))(value) and value > 0,
+    'unit': _text,
+    'gain': _number(0, float('inf')),
+    'exptime': _number(0, float('inf')),
     'model': _text,
     'all_chips': lambda value: isinstance(value, bool),
     'convention': lambda value: value in CONVENTIONS,
@@ -47,6 +50,9 @@ class Settings:
     finder: str = 'peaks'
     fwhm: float = 0.0
     nsigma: float = 5.0
+    unit: str = ''
+    gain: float = 0.0
+    exptime: float = 0.0
     model: str = 'source'
     all_chips: bool = False
     convention: str = 'colour-blind'

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from ginga.util.iohelper import get_hdu_suffix
 
 from astrosieve.exceptions import ExposureError
 from astrosieve.images.exposures import (
@@ -45,8 +46,9 @@ class Target:
         Extension version.
     path : `~pathlib.Path` or None
         File, if the pixels are of one of its HDUs.
-    ext : str or None
-        That HDU, for `~astrosieve.images.exposures.read_chips`.
+    hdu : int, tuple of str and int, or None
+        That HDU, as the viewer counts: its number, or its name and the how manieth of
+        that name it is. None if the file is none of FITS.
     planes : tuple of int
         Which plane of the HDU is shown, if it is a cube.
     """
@@ -58,7 +60,7 @@ class Target:
     extname: str = 'PRIMARY'
     extver: int = 1
     path: Path | None = None
-    ext: str | None = None
+    hdu: int | tuple[str, int] | None = None
     planes: tuple[int, ...] = ()
 
 
@@ -95,19 +97,18 @@ def target_of(image: Any) -> Target:
         msg = f'the pixels are {data.dtype}, not real numbers'
         raise ExposureError(msg)
     own, primary = _cards(image)
-    extname = str(own.get('EXTNAME', '') or '').strip().upper()
-    version = own.get('EXTVER')
-    extver = version if isinstance(version, int) and version > 0 else 1
     planes = tuple(int(n) for n in getattr(image, 'naxispath', ()))
-    place, number = image.get('path', None), image.get('idx', None)
-    path, ext = None, None
+    place, hdu = image.get('path', None), image.get('idx', None)
+    extname, count = hdu if isinstance(hdu, tuple) else ('', 1)
+    extname = str(own.get('EXTNAME', None) or extname).strip().upper()
+    version = own.get('EXTVER', None)
+    extver = version if isinstance(version, int) and version > 0 else count
+    path = None
     name = str(image.get('name', None) or 'image')
     key: tuple = (name, id(image), planes)
     if place and Path(place).is_file():
         path = Path(place)
-        ext = str(number) if isinstance(number, int) else '0'
-        ext = f'{extname},{extver}' if extname else ext
-        name, key = path.name, (str(path), ext, planes)
+        name, key = path.name, (str(path), get_hdu_suffix(hdu), planes)
     return Target(
         key=key,
         name=name,
@@ -116,7 +117,7 @@ def target_of(image: Any) -> Target:
         extname=extname or 'PRIMARY',
         extver=extver,
         path=path,
-        ext=ext,
+        hdu=hdu,
         planes=planes,
     )
 
@@ -147,24 +148,23 @@ def read_target(target: Target, job: Job) -> Chip:
         The file's, with ERR and DQ, where its pixels are those shown; else the
         pixels shown, with what the header says of them.
     """
-    if target.path is None or target.planes:
-        job.texts.append('pixels as shown, without ERR and DQ')
-        return _shown_chip(target, job)
-    (chip,) = read_chips(target.path, target.ext)
-    if _same_pixels(target.data, chip.sci):
-        return chip
-    job.texts.append("the pixels shown are not the file's: without ERR and DQ")
-    return _shown_chip(target, job)
-
-
-def _shown_chip(target: Target, job: Job) -> Chip:
-    """Return the pixels that are shown, without ERR and DQ."""
+    texts = ['pixels as shown, without ERR and DQ']
     header = fits.Header()
-    if target.path is not None:  # the viewer may not have the primary header
+    if target.path is not None and target.hdu is not None:
+        # The viewer may not have the primary header.
+        ext = _extension(target.path, target.hdu)
         try:
-            header = read_header(target.path, target.ext)
-        except ExposureError as error:  # a cube of another format
-            job.texts.append(f'{error}; the header is what the viewer has of it')
+            if target.planes:
+                header = read_header(target.path, ext)
+            else:
+                (chip,) = read_chips(target.path, ext)
+                if _same_pixels(target.data, chip.sci):
+                    return chip
+                header = chip.header
+                texts = ["the pixels shown are not the file's: without ERR and DQ"]
+        except ExposureError as error:  # an image of another format
+            texts.append(f'{error}; the header is what the viewer has of it')
+    job.texts += texts
     for key, value in target.header.items():
         with suppress(ValueError):  # what no FITS header can hold
             header[key] = value
@@ -175,6 +175,18 @@ def _shown_chip(target: Target, job: Job) -> Chip:
         extname=target.extname,
         extver=target.extver,
     )
+
+
+def _extension(path: Path, hdu: int | tuple[str, int]) -> str:
+    """Return an HDU as `read_chips` takes it: by its number where there is one."""
+    if isinstance(hdu, int):
+        return str(hdu)
+    name, count = hdu
+    # What is wrong with the file, read_chips will say.
+    with suppress(OSError, IndexError), fits.open(path) as hdus:
+        same = [number for number, each in enumerate(hdus) if each.name == name]
+        return str(same[count - 1])
+    return f'{name},{count}'
 
 
 def _same_pixels(shown: np.ndarray, read: np.ndarray) -> bool:

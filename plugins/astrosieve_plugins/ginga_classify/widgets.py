@@ -9,6 +9,10 @@ from ginga.gw import Widgets
 
 __all__ = ['WorkBox', 'button', 'check', 'choice', 'entry', 'label', 'row']
 
+# Of the box of messages: characters in a line, its height in pixels, lines that there
+# are room for at any time, and at most.
+_LINE, _LINE_HEIGHT, _FEW, _MANY = 52, 17, 2, 8
+
 
 def button(text: str, method: Callable[[], Any], tip: str = '') -> Any:
     """Return a button that calls a method."""
@@ -98,7 +102,7 @@ class WorkBox:
         self.cancel.set_enabled(False)
         self.progress = Widgets.ProgressBar()
         self.status = Widgets.TextArea(wrap=True, editable=False)
-        self.status.set_max_size(2000, 46)
+        self.say('')
         box.add_widget(row((self.start, 1), (self.cancel, 0), (self.progress, 1)))
         box.add_widget(self.status)
 
@@ -119,5 +123,10 @@ class WorkBox:
         self.progress.set_value(0.0)
 
     def say(self, text: str) -> None:
-        """Show a text."""
+        """Show a text from its beginning, in as many lines as it takes."""
+        lines = sum(1 + len(line) // _LINE for line in text.split('\n'))
+        height = _LINE_HEIGHT * min(max(lines, _FEW), _MANY) + 12
+        self.status.set_min_size(0, height)
+        self.status.set_max_size(2000, height)
         self.status.set_text(text)
+        self.status.set_scroll_pos(0)

@@ -154,13 +154,113 @@ def test_selected_and_labelled_rows_stand_out(view: Any) -> None:
 def test_overlaps_keep_strokes(view: Any) -> None:
     """In a crowd no marker's rim hides the strokes of another of its class."""
     rng = np.random.default_rng(5)
-    table = Table(rng.uniform(60, 90, (400, 2)), names=('x_centroid', 'y_centroid'))
+    xy = rng.uniform(-7, 8, (400, 2)) + np.array([99.5, 49.5])
+    table = Table(xy, names=('x_centroid', 'y_centroid'))
     table['class_name'] = 'star'
+    view.scale_to(2, 2)  # all are drawn
     draw_classes(view.get_canvas(), table, convention='report')
     color = CLASSES.marker('star').color
     wanted = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
-    box = pixels(view)[99 - 85 : 99 - 65, 65:86]
+    box = pixels(view)[40:60, 90:111]
     assert (np.abs(box - wanted).max(axis=-1) < 12).mean() > 0.5
+
+
+@pytest.fixture
+def crowd() -> Table:
+    """4000 detections in 1000x2000 pixels, half of them in a corner."""
+    rng = np.random.default_rng(8)
+    xy = rng.uniform(0, (2000, 1000), (4000, 2))
+    xy[::2] /= 10
+    table = Table(xy, names=('x_centroid', 'y_centroid'))
+    table['flux'] = rng.permutation(4000)
+    table['class_name'] = 'star'
+    return table
+
+
+@pytest.fixture
+def wide(view: Any) -> Any:
+    """A view of 500x250 pixels of an image four times as large."""
+    view.configure_surface(500, 250)
+    view.set_data(np.zeros((1000, 2000), dtype=np.float32))
+    view.cut_levels(0, 1)
+    view.scale_to(0.25, 0.25)
+    return view
+
+
+def test_markers_in_a_crowd_leave_the_image_to_be_seen(wide: Any, crowd: Table) -> None:
+    """At full view less than a third of the image is under markers, in any part."""
+    empty = pixels(wide)
+    draw_classes(wide.get_canvas(), crowd)
+    covered = (pixels(wide) != empty).any(axis=2)[:220]  # above the line of text
+    assert covered.mean() > 0.05
+    blocks = covered[:200].reshape(4, 50, 10, 50).mean(axis=(1, 3))
+    assert blocks.max() < 0.34
+
+
+def test_the_brightest_of_a_crowd_are_drawn(wide: Any, crowd: Table) -> None:
+    """Those left out are fainter than those that are near; others do without flux."""
+    markers = draw_classes(wide.get_canvas(), crowd)
+    drawn = markers.drawn(wide)
+    out = np.setdiff1d(np.arange(4000), drawn)
+    assert len(out) > 2000
+    assert crowd['flux'][drawn].mean() > crowd['flux'][out].mean() + 500
+    assert np.argmax(crowd['flux']) in drawn
+    crowd.remove_column('flux')
+    again = draw_classes(wide.get_canvas(), crowd).drawn(wide)
+    assert len(again) == len(drawn)
+
+
+def test_zooming_in_shows_all(wide: Any, crowd: Table) -> None:
+    """The closer, the more markers; from a scale of 2 on each detection has one."""
+    markers = draw_classes(wide.get_canvas(), crowd)
+    counts = []
+    for scale in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0):
+        wide.scale_to(scale, scale)
+        counts.append(len(markers.drawn(wide)))
+    assert counts == sorted(counts)
+    assert counts[0] < 200
+    assert counts[-2:] == [4000, 4000]
+    assert markers.shown.all()
+
+
+def test_moving_the_image_keeps_its_markers(wide: Any, crowd: Table) -> None:
+    """Which detections are drawn depends on the scale alone."""
+    markers = draw_classes(wide.get_canvas(), crowd)
+    before = markers.drawn(wide), markers.radius(wide)
+    wide.panset_xy(300.3, 270.7)
+    assert np.array_equal(before[0], markers.drawn(wide))
+    assert before[1] == markers.radius(wide)
+
+
+def test_a_few_detections_all_have_markers(wide: Any, crowd: Table) -> None:
+    """Without a crowd nothing is left out; hidden rows leave room to others."""
+    markers = draw_classes(wide.get_canvas(), crowd)
+    assert len(markers.drawn(wide)) < 2000
+    few = np.arange(1, 4000, 80)
+    markers.shown[:] = False
+    markers.shown[few] = True
+    assert sorted(markers.drawn(wide)) == few.tolist()
+    assert markers.radius(wide) == 3
+
+
+def test_chosen_rows_are_drawn_in_any_crowd(wide: Any, crowd: Table) -> None:
+    """What is selected or labelled has its marker, however faint."""
+    markers = draw_classes(wide.get_canvas(), crowd)
+    out = np.setdiff1d(np.arange(4000), markers.drawn(wide))[:2]
+    markers.selected, markers.labelled[out[1]] = out[:1], True
+    assert np.isin(out, markers.drawn(wide)).all()
+
+
+def test_what_is_left_out_is_said_on_the_image(wide: Any, crowd: Table) -> None:
+    """A line of text stands in the lower left corner, only then."""
+    corner = np.s_[225:, :200]
+    empty = pixels(wide)
+    markers = draw_classes(wide.get_canvas(), crowd[1::2])
+    markers.shown[:] = crowd['y_centroid'][1::2] > 200
+    said = pixels(wide)
+    assert (said[corner] != empty[corner]).any(axis=2).mean() > 0.1
+    markers.shown[20:] = False
+    assert np.array_equal(pixels(wide)[corner], empty[corner])
 
 
 class _Recorder:

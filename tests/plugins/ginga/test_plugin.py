@@ -533,6 +533,12 @@ def test_saving_asks_before_it_replaces(classified: Any, tmp_path: Path) -> None
     plugin.w.path.set_text('')
     plugin.press(plugin.w.save)
     assert plugin.status == 'name the file to save to'
+    exposure = plugin.desk.target.path
+    before = exposure.read_bytes()
+    for kind in ('Catalogue (FITS)', 'Labels'):
+        for _ in range(2):
+            assert 'is the image itself' in plugin.save(kind, exposure)
+    assert exposure.read_bytes() == before
 
 
 def test_closing_keeps_unsaved_labels_alone(viewer: Any, flc: Path) -> None:
@@ -610,6 +616,138 @@ def test_ten_rounds_leak_nothing(viewer: Any, flc: Path) -> None:
     assert len(viewer.root.findChildren(object)) <= widgets + 5
 
 
+def test_messages_are_whole_and_in_words_of_the_panel(
+    viewer: Any, star_field: Any
+) -> None:
+    """What is unknown is asked for by the name of its entry, in a box with room."""
+    viewer.show(_image(star_field.data.astype(np.float32)))
+    plugin = viewer.start()
+    plugin.classify()
+    *_, said = plugin.status.splitlines()
+    assert "Give 'unit' in the panel" in said
+    assert 'unit=' not in plugin.status
+    box = plugin.w.status.get_widget()
+    assert box.document().size().height() <= box.height()
+    low = box.height()
+    plugin.desk.say('\n'.join(f'{i} ' + 60 * 'word ' for i in range(9)))
+    viewer.rest(0.1)
+    assert low < box.height() < 200
+    assert box.verticalScrollBar().value() == 0 < box.verticalScrollBar().maximum()
+    plugin.desk.say('Give fwhm= or exptime=; origin= is another matter')
+    assert plugin.status == (
+        "Give 'FWHM' in the panel or 'exposure' in the panel; origin= is another matter"
+    )
+
+    plugin.choose(plugin.w.unit, 'DN')
+    plugin.w.gain.set_text('1.5')
+    plugin.classify()
+    assert 'in the panel' not in plugin.status
+    assert plugin.review.table.meta['unit'] == 'DN'
+    plugin.w.gain.set_text('')
+    plugin.choose(plugin.w.unit, 'DN/s')
+    plugin.classify()
+    assert "Give 'gain' in the panel" in plugin.status
+    assert "Give 'exposure' in the panel" in plugin.status
+    plugin.w.gain.set_text('-1')
+    plugin.classify()
+    assert plugin.status == "gain must be a positive number; got '-1'"
+
+
+def test_a_click_selects_what_is_drawn(viewer: Any, star_field: Any) -> None:
+    """In a crowd at full view a detection without marker is not selected."""
+    image = _image(np.tile(star_field.data, (4, 4)).astype(np.float32))
+    viewer.show(image)
+    plugin = viewer.start()
+    plugin.classify()
+    plugin.view.scale_to(0.4, 0.4)
+    viewer.rest(0.2)
+    review, markers = plugin.review, plugin.desk.layer.markers
+    drawn = markers.drawn(plugin.view)
+    out = np.setdiff1d(np.arange(len(review)), drawn)
+    assert plugin.shown == len(review) == sum(counted(plugin).values())
+    apart = np.hypot(*(review.xy[out][:, None] - review.xy[drawn]).transpose(2, 0, 1))
+    near = int(apart.min(axis=1).argmin())
+    plugin.click(*review.xy[out[near]])
+    assert len(review.selected) == 1
+    assert review.selected[0] in drawn
+    plugin.done('explain')
+
+
+def test_a_compressed_image(viewer: Any, star_field: Any, tmp_path: Path) -> None:
+    """The image of an fpacked file is in its first extension, whatever its name."""
+    path = tmp_path / 'packed.fits'
+    header = fits.Header({'BUNIT': 'ELECTRONS'})
+    data = star_field.data.astype(np.float32)
+    hdu = fits.CompImageHDU(data, header, quantize_level=0)
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+    viewer.open(path)
+    plugin = viewer.start()
+    assert plugin.w.path.get_text() == 'packed_sources.ecsv'
+    plugin.classify()
+    assert plugin.shown > 20
+    assert 'without ERR and DQ' not in plugin.status
+
+
+def test_several_images_in_a_channel(
+    viewer: Any, star_field: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Work ends on the image it began with, which has it when it is shown again."""
+    _, go_on = _slowly(monkeypatch)
+    data = star_field.data.astype(np.float32)
+    for name, image in (('first', data), ('second', data[::-1])):
+        viewer.show(_image(image, name))
+    plugin = viewer.start()
+    plugin.press(plugin.w.start)
+    viewer.fv.switch_name('Image', 'first')
+    viewer.rest(0.2)
+    go_on.set()
+    viewer.wait(lambda: not plugin.busy())
+    assert plugin.status == 'second is classified; go back to it to see'
+    assert plugin.review is None
+    viewer.fv.switch_name('Image', 'second')
+    viewer.rest(0.3)
+    assert plugin.shown > 20
+
+
+def _slowly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> tuple[threading.Event, threading.Event]:
+    """Make classification say that it begins, and wait before it goes on."""
+    started, go_on = threading.Event(), threading.Event()
+    whole = classify.classify_chip
+
+    def slow(chip: Any, options: Any, **watch: Any) -> Table:
+        started.set()
+        go_on.wait(30)
+        return whole(chip, options, **watch)
+
+    monkeypatch.setattr(classify, 'classify_chip', slow)
+    return started, go_on
+
+
+def test_closing_the_channel_while_it_works(
+    viewer: Any, star_field: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The channel goes with its plugin; another channel works on."""
+    started, go_on = _slowly(monkeypatch)
+    data = star_field.data.astype(np.float32)
+    viewer.show(_image(data, 'other'), channel='Other')
+    plugin = viewer.start('Other')
+    plugin.press(plugin.w.start)
+    viewer.wait(started.is_set)
+    viewer.fv.delete_channel('Other')
+    viewer.rest(0.2)
+    go_on.set()
+    viewer.wait(lambda: not work._ONE_AT_A_TIME.locked())
+    viewer.rest(0.3)
+    assert viewer.fv.get_channel_names() == ['Image']
+    assert plugin.desk is None
+    viewer.show(_image(data))
+    plugin = viewer.start()
+    plugin.classify()
+    assert plugin.shown > 20
+
+
 def _image(data: np.ndarray, name: str = 'made') -> AstroImage:
     image = AstroImage(data_np=data)
     image.set(name=name)
@@ -625,6 +763,8 @@ def _rgb() -> RGBImage:
 BAD: dict[str, tuple[Callable[[], Any] | None, str]] = {
     'no image': (None, 'no image'),
     'RGB': (_rgb, 'RGB'),
+    'complex': (lambda: _image(np.ones((60, 60), complex)), 'not real numbers'),
+    'bool': (lambda: _image(np.ones((60, 60), bool)), 'no detections'),
     'NaN': (lambda: _image(np.full((60, 60), np.nan, np.float32)), 'no detections'),
     'constant': (lambda: _image(np.ones((60, 60), np.float32)), 'no detections'),
     'noise': (

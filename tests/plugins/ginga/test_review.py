@@ -185,12 +185,12 @@ def test_messages_are_wrapped() -> None:
 
 
 @pytest.mark.parametrize(
-    ('name', 'left'), [('a_flc[SCI,1]', ['SCI,2']), ('a_flc', []), ('b', [])]
+    ('name', 'left'), [('a_flc[SCI,1]', ['[SCI,2]']), ('a_flc', []), ('b', [])]
 )
 def test_labels_outlive_their_image(review: Review, name: str, left: list[str]) -> None:
     """A chip, or a file with all its chips, is forgotten; unsaved labels are not."""
     reviews = Reviews()
-    keys = [('/x/a_flc.fits', f'SCI,{number}', ()) for number in (1, 2)]
+    keys = [('/x/a_flc.fits', f'[SCI,{number}]', ()) for number in (1, 2)]
     results = [
         Result(key, review.table, ClassifyOptions(), None, number)
         for number, key in enumerate(keys, start=1)

@@ -12,6 +12,9 @@ from astropy.io import fits
 pytest.importorskip('ginga')
 
 from ginga.AstroImage import AstroImage
+from ginga.misc.log import get_logger
+from ginga.util.loader import load_data
+from PIL import Image
 
 from astrosieve.images.exposures import Chip, read_chips
 from astrosieve.images.units import electron_scale
@@ -161,3 +164,67 @@ def test_overscan_of_a_raw_image() -> None:
     chip, _ = read(image)
     assert chip.mask is not None
     assert (~chip.mask).sum() == 1024 * 1024
+
+
+def _opened(path: Path, index: str = '') -> AstroImage:
+    """Return what the viewer has of a file, opened as it opens files."""
+    return load_data(f'{path}{index}', logger=get_logger('test', null=True))
+
+
+@pytest.mark.parametrize(
+    ('name', 'index', 'number'),
+    [
+        ('', '', 1),
+        ('', '[2]', 2),
+        ('', '[COMPRESSED_IMAGE,2]', 2),
+        ('SCI', '[SCI,2]', 2),
+        ('SCI', '[1]', 1),
+    ],
+)
+@pytest.mark.parametrize('kind', [fits.CompImageHDU, fits.ImageHDU])
+def test_the_extension_that_is_shown_is_read(
+    kind: Any, name: str, index: str, number: int, pixels: np.ndarray, tmp_path: Path
+) -> None:
+    """Also where it is compressed, has no name, or the name of another."""
+    if kind is fits.ImageHDU:
+        index = index.replace('[COMPRESSED_IMAGE,2]', '[2]')
+    whole = np.round(pixels * 100).astype(np.int16)
+    hdus = [fits.PrimaryHDU(header=fits.Header(ACS))]
+    for step in (1, -1):
+        hdu = kind(whole[::step])
+        hdu.header['GAIN'] = 2.0
+        if name:
+            hdu.header['EXTNAME'] = name
+        hdus.append(hdu)
+    path = tmp_path / 'f.fits'
+    fits.HDUList(hdus).writeto(path)
+    image = _opened(path, index)
+    chip, texts = read(image)
+    assert texts == []
+    assert np.array_equal(chip.sci, whole[:: (1, -1)[number - 1]])
+    assert electrons(chip) == pytest.approx(100)
+    assert target_of(image).extver == number
+    other = target_of(_opened(path, f'[{3 - number}]'))
+    assert other.key != target_of(image).key
+
+
+def test_frames_of_microobservatory(data_dir: Path) -> None:
+    """Real files whose only image is compressed are read as they are shown."""
+    paths = sorted((data_dir / 'others' / 'masks' / 'hatp32').glob('*.fits'))
+    if not paths:
+        pytest.skip('they are not there')
+    image = _opened(paths[0])
+    chip, texts = read(image)
+    assert texts == []
+    assert np.array_equal(chip.sci, image.get_data())
+
+
+def test_an_image_of_another_format(pixels: np.ndarray, tmp_path: Path) -> None:
+    """A grey picture has no header: its pixels are classified as they are."""
+    path = tmp_path / 'grey.png'
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+    image = AstroImage(data_np=pixels)
+    image.set(path=str(path), name='grey')
+    chip, texts = read(image)
+    assert texts == ['pixels as shown, without ERR and DQ']
+    assert np.array_equal(chip.sci, pixels)
