@@ -46,8 +46,9 @@ _HALO = 0.6  # opacity of the dark rim that sets markers off from bright pixels
 _SELECTED = '#ffffff'
 _SMALL, _LARGE = 3, 12  # radius of markers, screen pixels
 # Where markers crowd they are small, and have a square of that side each, counted in
-# cells of twice the side or more; from that scale on all are drawn.
-_ROOM, _ALL = 14, 2.0
+# cells of twice the side or more; from that scale on all are drawn, and where it would
+# take away a few only.
+_ROOM, _ALL, _NEARLY_ALL = 14, 2.0, 0.9
 _TEXT = {'fontsize': 11, 'bgcolor': 'black', 'bgalpha': 0.6}
 _WIDE = 400  # a window with room for a line of text, screen pixels
 # Positions in the window, shape, colour, radius, width of the strokes.
@@ -133,8 +134,8 @@ class ClassMarkers(CanvasObjectBase):
     """
     Markers of all detections of an image, of which those in view are drawn.
 
-    Where an image is shown smaller than it is and markers would hide it, the brightest
-    detections of each part of it are drawn, and the labelled and selected ones.
+    Where they would hide an image that is shown small, the brightest detections of each
+    part of it are drawn, and the labelled and selected ones.
 
     Parameters
     ----------
@@ -213,10 +214,11 @@ class ClassMarkers(CanvasObjectBase):
 
     def drawn(self, viewer: Any) -> np.ndarray:
         """Return the rows that have markers at a viewer's scale, in view or not."""
-        scale = viewer.get_scale_max() / self.size
+        scale = viewer.get_scale_max()
         rows = self._brightest_first[self.shown[self._brightest_first]]
         if scale >= _ALL or not len(rows):
             return rows
+        scale /= self.size
         # Cells stay where they are when the image moves, and halve when it grows.
         side = 2.0 ** np.ceil(np.log2(2 * _ROOM / scale))
         most = int((side * scale / _ROOM) ** 2)
@@ -229,7 +231,7 @@ class ClassMarkers(CanvasObjectBase):
         place = np.empty(len(rows), dtype=np.intp)
         place[order] = np.arange(len(rows)) - np.repeat(first, counts)
         kept = (place < most) | self.labelled[rows] | np.isin(rows, self.selected)
-        return rows[kept]
+        return rows if kept.mean() > _NEARLY_ALL else rows[kept]
 
     def draw(self, viewer: Any) -> None:
         """Draw the markers that are in a viewer's window."""

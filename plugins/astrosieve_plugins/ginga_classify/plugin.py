@@ -10,8 +10,10 @@ Find the sources of an image, classify them, look at the classes and correct the
 Open an exposure (FLT, FLC, DRC or any FITS image) and press *Classify*. Sources are
 detected with the chosen finder and classified by the network, while the viewer stays
 usable; *Cancel* ends it. The FWHM of the PSF is in pixels and is estimated if left
-empty; sigma is the detection threshold in units of the sky's noise. ERR and DQ are
-read from the file. *all chips* does every SCI extension of the file; change the
+empty; sigma is the detection threshold in units of the sky's noise. Unit of the pixels,
+gain (electrons per DN) and exposure time (seconds) are those of the file unless you say
+otherwise; the box below the buttons says what is missing. ERR and DQ are read from the
+file. *all chips* does every SCI extension of the file; change the
 extension with MultiDim to see the others. A plane of a cube is classified as it is
 shown, without ERR and DQ.
 
@@ -27,6 +29,11 @@ slider, and the view follows. Detections with a label are shown at any probabili
 The colours are those of Okabe & Ito, distinct to colour-blind eyes, or those of WFC3
 ISR 2024-14: green circles for stars, red crosses for cosmic rays, blue diamonds for
 diffraction spikes.
+
+Where markers would hide an image that is shown small, they shrink, and only the
+brightest detections of each part of it have one, besides the labelled and selected
+ones; a line on the image says how many have none. Zoom in, at the latest to a scale of
+2, and all have. Counts and table are of all.
 
 **Select**
 

@@ -49,7 +49,10 @@ def main(picture: Path) -> None:
         viewer.rest(1.0)
         viewer.root.grab().save(str(picture))
         with Image.open(picture) as image:
-            small = image.convert('RGB').quantize(256, dither=Image.Dither.NONE)
+            # Median cut loses the colours of rare classes.
+            small = image.convert('RGB').quantize(
+                256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+            )
         small.save(picture, optimize=True)
         assert viewer.errors.texts == []
         viewer.quit()
