@@ -198,7 +198,7 @@ def check_overlap(
     if len(exposures) < 2:
         msg = (
             f'{exposures[0].path}: one exposure only: TweakReg aligns exposures with '
-            'each other; give another one, or a reference catalogue (--refcat, --gaia)'
+            'each other; give another one, or a catalogue with refcat= or gaia='
         )
         raise ExposureError(msg)
     for exposure in exposures:
@@ -211,7 +211,7 @@ def check_overlap(
         ):
             msg = (
                 f'{exposure.path}: overlaps none of the other exposures; leave it out, '
-                'or give a reference catalogue (--refcat, --gaia)'
+                'or give a reference catalogue with refcat= or gaia='
             )
             raise ExposureError(msg)
 

@@ -23,9 +23,12 @@ Say = Callable[[str], None]
 
 def as_options(text: str) -> str:
     """Return a message of the library in words of the command line."""
-    return re.sub(
-        r'\b([a-z][a-z_]+)=(True\b)?', lambda m: f'--{m[1].replace("_", "-")}', text
-    )
+
+    def option(match: re.Match[str]) -> str:
+        value = f' {match[2]}' if match[2] else ''
+        return f'--{match[1].replace("_", "-")}{value}'
+
+    return re.sub(r"\b([a-z][a-z_]+)=(?:True\b|'([^']*)')?", option, text)
 
 
 def _about(what: str, text: str) -> str:

@@ -126,7 +126,10 @@ images_argument = click.argument(
     'images', nargs=-1, required=True, metavar='IMAGE...', callback=_inputs
 )
 ext_option = click.option(
-    '--ext', metavar='SCI,1', help='Extension; else every SCI extension.'
+    '--ext',
+    multiple=True,
+    metavar='SCI,1',
+    help='Extension by name or number, or all; else every SCI extension.',
 )
 fwhm_option = click.option(
     '--fwhm',

@@ -8,27 +8,26 @@ frames and subarrays, plain, gzipped or tile-compressed.
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
 import re
 import shutil
 import warnings
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
-from astropy.wcs import WCS, FITSFixedWarning
+from astropy.wcs import WCS
 
 from astrosieve.exceptions import AstrosieveWarning, ExposureError
 from astrosieve.images.dq import DQMeaning
+from astrosieve.images.extensions import ImageInFile, companion, images_in, select
+from astrosieve.images.fits_files import (
+    drop_unreadable_cards,
+    open_fits,
+    without_host_warnings,
+)
 from astrosieve.images.instruments import Instrument, instrument
 from astrosieve.images.units import PixelUnit, parse_unit
 
@@ -41,12 +40,6 @@ __all__ = [
     'root_name',
     'unpack',
 ]
-
-_COMPRESSIONS: dict[bytes, Callable[..., Any]] = {
-    b'\x1f\x8b': gzip.open,
-    b'BZh': bz2.open,
-    b'\xfd7zXZ\0': lzma.open,
-}
 
 _COMPRESSED = ('.gz', '.fz', '.bz2', '.xz', '.z')
 _SUFFIXES = re.compile(r'(\.(fits?|fts))?(\.(gz|fz|bz2|xz|Z))?$', re.IGNORECASE)
@@ -130,7 +123,7 @@ def unpack(path: str | Path, target: str | Path) -> None:
     if not is_compressed(path):
         shutil.copyfile(path, target)
         return
-    with fits.open(path, memmap=False) as hdus:
+    with open_fits(Path(path)) as hdus:
         plain = fits.HDUList()
         for hdu in hdus:
             if isinstance(hdu, fits.CompImageHDU):
@@ -147,7 +140,9 @@ def root_name(path: str | Path) -> str:
     return _SUFFIXES.sub('', Path(path).name)
 
 
-def read_chips(path: str | Path, ext: str | None = None) -> Iterator[Chip]:
+def read_chips(
+    path: str | Path, ext: str | Sequence[str] | None = None
+) -> Iterator[Chip]:
     """
     Read the chips of a FITS file one after the other.
 
@@ -155,9 +150,9 @@ def read_chips(path: str | Path, ext: str | None = None) -> Iterator[Chip]:
     ----------
     path : path-like
         FITS file, also ``.gz`` and ``.fz``.
-    ext : str, optional
-        Extension as 'NAME,VERSION', 'NAME' or number. By default each SCI
-        extension, else the first HDU that holds an image.
+    ext : str or sequence of str, optional
+        Extensions as 'NAME,VERSION', 'NAME' or number, or 'all' images. By default
+        each SCI extension, else the first HDU that holds an image.
 
     Yields
     ------
@@ -168,14 +163,31 @@ def read_chips(path: str | Path, ext: str | None = None) -> Iterator[Chip]:
     ExposureError
         If the file is missing, truncated, not FITS, or lacks the extension,
         or if the extension is not a 2D image.
+
+    Warns
+    -----
+    AstrosieveWarning
+        Where the file has more images than are read by default, or something of it
+        cannot be used.
     """
     path = Path(path)
-    with _open(path) as hdus:
-        for hdu in _select(hdus, ext, path):
-            yield _read_chip(hdus, hdu, path)
+    with open_fits(path) as hdus:
+        chosen, left = select(hdus, ext, path)
+        if left:
+            listed = ', '.join(f'{image.extname} ({image.number})' for image in left)
+            msg = (
+                f'{path.name}: has {len(left) + 1} images and no extension SCI; only '
+                f'{chosen[0].extname} ({chosen[0].number}) is done, not {listed}. Give '
+                "ext='all', or the numbers"
+            )
+            warnings.warn(msg, AstrosieveWarning, stacklevel=2)
+        for image in chosen:
+            yield _read_chip(hdus, image, path)
 
 
-def list_chips(path: str | Path, ext: str | None = None) -> list[tuple[str, int]]:
+def list_chips(
+    path: str | Path, ext: str | Sequence[str] | None = None
+) -> list[tuple[str, int]]:
     """
     Return which chips `read_chips` would read, without their pixels.
 
@@ -195,151 +207,65 @@ def list_chips(path: str | Path, ext: str | None = None) -> list[tuple[str, int]
         As `read_chips`.
     """
     path = Path(path)
-    with _open(path) as hdus:
-        return [(hdu.name or 'PRIMARY', hdu.ver) for hdu in _select(hdus, ext, path)]
+    with open_fits(path) as hdus:
+        chosen, _ = select(hdus, ext, path)
+        return [(image.extname, image.extver) for image in chosen]
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[fits.HDUList]:
-    """Open a FITS file; its astropy errors become ours."""
-    if not path.is_file():
-        msg = f'{path}: no such file'
-        raise ExposureError(msg)
-    try:
-        with _whole(path) as hdus:
-            yield hdus
-    except ExposureError:
-        raise
-    except (AstropyUserWarning, EOFError) as error:
-        msg = f'{path}: the file is truncated ({error}); fetch it again'
-        raise ExposureError(msg) from error
-    except (OSError, ValueError, TypeError, zlib.error, lzma.LZMAError) as error:
-        msg = f'{path}: not a readable FITS file ({error})'
-        raise ExposureError(msg) from error
-
-
-def _whole(path: Path) -> fits.HDUList:
-    """Open a FITS file and walk through its headers; truncated is an error."""
-    source = _decompressed(path)
-    with warnings.catch_warnings():
-        warnings.filterwarnings(
-            'error', message='.*truncated', category=AstropyUserWarning
-        )
-        hdus = fits.open(source, memmap=source is path and _can_map(path))
-        try:
-            len(hdus)
-        except BaseException:
-            hdus.close()
-            raise
-    return hdus
-
-
-def _decompressed(path: Path) -> Path | BytesIO:
-    """
-    Return what to open: the file, or its contents where it is compressed whole.
-
-    Left to itself, astropy takes a compressed stream that breaks off for the
-    end of the file, and the extensions that follow for missing.
-    """
-    with path.open('rb') as file:
-        start = file.read(6)
-    for magic, opener in _COMPRESSIONS.items():
-        if start.startswith(magic):
-            with opener(path) as stream:
-                return BytesIO(stream.read())
-    return path
-
-
-def _can_map(path: Path) -> bool:
-    return path.suffix.lower() not in ('.fz', '.z')
-
-
-def _has_image(hdu: fits.hdu.base.ExtensionHDU) -> bool:
-    return bool(getattr(hdu, 'is_image', False)) and hdu.header.get('NAXIS', 0) >= 2
-
-
-def _select(hdus: fits.HDUList, ext: str | None, path: Path) -> list:
-    """Return the HDUs that ``ext`` asks for."""
-    if ext is None:
-        chosen = [hdu for hdu in hdus if hdu.name == 'SCI' and _has_image(hdu)]
-        chosen = chosen or [hdu for hdu in hdus if _has_image(hdu)][:1]
-        if not chosen:
-            msg = f'{path}: no HDU holds an image'
-            raise ExposureError(msg)
-        return chosen
-    name, _, version = (part.strip() for part in ext.partition(','))
-    try:
-        if name.lstrip('-').isdigit() and not version:
-            hdu = hdus[int(name)]
-        else:
-            hdu = hdus[name.upper(), int(version or 1)]
-    except (KeyError, IndexError, ValueError):
-        known = ', '.join(f'{h.name},{h.ver}' for h in hdus)
-        msg = f"{path}: no extension '{ext}'; it has {known}"
-        raise ExposureError(msg) from None
-    if not _has_image(hdu):
-        msg = f"{path}: extension '{ext}' holds no image"
-        raise ExposureError(msg)
-    return [hdu]
-
-
-def _plane(hdu: fits.ImageHDU, path: Path) -> np.ndarray:
-    """Return an HDU's pixels as a native, contiguous 2D array."""
-    try:
-        data = hdu.data
-    except ValueError:
-        # Scaled integers cannot be mapped; read them into memory instead.
-        with fits.open(path, memmap=False) as again:
-            data = again[hdu.name, hdu.ver].data
+def _plane(hdu: fits.ImageHDU, name: str) -> np.ndarray:
+    """Return an HDU's pixels as a native, contiguous 2D array of its own."""
+    data = hdu.data
     if data is None:
-        msg = f'{path}[{hdu.name},{hdu.ver}]: the image has no pixels'
+        msg = f'{name}: the image has no pixels'
         raise ExposureError(msg)
     while data.ndim > 2 and data.shape[0] == 1:
         data = data[0]
     if data.ndim != 2:
         msg = (
-            f'{path}[{hdu.name},{hdu.ver}]: the image must be 2D; its shape is '
-            f'{data.shape}. Save one plane as a file of its own'
+            f'{name}: the image must be 2D; its shape is {data.shape}. Save one plane '
+            'as a file of its own'
         )
         raise ExposureError(msg)
-    if hdu.name != 'DQ':
-        return np.ascontiguousarray(data, dtype=np.float32)
-    if data.dtype.kind not in 'iu':
-        data = data.astype(np.int64)
-    return np.ascontiguousarray(data, dtype=data.dtype.newbyteorder('='))
+    dtype: np.dtype = np.dtype(np.float32)
+    if hdu.name == 'DQ':
+        kind = data.dtype if data.dtype.kind in 'iu' else np.dtype(np.int64)
+        dtype = kind.newbyteorder('=')
+    with np.errstate(over='ignore', invalid='ignore'):
+        plane = np.array(data, dtype=dtype, order='C')
+    del hdu.data  # what is mapped, or was unpacked, needs memory too
+    return plane
 
 
 def _companion(
-    hdus: fits.HDUList, name: str, extver: int, shape: tuple[int, int], path: Path
+    hdu: fits.ImageHDU | None, chip: Chip, extname: str, path: Path | None = None
 ) -> np.ndarray | None:
-    """Return the ERR, DQ or WHT plane that belongs to a SCI extension."""
-    try:
-        hdu = hdus[name, extver]
-    except KeyError:
+    """Return the pixels of an ERR, DQ or WHT plane that belongs to a chip."""
+    if hdu is None:
         return None
-    if not _has_image(hdu):
+    name = f'{path or chip.path}[{extname},{chip.extver}]'
+    shape = (chip.sci.shape[0], chip.sci.shape[1])
+    if not getattr(hdu, 'is_image', False) or hdu.header.get('NAXIS', 0) < 2:
         # HST files leave out planes of one value (PIXVALUE); zero says nothing.
         value = hdu.header.get('PIXVALUE', 0)
         if not value:
             return None
-        return np.full(shape, value, np.int16 if name == 'DQ' else np.float32)
-    plane = _plane(hdu, path)
+        return np.full(shape, value, np.int16 if hdu.name == 'DQ' else np.float32)
+    plane = _plane(hdu, name)
     if plane.shape != shape:
-        msg = f'{path}[{name},{extver}] is {plane.shape}, its image {shape}; not used'
+        msg = f'{name} is {plane.shape}, its image {shape}; not used'
         warnings.warn(msg, AstrosieveWarning, stacklevel=2)
         return None
     return plane
 
 
-def _dq_of_its_own(
-    path: Path, names: tuple[str, str], extver: int, shape: tuple[int, int]
-) -> np.ndarray | None:
+def _dq_of_its_own(names: tuple[str, str], chip: Chip) -> np.ndarray | None:
     """Return a DQ plane that is in a file of its own, as WFPC2's are."""
-    other = path.with_name(path.name.replace(*names))
-    if other == path or not other.is_file():
+    other = chip.path.with_name(chip.path.name.replace(*names))
+    if other == chip.path or not other.is_file():
         return None
-    with _open(other) as hdus:
-        plane = _companion(hdus, 'SCI', extver, shape, other)
+    with open_fits(other) as hdus:
+        found = (each.hdu for each in images_in(hdus) if each.extver == chip.extver)
+        plane = _companion(next(found, None), chip, 'SCI', other)
     return None if plane is None else plane.astype(np.int16)
 
 
@@ -365,17 +291,20 @@ def _gain(header: fits.Header, camera: Instrument) -> float | None:
 def _wcs(header: fits.Header, hdus: fits.HDUList, name: str) -> WCS | None:
     if 'CTYPE1' not in header:
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', FITSFixedWarning)
-        warnings.filterwarnings('ignore', module='astropy.wcs')
+    with without_host_warnings():
         try:
             wcs = WCS(header, fobj=hdus, naxis=2)
+            if not wcs.has_celestial:
+                return None
+            if not isinstance(wcs.pixel_to_world(0, 0), SkyCoord):
+                msg = f'its frame, {wcs.wcs.radesys!r}, is not known'
+                raise ValueError(msg)
         except Exception as error:  # wcslib's own errors have no common base
             reason = ' '.join(str(error).split())
             msg = f'{name}: the WCS cannot be used ({reason}); no sky positions'
             warnings.warn(msg, AstrosieveWarning, stacklevel=2)
             return None
-    return wcs if wcs.has_celestial else None
+    return wcs
 
 
 def _overscan(
@@ -461,7 +390,9 @@ def chip_from_header(
     )
 
 
-def read_header(path: str | Path, ext: str | None = None) -> fits.Header:
+def read_header(
+    path: str | Path, ext: str | Sequence[str] | None = None
+) -> fits.Header:
     """
     Read the header of an image, with what the primary header adds.
 
@@ -482,35 +413,39 @@ def read_header(path: str | Path, ext: str | None = None) -> fits.Header:
         As from `read_chips`.
     """
     path = Path(path)
-    with _open(path) as hdus:
-        return _header(hdus, _select(hdus, ext, path)[0])
+    with open_fits(path) as hdus, without_host_warnings():
+        return _header(hdus, select(hdus, ext, path)[0][0])
 
 
-def _header(hdus: fits.HDUList, hdu: fits.ImageHDU) -> fits.Header:
+def _header(hdus: fits.HDUList, image: ImageInFile) -> fits.Header:
     header = hdus[0].header.copy(strip=True)
-    header.update(hdu.header)
+    header.update(image.hdu.header)
     return header
 
 
-def _read_chip(hdus: fits.HDUList, hdu: fits.ImageHDU, path: Path) -> Chip:
+def _read_chip(hdus: fits.HDUList, image: ImageInFile, path: Path) -> Chip:
     """Read one image HDU with what belongs to it."""
-    chip = chip_from_header(
-        _plane(hdu, path),
-        _header(hdus, hdu),
-        path=path,
-        extname=hdu.name or 'PRIMARY',
-        extver=hdu.ver,
-    )
-    shape = (chip.sci.shape[0], chip.sci.shape[1])
-    if hdu.name == 'SCI':
-        chip.err = _companion(hdus, 'ERR', hdu.ver, shape, path)
-        chip.dq = _companion(hdus, 'DQ', hdu.ver, shape, path)
-        weight = _companion(hdus, 'WHT', hdu.ver, shape, path)
-        if weight is not None:
-            empty = ~(weight > 0)
-            chip.mask = empty if chip.mask is None else chip.mask | empty
-    names = instrument(chip.instrument, chip.detector).dq_companion
-    if chip.dq is None and names is not None:
-        chip.dq = _dq_of_its_own(path, names, hdu.ver, shape)
-    chip.wcs = _wcs(hdu.header, hdus, chip.name)
+    name = f'{path.name}[{image}]'
+    with without_host_warnings():
+        for hdu in {id(each): each for each in (hdus[0], image.hdu)}.values():
+            drop_unreadable_cards(hdu.header, name)
+        chip = chip_from_header(
+            _plane(image.hdu, f'{path}[{image}]'),
+            _header(hdus, image),
+            path=path,
+            extname=image.extname,
+            extver=image.extver,
+        )
+        if image.hdu.name == 'SCI':
+            chip.err, chip.dq, weight = (
+                _companion(companion(hdus, extname, image), chip, extname)
+                for extname in ('ERR', 'DQ', 'WHT')
+            )
+            if weight is not None:
+                empty = ~(weight > 0)
+                chip.mask = empty if chip.mask is None else chip.mask | empty
+        names = instrument(chip.instrument, chip.detector).dq_companion
+        if chip.dq is None and names is not None:
+            chip.dq = _dq_of_its_own(names, chip)
+        chip.wcs = _wcs(image.hdu.header, hdus, chip.name)
     return chip

@@ -113,7 +113,7 @@ def electron_scale(
             msg = f'{key} must be a positive number; got {value}'
             raise ValueError(msg)
     if unit is None:
-        return 1.0, 'the image has no unit; taken as electrons. Give unit= (--unit)'
+        return 1.0, 'the image has no unit; taken as electrons. Give unit='
     problems = []
     scale = 1.0
     if unit.quantity == 'flux':
@@ -126,13 +126,13 @@ def electron_scale(
         if gain is None:
             problems.append(
                 f'the image is in {unit} and its gain is not known; taken as 1 '
-                'electron/DN. Give gain= (--gain)'
+                'electron/DN. Give gain='
             )
     if unit.per_second:
         scale *= exptime or 1.0
         if exptime is None:
             problems.append(
                 f'the image is in {unit} and its exposure time (EXPTIME) is not '
-                'known; taken as 1 s. Give exptime= (--exptime)'
+                'known; taken as 1 s. Give exptime='
             )
     return scale, '; '.join(problems) or None

@@ -48,7 +48,7 @@ COSMIC_RAY_HINT_ODDS = 4.0
 
 _UNKNOWN_WIDTH = (
     'too few stars to estimate the width of the PSF; the probabilities are means over '
-    'widths of 1.6 to 3.7 pixels. Give fwhm= (--fwhm)'
+    'widths of 1.6 to 3.7 pixels. Give fwhm='
 )
 _BLOCK = 65_536  # rows that are cut out at once: bounds the memory
 

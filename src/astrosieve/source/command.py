@@ -26,7 +26,7 @@ from astrosieve.commands.batch import (
     run_batch,
     without_existing,
 )
-from astrosieve.commands.console import Say, console
+from astrosieve.commands.console import Say, as_options, console
 from astrosieve.commands.options import (
     chosen_model,
     columns_option,
@@ -208,7 +208,7 @@ class _Asked:
     """What is done with each image."""
 
     options: ClassifyOptions
-    ext: str | None = None
+    ext: tuple[str, ...] = ()
     catalog: Table | None = None
     keep: tuple[str, ...] = ()
     explain: tuple[int, ...] = ()
@@ -323,7 +323,7 @@ def _summary(image: Path, table: Table, kept: Table, files: list[Path]) -> Answe
             'detections': len(table),
             'classes': classes,
             'kept': len(kept),
-            'warnings': table.meta.get('warnings', ''),
+            'warnings': as_options(table.meta.get('warnings', '')),
             'written': written,
         },
     )

@@ -102,7 +102,7 @@ def _detect(image: MeasuredImage, options: ClassifyOptions, name: str) -> Table:
     if image.fwhm is None:
         msg = (
             f'{name}: too few stars to estimate the width of the PSF; the finder '
-            f'takes {DEFAULT_FWHM} pixels. Give fwhm= (--fwhm)'
+            f'takes {DEFAULT_FWHM} pixels. Give fwhm='
         )
         warnings.warn(msg, AstrosieveWarning, stacklevel=4)
     noise = image.background.noise
@@ -178,7 +178,7 @@ def classify_exposure(
     path: str | Path,
     options: ClassifyOptions | None = None,
     *,
-    ext: str | None = None,
+    ext: str | Sequence[str] | None = None,
     catalog: Table | None = None,
     on_chip: Callable[[Chip, Table], None] | None = None,
 ) -> Table:
@@ -191,8 +191,8 @@ def classify_exposure(
         FITS file.
     options : `ClassifyOptions`, optional
         How.
-    ext : str, optional
-        Extension as 'SCI,1'; by default each SCI extension.
+    ext : str or sequence of str, optional
+        As for `~astrosieve.images.read_chips`.
     catalog : `~astropy.table.Table`, optional
         Detections to classify in place of the finder's. A column ``extver``
         says which chip a row is of; without it there must be one chip only.
@@ -244,7 +244,11 @@ def classify_exposure(
 
 
 def explain_row(
-    path: str | Path, row: Row, options: ClassifyOptions, *, ext: str | None = None
+    path: str | Path,
+    row: Row,
+    options: ClassifyOptions,
+    *,
+    ext: str | Sequence[str] | None = None,
 ) -> Explanation:
     """
     Explain the class of one row of `classify_exposure`'s table.
@@ -257,7 +261,7 @@ def explain_row(
         With ``x_centroid``, ``y_centroid``, ``extver``.
     options : `ClassifyOptions`
         Those of the classification.
-    ext : str, optional
+    ext : str or sequence of str, optional
         That of the classification.
 
     Returns
@@ -280,7 +284,7 @@ def explain_row(
 
 
 def _chips_with_rows(
-    path: str | Path, ext: str | None, catalog: Table | None
+    path: str | Path, ext: str | Sequence[str] | None, catalog: Table | None
 ) -> Iterator[tuple[Chip, np.ndarray | None]]:
     """Yield chips, each with the rows of the catalogue that are its own."""
     if catalog is None:
@@ -293,7 +297,7 @@ def _chips_with_rows(
         if next(chips, None) is not None:
             msg = (
                 f'{path}: has several chips and the catalog no column extver; '
-                'say which chip with ext= (--ext SCI,1)'
+                "say which chip, as ext='SCI,1'"
             )
             raise CatalogError(msg)
         yield chip, np.arange(len(catalog))
@@ -304,7 +308,7 @@ def _chips_with_rows(
         mine = extver == chip.extver
         seen |= mine
         yield chip, np.flatnonzero(mine)
-    if ext is None and not seen.all():
+    if not ext and not seen.all():
         strange = sorted({f'{value:g}' for value in extver[~seen]})
         msg = f'{path}: no chip for extver {", ".join(strange)} of the catalog'
         raise CatalogError(msg)

@@ -81,7 +81,7 @@ def _position_names(catalog: Table, columns: Sequence[str] | None) -> tuple[str,
                 return pair
         msg = (
             f'the catalog has no position columns; it has {", ".join(names)}. '
-            'Name them with columns=(x, y) (--columns X,Y)'
+            'Name the two with columns='
         )
         raise CatalogError(msg)
     if len(columns) != 2:

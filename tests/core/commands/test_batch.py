@@ -16,6 +16,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+import astrosieve
 from astrosieve.atomic import atomic_path
 from astrosieve.commands.base import Command
 from astrosieve.commands.batch import (
@@ -27,7 +28,7 @@ from astrosieve.commands.batch import (
     run_batch,
     without_existing,
 )
-from astrosieve.commands.console import Say
+from astrosieve.commands.console import Say, as_options
 from astrosieve.commands.options import (
     images_argument,
     json_option,
@@ -297,3 +298,34 @@ def test_answers_stand_above_the_bar() -> None:
     assert b'a: done' in lines
     assert b'b: done' in lines
     assert b'\x1b[2K' in shown[shown.index(b'b: done') :]  # a line is cleared
+
+
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        ('no width. Give fwhm=', 'no width. Give --fwhm'),
+        ('give overwrite=True or another name', 'give --overwrite or another name'),
+        ("several chips; say ext='SCI,1'", 'several chips; say --ext SCI,1'),
+        (
+            'threshold operating_point= of a card',
+            'threshold --operating-point of a card',
+        ),
+        ('EXPTIME = NaN, a=b', 'EXPTIME = NaN, a=b'),
+    ],
+)
+def test_messages_are_in_words_of_the_interface(text: str, expected: str) -> None:
+    """What the library calls a keyword is an option on the command line."""
+    assert as_options(text) == expected
+
+
+def test_libraries_do_not_speak_of_options() -> None:
+    """Only commands name options in their messages; the rest names keywords."""
+    root = Path(astrosieve.__file__).parent
+    rooms = ('images', 'models', 'tables', 'source')
+    files = [path for room in rooms for path in (root / room).rglob('*.py')]
+    spoken = [
+        path.name
+        for path in files
+        if path.name != 'command.py' and '(--' in path.read_text(encoding='utf-8')
+    ]
+    assert not spoken

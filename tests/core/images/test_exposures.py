@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from astrosieve.images.exposures import (
     Chip,
     chip_from_header,
     is_compressed,
+    list_chips,
     read_chips,
     read_header,
     root_name,
@@ -92,12 +94,14 @@ class TestLayouts:
         assert (chip.gain, chip.exptime, chip.filter_name) == (1.7, 60, 'V')
 
     def test_first_image_of_several(self, image: np.ndarray, tmp_path: Path) -> None:
-        """Without SCI the first HDU that holds an image is taken."""
+        """Without SCI the first HDU that holds an image is taken, and that is said."""
         table = fits.BinTableHDU.from_columns([fits.Column('a', 'E', array=[1.0])])
         path = save(
             tmp_path / 'a.fits', table, fits.ImageHDU(image), fits.ImageHDU(image + 1)
         )
-        assert np.array_equal(only_chip(path).sci, image)
+        with pytest.warns(AstrosieveWarning, match=r'only EXT \(2\) .* not EXT \(3\)'):
+            chip = only_chip(path)
+        assert np.array_equal(chip.sci, image)
 
     def test_raw(self, tmp_path: Path) -> None:
         """The overscan of a full RAW frame is masked, and its counts are DN."""
@@ -461,8 +465,80 @@ class TestExtension:
             only_chip(flc, '0')
 
 
+class TestSeveralImages:
+    """Files of more images than one."""
+
+    @pytest.fixture
+    def mosaic(self, image: np.ndarray, tmp_path: Path) -> Path:
+        """Four chips that have no names and no versions, and a mask."""
+        chips = [fits.ImageHDU(image + n) for n in range(4)]
+        mask = fits.ImageHDU(image.astype(np.int16), name='MASK')
+        return save(tmp_path / 'm.fits', *chips, mask)
+
+    def test_what_is_left_out_is_said(self, mosaic: Path) -> None:
+        """By default the first is done, and the others are named with the cure."""
+        with pytest.warns(
+            AstrosieveWarning,
+            match=r"has 4 images .* not EXT \(2\), EXT \(3\), EXT \(4\)\. .*ext='all'",
+        ):
+            assert only_chip(mosaic).extver == 1
+
+    def test_all(self, mosaic: Path, image: np.ndarray, flc: Path) -> None:
+        """All images are done, each with a number; ERR, DQ and masks are none."""
+        chips = list(read_chips(mosaic, 'all'))
+        assert [chip.extver for chip in chips] == [1, 2, 3, 4]
+        assert [chip.name for chip in chips][3] == 'm.fits[EXT,4]'
+        assert np.array_equal(chips[2].sci, image + 2)
+        assert list_chips(flc, 'all') == [('SCI', 1), ('SCI', 2)]
+
+    def test_several(self, mosaic: Path, flc: Path) -> None:
+        """Several can be named, in any order, each once."""
+        assert list_chips(mosaic, ['3', '1', 'EXT,3']) == [('EXT', 3), ('EXT', 1)]
+        assert list_chips(flc, ('SCI,2', 'ERR,1')) == [('SCI', 2), ('ERR', 1)]
+
+    @pytest.mark.parametrize('version', [None, 1])
+    def test_sci_of_one_version(
+        self, version: int | None, image: np.ndarray, tmp_path: Path
+    ) -> None:
+        """SCI extensions that the file does not tell apart are numbered."""
+        hdus = []
+        for n in range(3):
+            for name in ('SCI', 'ERR'):
+                hdus.append(fits.ImageHDU(image + 10 * n, name=name))
+                if version is not None:
+                    hdus[-1].header['EXTVER'] = version
+        path = save(tmp_path / 'a.fits', *hdus)
+        chips = list(read_chips(path))
+        assert [chip.name for chip in chips] == [f'a.fits[SCI,{n}]' for n in (1, 2, 3)]
+        for n, chip in enumerate(chips):
+            assert np.array_equal(chip.err, image + 10 * n)
+        assert np.array_equal(only_chip(path, 'SCI,2').sci, image + 10)
+
+    def test_scaled_integers_of_extensions_without_names(
+        self, image: np.ndarray, tmp_path: Path
+    ) -> None:
+        """Unsigned integers are read from the extension that was meant."""
+        hdus = [fits.ImageHDU((image + n).astype(np.uint16)) for n in (0, 7)]
+        path = save(tmp_path / 'a.fits', *hdus)
+        assert np.array_equal(only_chip(path, '2').sci, image + 7)
+
+
 class TestBadFiles:
     """Files that cannot be read."""
+
+    @pytest.mark.parametrize(
+        ('keyword', 'value'), [('RADESYS', 'FOO'), ('CUNIT1', 'x')]
+    )
+    def test_wcs_that_cannot_be_used(
+        self, keyword: str, value: str, flc: Path, image: np.ndarray
+    ) -> None:
+        """A WCS that no position can be had from costs the sky positions, with why."""
+        with fits.open(flc, mode='update') as hdus:
+            hdus['SCI', 1].header[keyword] = value
+        with pytest.warns(
+            AstrosieveWarning, match=r'WCS cannot be used \(.*\); no sky'
+        ):
+            assert only_chip(flc, 'SCI,1').wcs is None
 
     def test_error_is_of_two_families(self) -> None:
         """A caller can catch the package's errors, or the usual OSError."""
@@ -476,8 +552,20 @@ class TestBadFiles:
 
     def test_folder(self, tmp_path: Path) -> None:
         """A folder is no file."""
-        with pytest.raises(ExposureError, match='no such file'):
+        with pytest.raises(ExposureError, match='is a folder; name the FITS files'):
             only_chip(tmp_path)
+
+    def test_pipe(self, tmp_path: Path) -> None:
+        """A pipe is refused at once, with the ways that work."""
+        os.mkfifo(tmp_path / 'pipe')
+        with pytest.raises(ExposureError, match=r"is a pipe .* or let '-' read stand"):
+            only_chip(tmp_path / 'pipe')
+
+    @pytest.mark.parametrize('name', ['a' * 300, 'a\0b'])
+    def test_impossible_name(self, name: str, tmp_path: Path) -> None:
+        """A name that no file can have is an error like another."""
+        with pytest.raises(ExposureError, match=r'cannot be read|no such file'):
+            only_chip(tmp_path / name)
 
     @pytest.mark.parametrize(
         'content', [b'', b'not FITS at all', b'SIMPLE  =', b'\x89PNG\r\n', b'\0' * 5760]

@@ -95,9 +95,9 @@ def test_scale_is_gain_times_exposure_time(unit: PixelUnit, expected: float) -> 
 @pytest.mark.parametrize(
     ('unit', 'options', 'words'),
     [
-        (None, {}, ['no unit', 'unit=', '--unit']),
-        (DN, {}, ['gain is not known', 'gain=', '--gain']),
-        (ELECTRON_RATE, {}, ['EXPTIME', 'exptime=', '--exptime']),
+        (None, {}, ['no unit', 'unit=']),
+        (DN, {}, ['gain is not known', 'gain=']),
+        (ELECTRON_RATE, {}, ['EXPTIME', 'exptime=']),
         (DN_RATE, {'gain': 2.0}, ['exposure time']),
         (DN_RATE, {}, ['gain is not known', 'exposure time']),
         (PixelUnit('flux'), {'gain': 2.0}, ['calibrated flux']),

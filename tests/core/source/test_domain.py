@@ -121,7 +121,7 @@ class TestClassification:
         """Without a width several are assumed, which is said, and nothing flagged."""
         sky = np.random.default_rng(0).normal(100, 5, (64, 64)).astype(np.float32)
         with pytest.warns(
-            AstrosieveWarning, match=r'too few stars .* means over .* Give fwhm= '
+            AstrosieveWarning, match=r'too few stars .* means over .* Give fwhm='
         ) as caught:
             table = classify_sources(sky, [[30.0, 30.0]], unit='electron', model=model)
         assert [warning.category for warning in caught] == [AstrosieveWarning]

@@ -117,7 +117,7 @@ def test_a_catalog_of_one_based_positions(flc: Path, options: ClassifyOptions) -
 def test_several_chips_need_extver(flc: Path, options: ClassifyOptions) -> None:
     """Without extver and ext nobody knows which chip is meant."""
     catalog = Table({'x': [1.0], 'y': [2.0]})
-    with pytest.raises(CatalogError, match=r'no column extver.*--ext'):
+    with pytest.raises(CatalogError, match=r"no column extver.*ext='SCI,1'"):
         classify_exposure(flc, options, catalog=catalog)
 
 

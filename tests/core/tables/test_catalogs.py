@@ -101,7 +101,7 @@ class TestPositions:
         """The message lists the columns and says how to name them."""
         table = xy_table('alpha', 'delta')
         with pytest.raises(
-            CatalogError, match=r'has alpha, delta\. Name them with col'
+            CatalogError, match=r'has alpha, delta\. Name the two with col'
         ):
             positions(table)
 
