@@ -24,7 +24,7 @@ from astrosieve.classes import UNSCORED
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.images.cutouts import extract_cutouts
 from astrosieve.images.dq import DQMeaning
-from astrosieve.images.measured import MeasuredImage
+from astrosieve.images.measured import HandedOver, MeasuredImage
 from astrosieve.models.registry import Model
 from astrosieve.source.classify import classify_image
 from astrosieve.source.preprocessing import get_preprocessing
@@ -333,11 +333,11 @@ class ClassifiedStarFinder(StarFinderBase):
     unit : str or `~astropy.units.UnitBase`, optional
         Unit of those images: 'electron', 'electron/s', 'DN', 'DN/s'. By
         default that of the Quantity.
-    gain : float, optional
+    gain : float or `~astropy.units.Quantity`, optional
         Electrons per DN.
-    exptime : float, optional
+    exptime : float or `~astropy.units.Quantity`, optional
         Exposure time, seconds.
-    fwhm : float, optional
+    fwhm : float or `~astropy.units.Quantity`, optional
         FWHM of the point-spread function, pixels; outside the range that the
         model was trained on there is a warning.
     dq_bits : `~astrosieve.images.dq.DQMeaning`, optional
@@ -389,9 +389,9 @@ class ClassifiedStarFinder(StarFinderBase):
         dq: ArrayLike | None = None,
         err: ArrayLike | None = None,
         unit: str | u.UnitBase | None = None,
-        gain: float | None = None,
-        exptime: float | None = None,
-        fwhm: float | None = None,
+        gain: float | u.Quantity | None = None,
+        exptime: float | u.Quantity | None = None,
+        fwhm: float | u.Quantity | None = None,
         dq_bits: DQMeaning | None = None,
         cosmic_ray_hint: bool = True,
     ) -> None:
@@ -451,10 +451,12 @@ class ClassifiedStarFinder(StarFinderBase):
 
         Parameters
         ----------
-        data : 2D array_like or `~astropy.units.Quantity`
-            Image, as the finder within wants it.
+        data : 2D array_like, Quantity, `~astropy.nddata.NDData` or CCDData
+            Image, as the finder within wants it. That of an NDData is handed to it
+            with its mask, and with its unit if the finder's threshold has one.
         mask : 2D bool array_like, optional
-            `True` excludes a pixel, from detection and from cutouts.
+            `True` excludes a pixel, from detection and from cutouts. By default that
+            of an NDData.
 
         Returns
         -------
@@ -470,15 +472,20 @@ class ClassifiedStarFinder(StarFinderBase):
         `~photutils.utils.exceptions.NoDetectionsWarning`
             Where the finder finds nothing, or nothing of the kept classes.
         """
+        own = HandedOver.of(data)
+        mask = own.mask if mask is None else mask
         options = {'mask': mask} if self._takes_mask else {}
+        pixels = own.data
+        if own.data is not data and not hasattr(_threshold(self.finder), 'unit'):
+            pixels = np.asarray(getattr(pixels, 'value', pixels))
         # A copy: StarFinder of photutils 2 sets negative pixels to zero.
-        found = self.finder(np.array(data, subok=True), **options)
+        found = self.finder(np.array(pixels, subok=True), **options)
         if found is None:
             return None  # the finder has warned
         if not len(found):
             warnings.warn('No sources were found.', NoDetectionsWarning, stacklevel=2)
             return None
-        image = self._image(data, mask)
+        image = self._image(own, mask)
         table = classify_image(image, found, **self._model_options)
         kept = select_classes(table, self.keep)
         if self.keep and not len(kept):
@@ -490,16 +497,17 @@ class ClassifiedStarFinder(StarFinderBase):
         kept['id'] = np.arange(1, len(kept) + 1)
         return _in_host_dialect(kept)
 
-    def _image(
-        self, data: ArrayLike | u.Quantity, mask: ArrayLike | None
-    ) -> MeasuredImage:
+    def _image(self, own: HandedOver, mask: ArrayLike | None) -> MeasuredImage:
         """
         Return the image; the width of its PSF stands for its residuals too.
 
         `~photutils.psf.IterativePSFPhotometry` hands over an image, then the image
         without the sources that were fitted, in which no star is left to measure.
         """
-        given = {'mask': mask, **self._planes, **self._image_options}
+        data = own.data
+        given = {'mask': mask, 'wcs': own.wcs, **self._planes, **self._image_options}
+        if given['err'] is None:
+            given['err'] = own.err
         values = np.asarray(getattr(data, 'value', data))
         pixels = values[::_STEP, ::_STEP].astype(np.float32)
         if self._last is not None and self._last.has_residual(pixels):
@@ -524,6 +532,12 @@ class _Measured:
         if self.pixels.shape != pixels.shape:
             return False
         return float(np.mean(self.pixels == pixels)) > _UNTOUCHED
+
+
+def _threshold(finder: Any) -> Any:
+    """Return the threshold of a finder, also of one with some arguments given."""
+    given = getattr(finder, 'keywords', {})
+    return getattr(finder, 'threshold', given.get('threshold'))
 
 
 def _takes_mask(finder: Callable[..., Any]) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
@@ -21,15 +22,77 @@ from astrosieve.images.instruments import instrument
 from astrosieve.images.pixels import spoilt_pixels
 from astrosieve.images.psf import estimate_fwhm
 from astrosieve.images.traits import ImageTraits, measure_traits
-from astrosieve.images.units import PixelUnit, electron_scale, parse_unit
+from astrosieve.images.units import (
+    PixelUnit,
+    electron_scale,
+    parse_unit,
+    plain_number,
+)
 
 if TYPE_CHECKING:
     from astrosieve.images.exposures import Chip
 
-__all__ = ['MeasuredImage']
+__all__ = ['HandedOver', 'MeasuredImage']
 
 # How far, as a factor, an estimated width may be from the nominal one of a camera.
 _PLAUSIBLE = (0.75, 1.5)
+_WIDEST = 50.0  # pixels: finders need the memory of its square about each detection
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """
+    An image as users hand it over, taken apart.
+
+    Parameters
+    ----------
+    data : 2D array_like
+        Pixels; a Quantity where they have a unit.
+    mask, err : 2D array_like or None
+        What comes with it.
+    wcs : object or None
+        WCS of astropy's common interface.
+    """
+
+    data: Any
+    mask: ArrayLike | None = None
+    err: ArrayLike | None = None
+    wcs: Any = None
+
+    @classmethod
+    def of(cls, data: Any) -> HandedOver:
+        """
+        Take an array, Quantity, masked array, NDData or CCDData apart.
+
+        Raises
+        ------
+        TypeError
+            If it is none of these; the message says what to pass.
+        """
+        name = type(data).__name__
+        cure = None
+        if isinstance(data, (str, bytes, PathLike)):
+            name = f'the name {str(data)!r}'
+            cure = 'open the file with astrosieve.images.read_chips or CCDData.read'
+        elif hasattr(data, 'fileinfo'):  # of astropy's HDUs and their lists
+            cure = 'pass the pixels, hdu.data, with unit=, or CCDData.read(file)'
+        if cure:
+            kinds = 'an array, Quantity, NDData or CCDData'
+            msg = f'data must be {kinds}, not {name}: {cure}'
+            raise TypeError(msg)
+        if not hasattr(data, 'uncertainty'):
+            return cls(data)
+        pixels = data.data if data.unit is None else data.data << data.unit
+        return cls(pixels, data.mask, _errors(data.uncertainty), data.wcs)
+
+
+def _errors(uncertainty: Any) -> np.ndarray | None:
+    """Return what is not finite where an uncertainty says that nothing is known."""
+    array = getattr(uncertainty, 'array', None)
+    if array is None or uncertainty.uncertainty_type != 'ivar':
+        return array
+    with np.errstate(divide='ignore'):
+        return np.asarray(1 / np.asarray(array, dtype=float))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +127,8 @@ class MeasuredImage:
         That of the camera.
     estimates_fwhm : bool
         Whether a width that was not given is estimated.
+    wcs : object or None
+        WCS of astropy's common interface, if there is one.
     """
 
     sci: np.ndarray
@@ -78,6 +143,7 @@ class MeasuredImage:
     given_fwhm: float | None
     nominal_fwhm: float | None
     estimates_fwhm: bool
+    wcs: Any = None
 
     @classmethod
     def of(
@@ -88,21 +154,23 @@ class MeasuredImage:
         dq: ArrayLike | None = None,
         err: ArrayLike | None = None,
         unit: str | u.UnitBase | PixelUnit | None = None,
-        gain: float | None = None,
-        exptime: float | None = None,
-        fwhm: float | None = None,
+        gain: float | u.Quantity | None = None,
+        exptime: float | u.Quantity | None = None,
+        fwhm: float | u.Quantity | None = None,
         dq_bits: DQMeaning | None = None,
         nominal_fwhm: float | None = None,
         estimates_fwhm: bool = True,
+        wcs: Any = None,
     ) -> MeasuredImage:
         """
         Take an image as users have it.
 
         Parameters
         ----------
-        data : 2D array_like or `~astropy.units.Quantity`
+        data : 2D array_like, Quantity, `~astropy.nddata.NDData` or CCDData
             Pixels, with or without their sky. Those that are NaN, infinite, or masked
-            in a masked array are not usable.
+            in a masked array are not usable. Mask, unit, uncertainty and WCS of an
+            NDData count where the arguments say nothing else.
         mask : 2D bool array_like, optional
             `True` excludes a pixel.
         dq : 2D int array_like, optional
@@ -111,13 +179,13 @@ class MeasuredImage:
             Errors; pixels whose error is not finite are taken to carry no signal.
         unit : str, `~astropy.units.UnitBase` or `PixelUnit`, optional
             By default the Quantity's own.
-        gain, exptime : float, optional
+        gain, exptime : float or `~astropy.units.Quantity`, optional
             Electrons per DN, and seconds.
-        fwhm : float, optional
-            FWHM of the PSF, pixels.
+        fwhm : float or `~astropy.units.Quantity`, optional
+            FWHM of the PSF, pixels, 50 at most.
         dq_bits : `~astrosieve.images.dq.DQMeaning`, optional
             By default that of ACS and WFC3/UVIS.
-        nominal_fwhm, estimates_fwhm : optional
+        nominal_fwhm, estimates_fwhm, wcs : optional
             As above.
 
         Returns
@@ -126,25 +194,39 @@ class MeasuredImage:
 
         Raises
         ------
+        TypeError
+            If ``data`` is no image; the message says what to pass.
         ValueError
             If an array is not 2D or not of the image's shape, or a number not
-            positive.
+            positive or in a wrong unit.
         """
+        own = HandedOver.of(data)
+        data = own.data
+        mask = own.mask if mask is None else mask
+        err = own.err if err is None else err
+        wcs = own.wcs if wcs is None else wcs
         if isinstance(data, u.Quantity):
             unit = data.unit if unit is None else unit
             data = data.value
+        if hasattr(data, 'unmasked'):
+            data = np.ma.array(data.unmasked, mask=data.mask)
         if np.ma.isMaskedArray(data):
             data = np.ma.filled(np.ma.asarray(data, dtype=np.float32), np.nan)
         sci = np.asarray(data)
         if sci.ndim != 2:
             msg = f'data must be a 2D image; got shape {sci.shape}'
+            if sci.ndim > 2:
+                msg += '. Pass one plane, as data[0]'
             raise ValueError(msg)
-        if sci.dtype.kind not in 'iufb':
+        if sci.dtype.kind not in 'iuf':
             msg = f'data must hold real numbers; got {sci.dtype}'
             raise ValueError(msg)
-        if fwhm is not None and not fwhm > 0:
-            msg = f'fwhm must be positive; got {fwhm}'
+        width = plain_number('fwhm', fwhm)
+        if width is not None and width > _WIDEST:
+            most = f'{_WIDEST:g} pixels'
+            msg = f'fwhm must be at most {most}; got {width:g}. Bin the image first'
             raise ValueError(msg)
+        gain, exptime = plain_number('gain', gain), plain_number('exptime', exptime)
         sci = np.ascontiguousarray(sci, dtype=np.float32)
         meaning = dq_bits or instrument().dq
         flags = _as_plane(dq, 'dq', sci.shape)
@@ -167,9 +249,10 @@ class MeasuredImage:
             exptime=exptime,
             electrons_per_unit=scale,
             problem=problem,
-            given_fwhm=None if fwhm is None else float(fwhm),
+            given_fwhm=width,
             nominal_fwhm=nominal_fwhm,
             estimates_fwhm=estimates_fwhm,
+            wcs=wcs,
         )
 
     @classmethod
@@ -178,9 +261,9 @@ class MeasuredImage:
         chip: Chip,
         *,
         unit: str | u.UnitBase | PixelUnit | None = None,
-        gain: float | None = None,
-        exptime: float | None = None,
-        fwhm: float | None = None,
+        gain: float | u.Quantity | None = None,
+        exptime: float | u.Quantity | None = None,
+        fwhm: float | u.Quantity | None = None,
     ) -> MeasuredImage:
         """
         Take a chip of an exposure.
@@ -210,6 +293,7 @@ class MeasuredImage:
             fwhm=fwhm,
             dq_bits=chip.dq_meaning,
             nominal_fwhm=instrument(chip.instrument, chip.detector).fwhm,
+            wcs=chip.wcs,
         )
 
     @cached_property

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 
 import astropy.units as u
+import numpy as np
 
-__all__ = ['PixelUnit', 'electron_scale', 'parse_unit']
+__all__ = ['PixelUnit', 'electron_scale', 'parse_unit', 'plain_number']
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,59 @@ def parse_unit(unit: str | u.UnitBase | None) -> PixelUnit | None:
     return PixelUnit('flux')
 
 
+_MEANT: dict[str, tuple[tuple[u.UnitBase, ...], str]] = {
+    'gain': (
+        (u.electron / u.adu, u.electron / u.DN, u.electron / u.ct),
+        'electrons per DN',
+    ),
+    'exptime': ((u.s,), 'seconds'),
+    'fwhm': ((u.pix,), 'pixels; what is in arcsec, divide by the size of a pixel'),
+}
+
+
+def plain_number(name: str, value: float | u.Quantity | None) -> float | None:
+    """
+    Return a number in the unit that it is meant in.
+
+    Parameters
+    ----------
+    name : {'gain', 'exptime', 'fwhm'}
+        What it is: electrons per DN, seconds, pixels.
+    value : float, `~astropy.units.Quantity` or None
+        It; without a unit in the one that is meant.
+
+    Returns
+    -------
+    number : float or None
+        None where ``value`` is.
+
+    Raises
+    ------
+    ValueError
+        If it is not a positive number, or in another unit.
+    """
+    if value is None:
+        return None
+    number = value
+    if isinstance(value, u.Quantity):
+        units, words = _MEANT[name]
+        fit = [unit for unit in (*units, u.one) if value.unit.is_equivalent(unit)]
+        if not fit:
+            msg = f'{name} is in {value.unit}; give it in {words}'
+            raise ValueError(msg)
+        number = value.to_value(fit[0])
+    good = np.ndim(number) == 0 and np.asarray(number).dtype.kind in 'iuf'
+    if not good or not 0 < number < float('inf'):
+        msg = f'{name} must be a positive number; got {value}'
+        raise ValueError(msg)
+    return float(number)
+
+
 def electron_scale(
     unit: PixelUnit | None,
     *,
-    gain: float | None = None,
-    exptime: float | None = None,
+    gain: float | u.Quantity | None = None,
+    exptime: float | u.Quantity | None = None,
 ) -> tuple[float, str | None]:
     """
     Return the factor that turns pixels into electrons.
@@ -91,9 +140,9 @@ def electron_scale(
     ----------
     unit : `PixelUnit` or None
         Unit of the pixels.
-    gain : float, optional
+    gain : float or `~astropy.units.Quantity`, optional
         Gain, electrons per DN.
-    exptime : float, optional
+    exptime : float or `~astropy.units.Quantity`, optional
         Exposure time, seconds.
 
     Returns
@@ -108,10 +157,8 @@ def electron_scale(
     ValueError
         If ``gain`` or ``exptime`` is not a positive number.
     """
-    for key, value in (('gain', gain), ('exptime', exptime)):
-        if value is not None and not 0 < value < float('inf'):
-            msg = f'{key} must be a positive number; got {value}'
-            raise ValueError(msg)
+    gain = plain_number('gain', gain)
+    exptime = plain_number('exptime', exptime)
     if unit is None:
         return 1.0, 'the image has no unit; taken as electrons. Give unit='
     problems = []

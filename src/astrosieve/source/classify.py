@@ -10,6 +10,7 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
+from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Table
 from numpy.typing import ArrayLike
 
@@ -60,9 +61,9 @@ def classify_sources(
     dq: ArrayLike | None = None,
     err: ArrayLike | None = None,
     unit: str | u.UnitBase | PixelUnit | None = None,
-    gain: float | None = None,
-    exptime: float | None = None,
-    fwhm: float | None = None,
+    gain: float | u.Quantity | None = None,
+    exptime: float | u.Quantity | None = None,
+    fwhm: float | u.Quantity | None = None,
     model: str | Model = 'source',
     operating_point: str | None = None,
     prior: Mapping[str, float] | None = None,
@@ -79,11 +80,13 @@ def classify_sources(
 
     Parameters
     ----------
-    data : 2D array_like or `~astropy.units.Quantity`
+    data : 2D array_like, Quantity, `~astropy.nddata.NDData` or CCDData
         Image, with or without its sky. NaN and infinite pixels are treated as
-        masked.
+        masked. Mask, unit, uncertainty and WCS of an NDData count where the
+        arguments below say nothing else.
     catalog : `~astropy.table.Table` or (N, 2) array_like
-        One detection per row; or bare positions ``(x, y)``.
+        One detection per row, a DataFrame or structured array too; or bare positions
+        ``(x, y)``, pixels.
     mask : 2D bool array_like, optional
         `True` excludes a pixel.
     dq : 2D int array_like, optional
@@ -94,11 +97,11 @@ def classify_sources(
     unit : str or `~astropy.units.UnitBase`, optional
         Unit of ``data``: 'electron', 'electron/s', 'DN', 'DN/s'. By default
         the Quantity's own.
-    gain : float, optional
+    gain : float or `~astropy.units.Quantity`, optional
         Electrons per DN.
-    exptime : float, optional
+    exptime : float or `~astropy.units.Quantity`, optional
         Exposure time, seconds.
-    fwhm : float, optional
+    fwhm : float or `~astropy.units.Quantity`, optional
         FWHM of the point-spread function, pixels; by default it is estimated from
         the image where the model needs it, and where that cannot be done the
         probabilities are means over several widths. Outside the range that the
@@ -133,7 +136,8 @@ def classify_sources(
     -------
     table : `~astropy.table.Table`
         Copy of ``catalog``, rows in its order, with ``id``, ``x_centroid``,
-        ``y_centroid`` (0-based), ``class_name``, a float32 column
+        ``y_centroid`` (0-based), ``sky_centroid`` where there is a WCS,
+        ``class_name``, a float32 column
         ``p_<class>`` for each class, ``class_flags``, and ``extver`` if given.
         Rows that cannot be scored are 'unscored', with NaN probabilities and
         the reason in ``class_flags`` (see `astrosieve.source.flags.CLASS_FLAGS`).
@@ -145,6 +149,8 @@ def classify_sources(
         If the positions cannot be found in the catalogue.
     ModelError
         If the model is not known, not for sources, or lacks what is asked.
+    TypeError
+        If ``data`` is no image, but a file's name or an HDU.
     ValueError
         If an array has the wrong shape, or an option is out of its range.
 
@@ -217,7 +223,7 @@ def classify_image(
     image : `~astrosieve.images.measured.MeasuredImage`
         The image.
     catalog : `~astropy.table.Table` or (N, 2) array_like
-        One detection per row; or bare positions ``(x, y)``.
+        As for `classify_sources`.
     model, operating_point, prior, columns, origin : optional
         As for `classify_sources`.
     cosmic_ray_hint, extver, chunk_size : optional
@@ -233,9 +239,10 @@ def classify_image(
     loaded = load_model(model, task='source')
     card = loaded.card
     threshold = card.threshold(operating_point, 'p_star') if operating_point else None
-    table = _as_table(catalog)
+    table = as_table(catalog)
     *_, counted_from = position_columns(table, columns=columns, origin=origin)
     xy = positions(table, columns=columns, origin=counted_from)
+    table = _with_sky(table, image.wcs, xy)
     preprocessing = get_preprocessing(card.preprocessing)
     remarks = []
     if preprocessing.needs_fwhm and image.fwhm is None:
@@ -314,20 +321,43 @@ def _reweighted(
     return probabilities
 
 
-def _as_table(catalog: Table | ArrayLike) -> Table:
-    """Return a catalogue as a table; bare positions get columns."""
+def as_table(catalog: Any) -> Table:
+    """Return a catalogue of any kind as a table; bare positions get columns."""
     if isinstance(catalog, Table):
         return catalog
-    xy = np.asarray(catalog)
+    if hasattr(catalog, 'iloc'):  # of pandas
+        return QTable.from_pandas(catalog)
+    try:
+        xy = np.asarray(getattr(catalog, 'value', catalog))
+    except (TypeError, ValueError):  # ragged, or Quantities one by one
+        xy = np.asarray(None)
+    if xy.dtype.names:
+        return QTable(xy)
     if xy.size == 0:
-        xy = xy.reshape(0, 2)
+        xy = xy.reshape(0, 2).astype(float)
     if xy.ndim != 2 or xy.shape[1] != 2 or xy.dtype.kind not in 'iuf':
         msg = (
-            'catalog must be a table or positions of shape (N, 2); got '
-            f'{type(catalog).__name__} of shape {xy.shape}'
+            'catalog must be a table or positions of shape (N, 2), real numbers of '
+            f'pixels; got {type(catalog).__name__}'
+            f'{f" of {xy.dtype}, shape {xy.shape}" if xy.ndim else ""}'
         )
         raise CatalogError(msg)
-    return QTable(xy.astype(float), names=('x_centroid', 'y_centroid'))
+    unit = getattr(catalog, 'unit', None)
+    return QTable(
+        xy.astype(float), names=('x_centroid', 'y_centroid'), units=(unit, unit)
+    )
+
+
+def _with_sky(table: Table, wcs: Any, xy: np.ndarray) -> Table:
+    """Return a copy with ``sky_centroid`` where a WCS gives positions on the sky."""
+    if wcs is None or 'sky_centroid' in table.colnames:
+        return table
+    sky = wcs.pixel_to_world(xy[:, 0], xy[:, 1])
+    if not isinstance(sky, SkyCoord):
+        return table
+    table = table.copy()
+    table['sky_centroid'] = sky
+    return table
 
 
 def _caution(

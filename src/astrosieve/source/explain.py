@@ -15,10 +15,11 @@ from astrosieve.images.dq import DQMeaning
 from astrosieve.images.measured import MeasuredImage
 from astrosieve.images.units import PixelUnit
 from astrosieve.models.registry import Model, load_model
-from astrosieve.source.classify import classify_image, image_for
+from astrosieve.source.classify import as_table, classify_image, image_for
 from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve.source.preprocessing import fit_image, get_preprocessing
 from astrosieve.source.widths import averaged
+from astrosieve.tables.catalogs import positions
 
 __all__ = ['Explanation', 'View', 'explain_image', 'explain_source']
 
@@ -89,9 +90,9 @@ def explain_source(
     unit: str | u.UnitBase | PixelUnit | None = None,
     *,
     model: str | Model = 'source',
-    gain: float | None = None,
-    exptime: float | None = None,
-    fwhm: float | None = None,
+    gain: float | u.Quantity | None = None,
+    exptime: float | u.Quantity | None = None,
+    fwhm: float | u.Quantity | None = None,
     dq_bits: DQMeaning | None = None,
     **options: Any,
 ) -> Explanation:
@@ -164,7 +165,7 @@ def explain_image(
         If the detection cannot be scored; the message says why.
     """
     loaded = load_model(model, task='source')
-    xy = np.array([position], dtype=float)
+    xy = positions(as_table([position]))
     row = classify_image(image, xy, model=loaded, **options)[0]
     flags = CLASS_FLAGS.decode(row['class_flags'])
     name = str(row['class_name'])

@@ -115,15 +115,6 @@ def _detect(image: MeasuredImage, options: ClassifyOptions, name: str) -> Table:
     return _NO_DETECTIONS.copy() if found is None else QTable(found)
 
 
-def _add_sky(table: Table, chip: Chip, xy: np.ndarray) -> Table:
-    """Return a copy with ``sky_centroid`` where the chip has a WCS."""
-    if chip.wcs is None or 'sky_centroid' in table.colnames:
-        return table
-    table = table.copy()
-    table['sky_centroid'] = chip.wcs.pixel_to_world(xy[:, 0], xy[:, 1])
-    return table
-
-
 def classify_chip(
     chip: Chip,
     options: ClassifyOptions,
@@ -148,8 +139,7 @@ def classify_chip(
     Returns
     -------
     table : `~astropy.table.Table`
-        As from `~astrosieve.source.classify.classify_image`, with ``sky_centroid``
-        where there is a WCS, and ``extver``.
+        As from `~astrosieve.source.classify.classify_image`, with ``extver``.
     """
     image = options.measured(chip)
     if catalog is None:
@@ -159,10 +149,9 @@ def classify_chip(
     else:
         columns, origin = options.columns, options.origin
         found_by = {'finder': 'catalog'}
-    xy = positions(catalog, columns=columns, origin=origin)
     table = classify_image(
         image,
-        _add_sky(catalog, chip, xy),
+        catalog,
         columns=columns,
         origin=origin,
         extver=chip.extver,

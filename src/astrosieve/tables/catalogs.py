@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import astropy.units as u
 import numpy as np
 from astropy.io import fits
 from astropy.table import Column, QTable, Table
@@ -133,16 +134,25 @@ def positions(
     x, y, counted_from = position_columns(catalog, columns=columns, origin=origin)
     for name in (x, y):
         unit = getattr(catalog[name], 'unit', None)
-        if unit is not None and unit.physical_type == 'angle':
+        if unit is not None and not _counts_pixels(unit):
             msg = (
                 f'column {name} of the catalog is in {unit}; positions are in pixels. '
                 'Convert them with the WCS of the image'
             )
             raise CatalogError(msg)
         if getattr(catalog[name], 'dtype', np.dtype(object)).kind not in 'iuf':
-            msg = f'columns {x}, {y} of the catalog do not hold numbers'
+            msg = (
+                f'columns {x}, {y} of the catalog do not hold real numbers. Name '
+                'others with columns='
+            )
             raise CatalogError(msg)
     return np.column_stack([fill_masked(catalog[n]) for n in (x, y)]) - counted_from
+
+
+def _counts_pixels(unit: u.UnitBase) -> bool:
+    """Return whether a unit is that of pixels, or says nothing that we understand."""
+    known = not isinstance(unit, u.UnrecognizedUnit)
+    return not known or unit.is_equivalent(u.pix) or unit.is_equivalent(u.one)
 
 
 def position_columns(

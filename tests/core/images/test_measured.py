@@ -8,6 +8,10 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.io import fits
+from astropy.nddata import CCDData, InverseVariance, NDData, StdDevUncertainty
+from astropy.utils.masked import Masked
+from astropy.wcs import WCS
 
 from astrosieve.images import measured
 from astrosieve.images.background import measure_background, measure_mesh
@@ -22,7 +26,7 @@ from astrosieve.images.units import PixelUnit
 class TestArrays:
     """Images as users have them."""
 
-    @pytest.mark.parametrize('dtype', ['f4', '>f8', 'i2', '?'])
+    @pytest.mark.parametrize('dtype', ['f4', '>f8', 'i2', 'u1'])
     def test_pixels_are_native_float32(self, dtype: str) -> None:
         """Whatever the numbers were; a float32 image is not copied."""
         data = np.arange(6).reshape(2, 3).astype(dtype)
@@ -74,13 +78,41 @@ class TestArrays:
         ('data', 'options', 'match'),
         [
             (np.ones(4), {}, r'data must be a 2D image; got shape \(4,\)'),
-            (np.ones((2, 2), dtype=complex), {}, 'must hold real numbers'),
+            (
+                np.ones((3, 4, 5)),
+                {},
+                r'got shape \(3, 4, 5\)\. Pass one plane, as data',
+            ),
+            (np.ones((2, 2), dtype=complex), {}, 'must hold real numbers; got complex'),
+            (np.ones((2, 2), dtype=bool), {}, 'must hold real numbers; got bool'),
+            (np.ones((2, 2)), {'fwhm': 200}, 'at most 50 pixels; got 200. Bin the'),
+            (
+                np.ones((2, 2)),
+                {'fwhm': 2 * u.arcsec},
+                'fwhm is in arcsec; give it in pix',
+            ),
+            (
+                np.ones((2, 2)),
+                {'gain': 2 * u.s},
+                'gain is in s; give it in electrons per',
+            ),
+            (
+                np.ones((2, 2)),
+                {'exptime': 2 * u.m},
+                'exptime is in m; give it in seconds',
+            ),
+            (np.ones((2, 2)), {'gain': '2'}, 'gain must be a positive number; got 2'),
+            (np.ones((2, 2)), {'gain': [2.0]}, 'gain must be a positive number'),
             (np.ones((2, 2)), {'mask': np.ones((2, 3))}, 'mask must have the shape'),
             (np.ones((2, 2)), {'dq': np.ones((3, 2), int)}, 'dq must have the shape'),
             (np.ones((2, 2)), {'dq': np.ones((2, 2))}, 'dq must be an integer array'),
             (np.ones((2, 2)), {'err': 1.0}, 'err must have the shape'),
-            (np.ones((2, 2)), {'fwhm': 0}, 'fwhm must be positive; got 0'),
-            (np.ones((2, 2)), {'fwhm': np.nan}, 'fwhm must be positive; got nan'),
+            (np.ones((2, 2)), {'fwhm': 0}, 'fwhm must be a positive number; got 0'),
+            (
+                np.ones((2, 2)),
+                {'fwhm': np.nan},
+                'fwhm must be a positive number; got nan',
+            ),
             (np.ones((2, 2)), {'gain': -1.0}, 'gain must be a positive number'),
             (np.ones((2, 2)), {'unit': 'parsnips'}, "unit 'parsnips'"),
         ],
@@ -91,6 +123,90 @@ class TestArrays:
         """Before anything is measured."""
         with pytest.raises(ValueError, match=match):
             MeasuredImage.of(data, **options)
+
+
+class TestHandedOver:
+    """What comes with an image counts, unless the arguments say otherwise."""
+
+    @pytest.fixture
+    def ccd(self) -> CCDData:
+        """Counts per second with a mask, an error that is not known, and a WCS."""
+        mask = np.zeros((4, 5), dtype=bool)
+        mask[1, 2] = True
+        err = np.ones((4, 5))
+        err[3, 0] = np.inf
+        return CCDData(
+            np.arange(20.0).reshape(4, 5),
+            unit=u.adu / u.s,
+            mask=mask,
+            uncertainty=StdDevUncertainty(err),
+            wcs=WCS(naxis=2),
+        )
+
+    def test_ccddata(self, ccd: CCDData) -> None:
+        """Mask, unit, uncertainty and WCS are taken."""
+        image = MeasuredImage.of(ccd)
+        assert np.array_equal(image.sci, ccd.data)
+        assert image.unit == PixelUnit('DN', per_second=True)
+        assert image.spoilt[1, 2] == PIXEL_FLAGS.masked
+        assert image.spoilt[3, 0] == PIXEL_FLAGS.no_signal
+        assert np.count_nonzero(image.spoilt) == 2
+        assert image.wcs is not None
+
+    def test_arguments_win(self, ccd: CCDData) -> None:
+        """As in photutils, what is said in the call stands in place of it."""
+        image = MeasuredImage.of(
+            ccd, mask=np.eye(4, 5) > 0, err=np.ones((4, 5)), unit='electron'
+        )
+        assert image.unit == PixelUnit('electron')
+        assert np.array_equal(image.spoilt > 0, np.eye(4, 5) > 0)
+
+    def test_nddata_without_anything(self) -> None:
+        """Bare NDData is its pixels; an inverse variance of 0 says nothing is known."""
+        image = MeasuredImage.of(NDData(np.ones((3, 3))))
+        assert image.unit is image.spoilt is image.wcs is None
+        ivar = np.ones((3, 3))
+        ivar[0, 0] = 0
+        image = MeasuredImage.of(
+            NDData(np.ones((3, 3)), uncertainty=InverseVariance(ivar))
+        )
+        assert np.argwhere(image.spoilt).tolist() == [[0, 0]]
+
+    def test_masked_quantity(self) -> None:
+        """Masked pixels of astropy's masked arrays are not usable."""
+        data = Masked(np.ones((3, 3)) * u.electron, mask=np.eye(3) > 0)
+        image = MeasuredImage.of(data)
+        assert image.unit == PixelUnit('electron')
+        assert np.array_equal(image.spoilt > 0, np.eye(3) > 0)
+
+    @pytest.mark.parametrize(
+        ('data', 'match'),
+        [
+            ('j1_flc.fits', "not the name 'j1_flc.fits': open .*read_chips"),
+            (Path('j1_flc.fits'), 'not the name'),
+            (
+                fits.ImageHDU(np.ones((3, 3))),
+                r'not ImageHDU: pass the pixels, hdu\.data',
+            ),
+            (fits.HDUList([fits.PrimaryHDU()]), 'not HDUList: pass the pixels'),
+        ],
+    )
+    def test_what_is_no_image(self, data: Any, match: str) -> None:
+        """Files and HDUs are refused with what to pass."""
+        with pytest.raises(TypeError, match=match):
+            MeasuredImage.of(data)
+
+    @pytest.mark.parametrize('unit', ['electron/adu', 'electron/DN', 'electron/ct', ''])
+    def test_quantities(self, unit: str) -> None:
+        """Gain, time and width may have units, and are converted."""
+        image = MeasuredImage.of(
+            np.ones((3, 3)) * u.adu / u.s,
+            gain=2 * u.Unit(unit),
+            exptime=2 * u.min,
+            fwhm=2.5 * u.pix,
+        )
+        assert (image.gain, image.exptime, image.fwhm) == (2.0, 120.0, 2.5)
+        assert image.electrons_per_unit == 240
 
 
 class TestMeasuring:

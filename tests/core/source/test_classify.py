@@ -11,7 +11,9 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.nddata import CCDData, NDData
 from astropy.table import QTable, Table
+from astropy.wcs import WCS
 
 import astrosieve
 from astrosieve import classify_sources
@@ -23,6 +25,7 @@ from astrosieve.exceptions import (
 )
 from astrosieve.images.instruments import instrument
 from astrosieve.models.registry import Model, load_model
+from astrosieve.source.explain import explain_source
 from astrosieve.source.flags import CLASS_FLAGS
 
 CLASSES = ('star', 'cosmic_ray', 'spike')
@@ -398,6 +401,80 @@ class TestPixels:
             assert flags_of(classify([[40, 41]], err=plane)[0]) == {'no_signal'}
 
 
+class TestHandedOver:
+    """Images and catalogues as other packages have them."""
+
+    def test_ccddata(self, classify: Any, image: np.ndarray, xy: np.ndarray) -> None:
+        """CCDData gives what its parts give, and positions on the sky."""
+        mask = np.zeros(image.shape, dtype=bool)
+        x, y = xy[0].round().astype(int)
+        mask[y, x] = True
+        wcs = WCS(naxis=2)
+        wcs.wcs.ctype = ['RA---TAN', 'DEC--TAN']
+        wcs.wcs.crval = [10.0, 20.0]
+        wcs.wcs.cdelt = [-1e-5, 1e-5]
+        ccd = CCDData(image, unit='electron', mask=mask, wcs=wcs)
+        table = classify(data=ccd, unit=None)
+        expected = classify(mask=mask)
+        assert table['class_name'].tolist() == expected['class_name'].tolist()
+        assert np.array_equal(
+            probabilities(table), probabilities(expected), equal_nan=True
+        )
+        assert table['class_name'][0] == 'unscored'
+        assert table.meta['unit'] == 'electron'
+        assert table['sky_centroid'].dec.deg == pytest.approx(20.0, abs=0.01)
+        assert 'sky_centroid' not in expected.colnames
+
+    def test_wcs_without_sky(self, classify: Any, image: np.ndarray) -> None:
+        """A WCS that knows no sky gives no column."""
+        data = NDData(image, wcs=WCS(naxis=2))
+        assert 'sky_centroid' not in classify(data=data).colnames
+
+    def test_explain(self, model: Model, image: np.ndarray, xy: np.ndarray) -> None:
+        """So does an explanation."""
+        ccd = CCDData(image, unit='electron')
+        explained = explain_source(ccd, tuple(xy[0]), model=model, fwhm=2.4 * u.pix)
+        assert explained.class_name == 'star'
+
+    def test_catalogues(self, classify: Any, xy: np.ndarray) -> None:
+        """DataFrames, structured arrays and positions in pixels are catalogues."""
+        expected = probabilities(classify())
+        pandas = pytest.importorskip('pandas')
+        sep = np.zeros(len(xy), dtype=[('npix', 'i4'), ('x', 'f8'), ('y', 'f8')])
+        sep['x'], sep['y'] = xy.T
+        for catalog in (
+            pandas.DataFrame({'x': xy[:, 0], 'y': xy[:, 1]}),
+            sep,
+            sep.view(np.recarray),
+            xy * u.pix,
+            xy.tolist(),
+        ):
+            table = classify(catalog)
+            assert np.array_equal(probabilities(table), expected)
+        assert 'npix' in classify(sep).colnames
+
+    @pytest.mark.parametrize(
+        ('catalog', 'match'),
+        [
+            ([[1 + 2j, 3]], 'real numbers of pixels; got list of complex128'),
+            ([[True, False]], 'real numbers of pixels; got list of bool'),
+            (
+                [[1.0, 2.0]] * u.arcsec,
+                r'is in arcsec; .* in pixels\. Convert them with',
+            ),
+            ([[1.0, 2.0]] * u.mm, 'is in mm; positions are in pixels'),
+            ([[1, 2], [3]], r'positions of shape \(N, 2\), .*; got list'),
+            ('a.cat', r'table or positions .*; got str'),
+            (QTable({'x': [1.0] * u.s, 'y': [2.0] * u.s}), 'column x .* is in s'),
+            (Table({'x': [1j], 'y': [2j]}), 'x, y of the catalog do not hold real'),
+        ],
+    )
+    def test_what_is_no_position(self, catalog: Any, match: str, classify: Any) -> None:
+        """What cannot be pixels is refused with the cure."""
+        with pytest.raises(CatalogError, match=match):
+            classify(catalog)
+
+
 class TestDecision:
     """Operating points and priors."""
 
@@ -501,8 +578,8 @@ class TestRefusals:
             ({'unit': 'parsnip'}, ValueError, "unit 'parsnip' is not understood"),
             ({'gain': -1.0}, ValueError, 'gain must be a positive number; got -1'),
             ({'exptime': 0.0}, ValueError, 'exptime must be a positive number; got 0'),
-            ({'fwhm': 0.0}, ValueError, 'fwhm must be positive; got 0'),
-            ({'fwhm': np.nan}, ValueError, 'fwhm must be positive; got nan'),
+            ({'fwhm': 0.0}, ValueError, 'fwhm must be a positive number; got 0'),
+            ({'fwhm': np.nan}, ValueError, 'fwhm must be a positive number; got nan'),
             ({'chunk_size': 0}, ValueError, 'chunk_size must be at least 1; got 0'),
             ({'prior': {'galaxy': 0.5}}, ValueError, 'prior names galaxy; classes are'),
             ({'prior': {'star': 2}}, ValueError, 'prior of star must be a share'),
@@ -512,7 +589,7 @@ class TestRefusals:
             (
                 {'catalog': Table({'ra': [1.0], 'dec': [2.0]})},
                 CatalogError,
-                r'no position columns; it has ra, dec\. Name them',
+                r'no position columns; it has ra, dec\. Name the two with columns=',
             ),
             (
                 {'catalog': Table({'x': [1.0], 'y': [2.0]}), 'columns': ('x', 'q')},

@@ -122,13 +122,15 @@ class TestPositions:
     def test_text(self) -> None:
         """Columns of text are no positions."""
         table = Table({'x': ['a', 'b'], 'y': ['c', 'd']})
-        with pytest.raises(CatalogError, match=r'columns x, y .* do not hold numbers'):
+        with pytest.raises(
+            CatalogError, match=r'columns x, y .* do not hold real numbers'
+        ):
             positions(table)
 
     def test_sky_positions(self) -> None:
         """Nor are sky coordinates."""
         sky = SkyCoord([1, 2] * u.deg, [3, 4] * u.deg)
-        with pytest.raises(CatalogError, match='do not hold numbers'):
+        with pytest.raises(CatalogError, match='do not hold real numbers'):
             positions(QTable({'x': sky, 'y': [1.0, 2.0]}))
 
     def test_no_rows(self) -> None:

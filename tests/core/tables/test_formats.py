@@ -133,5 +133,5 @@ def test_no_pixels() -> None:
         positions(sky)
     for kind in (complex, bool):
         strange = Table({'x': XY[:, 0].astype(kind), 'y': XY[:, 1]})
-        with pytest.raises(CatalogError, match='do not hold numbers'):
+        with pytest.raises(CatalogError, match='do not hold real numbers'):
             positions(strange)

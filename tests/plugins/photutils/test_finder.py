@@ -17,7 +17,9 @@ import astropy.units as u
 import numpy as np
 import photutils
 import pytest
+from astropy.nddata import CCDData
 from astropy.table import QTable, Table
+from astropy.wcs import WCS
 from photutils.detection import (
     DAOStarFinder,
     IRAFStarFinder,
@@ -351,6 +353,25 @@ class TestInput:
         assert table.meta['unit'] == 'electron'
         assert np.array_equal(table['p_star'], plain['p_star'])
 
+    @pytest.mark.parametrize('threshold', [20.0, 20.0 * u.electron])
+    def test_ccddata(self, threshold: Any, tiny_model: Path, star_field: Any) -> None:
+        """Mask, unit and WCS of a CCDData count, for a threshold of any kind."""
+        mask = np.zeros(star_field.data.shape, dtype=bool)
+        mask[:40] = True
+        wcs = WCS(naxis=2)
+        wcs.wcs.ctype = ['RA---TAN', 'DEC--TAN']
+        ccd = CCDData(star_field.data, unit='electron', mask=mask, wcs=wcs)
+        find = ClassifiedStarFinder(DAOStarFinder(threshold, 2.4), model=tiny_model)
+        table = find(ccd)
+        expected = ClassifiedStarFinder(
+            DAOStarFinder(20.0, 2.4), model=tiny_model, unit='electron'
+        )(star_field.data, mask=mask)
+        assert np.array_equal(table['p_star'], expected['p_star'])
+        assert table.meta['unit'] == 'electron'
+        assert 'sky_centroid' in table.colnames
+        everywhere = find(ccd, mask=np.zeros_like(mask))
+        assert len(everywhere) > len(table)
+
     def test_quantity_in_psf_photometry(
         self, tiny_model: Path, star_field: Any
     ) -> None:
@@ -454,7 +475,7 @@ class TestOptions:
             ({'unit': 'parsnip'}, ValueError, "unit 'parsnip' is not understood"),
             ({'gain': 0.0}, ValueError, 'gain must be a positive number'),
             ({'exptime': -1.0}, ValueError, 'exptime must be a positive number'),
-            ({'fwhm': 0.0}, ValueError, 'fwhm must be positive'),
+            ({'fwhm': 0.0}, ValueError, 'fwhm must be a positive'),
             ({'model': 'nowhere.onnx'}, ModelError, 'nowhere.onnx: no such file'),
         ],
     )
