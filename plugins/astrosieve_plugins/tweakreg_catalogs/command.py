@@ -13,7 +13,7 @@ from typing import Any
 import click
 from astropy.table import Table
 
-from astrosieve.atomic import atomic_path, check_output
+from astrosieve.atomic import atomic_path, check_output, protected
 from astrosieve.commands.base import Command
 from astrosieve.commands.console import console
 from astrosieve.commands.options import (
@@ -188,8 +188,10 @@ def _tweakreg(arguments: tuple[str, ...], given: dict[str, Any]) -> list[str]:
     output: Path = given['output']
     output.mkdir(parents=True, exist_ok=True)
     plots = find_spec('matplotlib') is not None
-    for path in _outputs(exposures, output, given['log'], plots=plots):
-        check_output(path, overwrite=given['overwrite'])
+    read = [given[name] for name in ('refcat', 'refimage', 'exclusions')]
+    with protected([*(e.path for e in exposures), *(each for each in read if each)]):
+        for path in _outputs(exposures, output, given['log'], plots=plots):
+            check_output(path, overwrite=given['overwrite'])
     if given['update']:
         check_updates(exposures)
     reference = _reference(exposures, given)

@@ -373,6 +373,17 @@ class TestCommand:
 
         return _run
 
+    def test_exposures_are_safe(
+        self, make_alignable: Callable[..., Any], run: Any
+    ) -> None:
+        """No output can be one of the exposures, even with --overwrite."""
+        field = make_alignable(2)
+        content = field.paths[0].read_bytes()
+        result = run(*field.names, '--log', field.paths[0], '--overwrite')
+        assert result.exit_code == 1
+        assert 'is one of the inputs' in result.output
+        assert field.paths[0].read_bytes() == content
+
     def test_table_and_pictures(
         self, make_alignable: Callable[..., Any], run: Any, tmp_path: Path
     ) -> None:
