@@ -56,6 +56,14 @@ _NO_PEAKS = 'No peak is isolated and bright enough.'
 _OLD_NAMES = int(photutils.__version__.partition('.')[0]) < 3
 
 
+def _with_reach(finder: StarFinderBase) -> StarFinderBase:
+    """Say how far a pixel matters: by the kernel, once more in cutouts, and apart."""
+    radius = max(finder.kernel.data.shape) // 2
+    apart = getattr(finder, 'min_separation', 0)  # photutils 2 has none in DAOFIND
+    finder.reach = int(2 * radius + max(radius, apart) + 2)
+    return finder
+
+
 def dao(*, threshold: float, fwhm: float, scale: float) -> DAOStarFinder:
     """
     Return a `~photutils.detection.DAOStarFinder` with its default cuts.
@@ -73,7 +81,7 @@ def dao(*, threshold: float, fwhm: float, scale: float) -> DAOStarFinder:
     -------
     finder : `~photutils.detection.DAOStarFinder`
     """
-    return DAOStarFinder(threshold, fwhm)
+    return _with_reach(DAOStarFinder(threshold, fwhm))
 
 
 def iraf(*, threshold: float, fwhm: float, scale: float) -> IRAFStarFinder:
@@ -93,7 +101,7 @@ def iraf(*, threshold: float, fwhm: float, scale: float) -> IRAFStarFinder:
     -------
     finder : `~photutils.detection.IRAFStarFinder`
     """
-    return IRAFStarFinder(threshold, fwhm)
+    return _with_reach(IRAFStarFinder(threshold, fwhm))
 
 
 def peaks(
@@ -178,6 +186,11 @@ class PeakFinder(StarFinderBase):
         self.separation = separation
         self.min_electrons = min_electrons
         self.scale = scale
+
+    @property
+    def reach(self) -> int:
+        """How far a pixel can matter to a detection, pixels."""
+        return int(np.ceil(self.separation)) + 2
 
     def __repr__(self) -> str:
         return (

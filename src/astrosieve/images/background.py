@@ -12,6 +12,7 @@ from astrosieve.images.pixels import sample_pixels
 __all__ = ['Background', 'BackgroundMesh', 'measure_background', 'measure_mesh']
 
 _CELL = 32  # pixels along a side of a cell of the mesh
+_PIXELS = 2_000_000  # of the image that are looked at at once
 _QUIET = 0.1  # share of the cells that are called quiet
 _LOWER = 0.1587  # one standard deviation below the median of a normal distribution
 
@@ -155,22 +156,18 @@ def measure_mesh(
     ny, nx = sci.shape
     y0, rows = _cells(ny)
     x0, columns = _cells(nx)
-    sample = _in_cells(sci, rows, columns).astype(np.float32)
-    if spoilt is None:
-        n = sample.shape[2]
-        low, middle = int(_LOWER * n), n // 2
-        ranked = np.partition(sample, [low, middle], axis=2)
-        level, below = ranked[:, :, middle], ranked[:, :, low]
-    else:
-        sample[_in_cells(spoilt, rows, columns) != 0] = np.nan
-        ranked = np.sort(sample, axis=2)  # NaN last
-        n = np.isfinite(ranked).sum(axis=2)
-        level, below = (
-            np.take_along_axis(ranked, k[:, :, None], axis=2)[:, :, 0]
-            for k in (n // 2, (_LOWER * n).astype(int))
+    # A few rows of cells at once: the samples of a large image need much memory.
+    some = max(1, _PIXELS // (_CELL * nx))
+    level, below = (
+        np.concatenate(parts)
+        for parts in zip(
+            *(
+                _percentiles(sci, spoilt, rows[n : n + some], columns)
+                for n in range(0, len(rows), some)
+            ),
+            strict=True,
         )
-        enough = n >= max(1, sample.shape[2] // 16)
-        level = np.where(enough, level, np.nan)
+    )
     with np.errstate(over='ignore'):
         noise = level - below
     known = np.isfinite(level)
@@ -188,6 +185,27 @@ def measure_mesh(
         level.astype(np.float32),
         noise.astype(np.float32),
     )
+
+
+def _percentiles(
+    sci: np.ndarray, spoilt: np.ndarray | None, rows: np.ndarray, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return median and 15.87th percentile of cells; a NaN median is not known."""
+    sample = _in_cells(sci, rows, columns).astype(np.float32)
+    if spoilt is None:
+        n = sample.shape[2]
+        low, middle = int(_LOWER * n), n // 2
+        ranked = np.partition(sample, [low, middle], axis=2)
+        return ranked[:, :, middle], ranked[:, :, low]
+    sample[_in_cells(spoilt, rows, columns) != 0] = np.nan
+    ranked = np.sort(sample, axis=2)  # NaN last
+    n = np.isfinite(ranked).sum(axis=2)
+    level, below = (
+        np.take_along_axis(ranked, k[:, :, None], axis=2)[:, :, 0]
+        for k in (n // 2, (_LOWER * n).astype(int))
+    )
+    enough = n >= max(1, sample.shape[2] // 16)
+    return np.where(enough, level, np.nan), below
 
 
 def _cells(n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -41,6 +41,7 @@ __all__ = [
     'unpack',
 ]
 
+_PIXELS = 1_000_000  # that are read at once
 _COMPRESSED = ('.gz', '.fz', '.bz2', '.xz', '.z')
 _SUFFIXES = re.compile(r'(\.(fits?|fts))?(\.(gz|fz|bz2|xz|Z))?$', re.IGNORECASE)
 
@@ -214,26 +215,40 @@ def list_chips(
 
 def _plane(hdu: fits.ImageHDU, name: str) -> np.ndarray:
     """Return an HDU's pixels as a native, contiguous 2D array of its own."""
-    data = hdu.data
-    if data is None:
+    shape = hdu.shape
+    if len(shape) < 2 or 0 in shape:
         msg = f'{name}: the image has no pixels'
         raise ExposureError(msg)
-    while data.ndim > 2 and data.shape[0] == 1:
-        data = data[0]
-    if data.ndim != 2:
+    if any(n != 1 for n in shape[:-2]):
         msg = (
-            f'{name}: the image must be 2D; its shape is {data.shape}. Save one plane '
-            'as a file of its own'
+            f'{name}: the image must be 2D; its shape is {shape}. Save one plane as a '
+            'file of its own'
         )
         raise ExposureError(msg)
+    if isinstance(hdu, fits.CompImageHDU):  # its tiles may be of any shape
+        plane = _native(hdu.data.reshape(shape[-2:]), hdu)
+        del hdu.data
+        return plane
+    # Some rows at a time: the file's own numbers need memory too.
+    first = (0,) * (len(shape) - 2)
+    some = max(1, _PIXELS // shape[-1])
+    plane = np.empty(0)
+    for y in range(0, shape[-2], some):
+        rows = _native(hdu.section[(*first, slice(y, y + some))], hdu)
+        if not y:
+            plane = np.empty(shape[-2:], dtype=rows.dtype)
+        plane[y : y + some] = rows
+    return plane
+
+
+def _native(data: np.ndarray, hdu: fits.ImageHDU) -> np.ndarray:
+    """Return pixels as float32, those of DQ as integers of this machine."""
     dtype: np.dtype = np.dtype(np.float32)
     if hdu.name == 'DQ':
         kind = data.dtype if data.dtype.kind in 'iu' else np.dtype(np.int64)
         dtype = kind.newbyteorder('=')
     with np.errstate(over='ignore', invalid='ignore'):
-        plane = np.array(data, dtype=dtype, order='C')
-    del hdu.data  # what is mapped, or was unpacked, needs memory too
-    return plane
+        return np.array(data, dtype=dtype, order='C')
 
 
 def _companion(

@@ -36,7 +36,6 @@ _BLOCK, _CARD = 2880, 80
 _MOST_BLOCKS = 3_000  # of a header: 100,000 cards
 _MOST_AXES = 999  # of the standard
 _BITPIX = (8, 16, 32, 64, -32, -64)
-_STORED_OTHERWISE = frozenset((b'BZERO', b'BSCALE', b'BLANK', b'ZIMAGE'))
 _LISTED = 5
 
 
@@ -63,12 +62,10 @@ def open_fits(path: Path) -> Iterator[fits.HDUList]:
     """
     try:
         with _opened(path) as file:
-            number, mappable = _survey(file, path)
+            number = _count_hdus(file, path)
             file.seek(0)
             with without_host_warnings():
-                hdus = fits.open(
-                    file, memmap=mappable and not isinstance(file, BytesIO)
-                )
+                hdus = fits.open(file, memmap=False)
                 whole = fits.HDUList([hdus[n] for n in range(number)])
             with hdus:
                 yield whole
@@ -137,15 +134,10 @@ def _no_file(path: Path) -> str:
     return f'{path}: no such file'
 
 
-def _survey(file: IO[bytes], path: Path) -> tuple[int, bool]:
-    """
-    Hold each header of a file against its size.
-
-    Returns how many HDUs there are, and whether all are stored as they are used.
-    """
+def _count_hdus(file: IO[bytes], path: Path) -> int:
+    """Return how many HDUs a file holds, having held each header against its size."""
     size = file.seek(0, os.SEEK_END)
     position = number = 0
-    plain = True
     while position < size:
         file.seek(position)
         start = file.read(9)
@@ -159,8 +151,7 @@ def _survey(file: IO[bytes], path: Path) -> tuple[int, bool]:
             raise ExposureError(msg)
         file.seek(position)
         try:
-            cards = _structure(file)
-            end = _data_size(cards) + file.tell()
+            end = _data_size(_structure(file)) + file.tell()
         except ValueError as error:
             msg = f'{path}: not a readable FITS file (HDU {number}: {error})'
             raise ExposureError(msg) from error
@@ -172,11 +163,10 @@ def _survey(file: IO[bytes], path: Path) -> tuple[int, bool]:
                 f'{position:,}); fetch it again'
             )
             raise ExposureError(msg)
-        plain = plain and _STORED_OTHERWISE.isdisjoint(cards)
     if not number:
         msg = f'{path}: not a readable FITS file (it is empty)'
         raise ExposureError(msg)
-    return number, plain
+    return number
 
 
 def _structure(file: IO[bytes]) -> dict[bytes, bytes]:

@@ -5,19 +5,27 @@ An entry is a factory: called with ``threshold`` (above the sky, in the image's
 unit), ``fwhm`` (pixels) and ``scale`` (electrons per image unit) it returns a
 finder, which is called as photutils finders are, ``finder(data, mask=mask)``,
 and returns a table or None.
+
+A finder whose detections depend on the pixels near them alone may have an attribute
+``reach``: how far, in pixels, a pixel can matter to a detection; its position is
+within half of that of its peak, and its rows are in the order of the peaks' pixels.
+Large images are searched in bands then, with the same result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import entry_points
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
-from astropy.table import Table
+from astropy.table import Table, vstack
 
 from astrosieve.exceptions import AstrosieveError
 from astrosieve.images.measured import MeasuredImage
+from astrosieve.tables.catalogs import positions
 
 __all__ = [
     'DEFAULT_FWHM',
@@ -29,6 +37,10 @@ __all__ = [
 ]
 
 ENTRY_POINT_GROUP = 'astrosieve.finders'
+
+_BAND = 2_000_000  # pixels that are searched at once: bounds the memory
+_SAME = 1e-4  # pixels within which two detections are one
+_Y_COLUMNS = ('y_centroid', 'ycentroid', 'y_peak')
 
 DEFAULT_FWHM = 2.0
 """Width that finders are given, pixels, where that of the PSF is not known."""
@@ -97,13 +109,83 @@ def detect(
     background = image.background
     if not background.noise > 0:
         return None
-    mask = None if image.spoilt is None else image.spoilt != 0
-    data = image.sci - np.float32(background.level)
-    if mask is not None:
-        data[mask] = 0  # a NaN would spread through the finder's convolution
     find = factory(
         threshold=nsigma * background.noise,
         fwhm=kernel_width(image),
         scale=image.electrons_per_unit,
     )
+    ny, nx = image.sci.shape
+    reach = getattr(find, 'reach', None)
+    if reach is None or image.sci.size <= 2 * _BAND:
+        return _find(find, image, slice(0, ny))
+    rows = max(_BAND // nx, 10 * reach)
+    return _find_in_bands(find, image, [*range(0, ny - rows // 2, rows), ny], reach)
+
+
+def _find(
+    find: Callable[..., Table | None], image: MeasuredImage, rows: slice
+) -> Table | None:
+    """Return the detections in some rows of an image; positions count from these."""
+    mask = None if image.spoilt is None else image.spoilt[rows] != 0
+    data = image.sci[rows] - np.float32(image.background.level)
+    if mask is not None:
+        data[mask] = 0  # a NaN would spread through the finder's convolution
     return find(data, mask=mask)
+
+
+def _find_in_bands(
+    find: Callable[..., Table | None],
+    image: MeasuredImage,
+    edges: Sequence[int],
+    reach: int,
+) -> Table | None:
+    """Return the detections of bands of rows that overlap, as the whole image's."""
+    tables: list[Table | None] = []
+    for low, high in pairwise(edges):
+        rows = slice(max(0, low - 2 * reach), min(high + 2 * reach, edges[-1]))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter('always')
+            found = _find(find, image, rows)
+        if found is not None:
+            for name in _Y_COLUMNS:
+                if name in found.colnames:
+                    found[name] += rows.start
+            _say(said)
+        if tables:
+            tables[-1], found = _without_overlap(tables[-1], found, low, reach / 2)
+        tables.append(found)
+    full = [table for table in tables if table is not None and len(table)]
+    if not full:
+        _say(said)  # the finder's own way to say that there is nothing
+        return None
+    table = vstack(full, metadata_conflicts='silent')
+    if 'id' in table.colnames:
+        table['id'] = np.arange(1, len(table) + 1)
+    return table
+
+
+def _say(warned: Iterable[warnings.WarningMessage]) -> None:
+    for each in warned:
+        warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+
+
+def _without_overlap(
+    below: Table | None, above: Table | None, edge: int, near: float
+) -> tuple[Table | None, Table | None]:
+    """
+    Return the detections of two bands, each detection in one of them.
+
+    Both know what lies near the edge, in the same order: they are cut at a detection
+    that both have, and where there is none near the edge at the edge itself.
+    """
+    ends = [
+        np.empty((0, 2)) if each is None else positions(each) for each in (below, above)
+    ]
+    for i in np.flatnonzero(np.abs(ends[0][:, 1] - edge) <= near):
+        same = np.flatnonzero((np.abs(ends[1] - ends[0][i]) < _SAME).all(axis=1))
+        if below is not None and above is not None and len(same) == 1:
+            return below[: i + 1], above[same[0] + 1 :]
+    return (
+        None if below is None else below[ends[0][:, 1] < edge],
+        None if above is None else above[ends[1][:, 1] >= edge],
+    )

@@ -15,6 +15,7 @@ __all__ = ['LocalNoise']
 
 _LARGEST = np.float32(1e6)
 """S/N beyond which pixels are all alike: fill values are no light."""
+_PIXELS = 1_000_000  # that are averaged at once: bounds the memory
 
 
 class LocalNoise:
@@ -131,6 +132,22 @@ def _block_means(
 
     NaN where no pixel is usable.
     """
+    ny, nx = sci.shape
+    some = 9 * max(1, _PIXELS // (9 * max(nx, 1)))
+    parts = [
+        _means(
+            sci[y : y + some], None if spoilt is None else spoilt[y : y + some], level
+        )
+        for y in range(0, max(ny, 1), some)
+    ]
+    wide, far = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return wide, far
+
+
+def _means(
+    sci: np.ndarray, spoilt: np.ndarray | None, level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the means of some rows, nine or a multiple, or the last of an image."""
     if spoilt is None:
         wide = _block_sums(sci)
         far = _block_sums(wide)
