@@ -6,6 +6,7 @@ import copy
 import pickle
 import subprocess
 import sys
+import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -34,6 +35,7 @@ from astrosieve.exceptions import AstrosieveWarning, ModelError, UnitWarning
 from astrosieve.images import measured
 from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.registry import Model, load_model
+from astrosieve.source import finders
 from astrosieve.source.finders import detect, get_finder, list_finders
 from astrosieve.tables.catalogs import positions, write_catalog
 from astrosieve_plugins.photutils_finder import ClassifiedStarFinder, PeakFinder
@@ -795,3 +797,80 @@ def test_missing_photutils_names_the_cure() -> None:
     )
     assert done.returncode == 1
     assert "pip install 'photutils>=2.0'" in done.stderr.splitlines()[-1]
+
+
+class TestBands:
+    """Large images are searched in bands of rows."""
+
+    @pytest.fixture
+    def field(self) -> np.ndarray:
+        """Sources everywhere, in noise that is full of peaks."""
+        rng = np.random.default_rng(8)
+        data = rng.normal(0, 3, (900, 150))
+        steps = np.arange(-4, 5)
+        for x, y in rng.integers(5, (145, 895), (300, 2)):
+            sigma = rng.uniform(0.6, 1.4)
+            star = np.exp(-np.add.outer(steps**2, steps**2) / (2 * sigma**2))
+            data[y - 4 : y + 5, x - 4 : x + 5] += rng.uniform(20, 900) * star
+        data[::37, ::11] = np.nan
+        data[300:420] = 0  # nothing there, at the edges of some bands
+        return data
+
+    @pytest.mark.parametrize('nsigma', [1.0, 5.0, 1e6])
+    @pytest.mark.parametrize('fwhm', [1.7, 4.0])
+    @pytest.mark.parametrize('name', ['dao', 'iraf', 'peaks'])
+    def test_bands_change_nothing(
+        self,
+        name: str,
+        fwhm: float,
+        nsigma: float,
+        field: np.ndarray,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Rows, their order, numbers and warnings are those of the whole image."""
+        image = MeasuredImage.of(field, fwhm=fwhm, unit='electron')
+
+        def found() -> tuple[Table | None, list[str]]:
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter('always')
+                table = detect(image, name, nsigma=nsigma)
+            return table, [str(each.message) for each in said]
+
+        whole, said = found()
+        shapes = []
+        real = finders._find
+
+        def spied(find: Any, image: MeasuredImage, rows: slice) -> Table | None:
+            shapes.append(rows)
+            return real(find, image, rows)
+
+        monkeypatch.setattr(finders, '_find', spied)
+        monkeypatch.setattr(finders, '_BAND', 1000)
+        banded, said_of_bands = found()
+        assert len(shapes) > 2
+        assert said_of_bands == said
+        assert (banded is None) == (whole is None) == (nsigma > 100)
+        if whole is not None and banded is not None:
+            assert banded.colnames == whole.colnames
+            for column in whole.colnames:
+                assert np.allclose(
+                    np.asarray(banded[column], dtype=float),
+                    np.asarray(whole[column], dtype=float),
+                    rtol=0,
+                    atol=1e-6,
+                    equal_nan=True,
+                )
+
+    def test_finders_that_do_not_say_how_far_they_see(
+        self, field: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They are given the whole image."""
+        shapes = []
+
+        def factory(**given: float) -> Any:
+            return lambda data, mask: shapes.append(data.shape)
+
+        monkeypatch.setattr(finders, 'get_finder', lambda name: factory)
+        monkeypatch.setattr(finders, '_BAND', 1000)
+        detect(MeasuredImage.of(field, fwhm=2.0), 'other')
+        assert shapes == [field.shape]
