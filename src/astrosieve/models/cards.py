@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -21,6 +23,14 @@ FORMAT = 'astrosieve-card-1'
 """What a card's file says it is; one that says nothing is of the form before."""
 
 _WIDTH = 80  # letters of a line of the summary
+_KINDS = {
+    'str': str,
+    'Literal': str,
+    'int': int,
+    'float': (int, float, tuple),
+    'tuple': tuple,
+    'dict': dict,
+}
 _ROUNDING = 1e-3  # what the sum of the shares of classes may be off
 
 
@@ -152,6 +162,18 @@ class ModelCard:
             raise ModelError(msg)
 
     def _problems(self) -> Iterator[str]:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, bool) or not isinstance(value, _kind(str(each.type))):
+                yield f'{each.name} must be {each.type}; got {value!r}'
+        for name in ('classes', 'limits', 'references'):
+            if not all(isinstance(value, str) for value in getattr(self, name)):
+                yield f'{name} must be texts'
+        for name in ('class_prior', 'domain', 'temperature'):
+            values = getattr(self, name)
+            values = [*values.values()] if isinstance(values, dict) else values
+            if not np.isfinite(np.asarray(values, dtype=float)).all():
+                yield f'{name} must be finite numbers'
         shares = self.class_prior.values()
         if sorted(self.class_prior) != sorted(self.classes):
             yield f'class_prior must name each of {self.classes}'
@@ -168,6 +190,12 @@ class ModelCard:
         if not (temperatures > 0).all():
             yield 'temperature must be positive'
         for name, point in self.operating_points.items():
+            given = point.threshold
+            limits = [*given.values()] if isinstance(given, dict) else [given]
+            if not all(math.isfinite(limit) for limit in limits):
+                yield f'the threshold of operating point {name} must be finite'
+            if not isinstance(point.on, str):
+                yield f'operating point {name} must be on a column; got {point.on!r}'
             if isinstance(point.threshold, dict):
                 unknown = ', '.join(sorted({*point.threshold} - {*self.classes}))
                 if unknown:
@@ -216,7 +244,14 @@ class ModelCard:
             return cls(**values)
         except ModelError:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ) as error:
             wanted = ', '.join(f.name for f in fields(cls))
             msg = f'{source}: not a model card ({error!r}); a card has {wanted}'
             raise ModelError(msg) from error
@@ -353,8 +388,13 @@ class ModelCard:
         lines += [f'limit           {limit}' for limit in self.limits]
         lines += [f'reference       {reference}' for reference in self.references]
         if 'tables' in self.metrics:
-            lines += ['', *self.metrics['tables']]
+            lines += ['', *map(str, self.metrics['tables'])]
         return '\n'.join(lines)
+
+
+def _kind(annotation: str) -> Any:
+    """Return the classes of which a field's values are."""
+    return _KINDS[re.split(r'\W', annotation)[0]]
 
 
 def _of_this_form(values: dict[str, Any]) -> dict[str, Any]:

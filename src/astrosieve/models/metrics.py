@@ -78,7 +78,7 @@ class Share:
     n: int
 
     def __post_init__(self) -> None:
-        if not 0 <= self.k <= self.n:
+        if not 0 <= self.k <= self.n < 2**63:
             msg = f'a share counts 0 <= k <= n; got k = {self.k}, n = {self.n}'
             raise ValueError(msg)
 

@@ -113,9 +113,10 @@ class Model:
         """
         card = self.card
         logits = self._session.run(inputs, chunk_size=chunk_size, on_chunk=on_chunk)
-        if logits.shape[1] != len(card.classes):
+        outputs = logits.shape[1] if logits.ndim > 1 else 1
+        if logits.ndim < 2 or outputs != len(card.classes):
             msg = (
-                f'{self.path} has {logits.shape[1]} outputs, its card names '
+                f'{self.path} has {outputs} outputs, its card names '
                 f'{len(card.classes)} classes; export the model again'
             )
             raise ModelIntegrityError(msg)
@@ -210,11 +211,17 @@ def _load(name: str | Path, threads: int | None) -> Model:
 def _load_path(path: Path, threads: int | None) -> Model:
     """Load a model that lies outside the package."""
     card_path = path.with_suffix('.json')
-    for wanted in (path, card_path):
-        if not wanted.is_file():
-            msg = f'{wanted}: no such file; a model is NAME.onnx and NAME.json'
-            raise ModelError(msg)
-    card = ModelCard.from_json(
-        card_path.read_text(encoding='utf-8'), source=str(card_path)
+    try:
+        for wanted in (path, card_path):
+            if not wanted.is_file():
+                msg = f'{wanted}: no such file; a model is NAME.onnx and NAME.json'
+                raise ModelError(msg)
+        text = card_path.read_text(encoding='utf-8')
+    except ModelError:
+        raise
+    except (OSError, ValueError) as error:
+        msg = f'{card_path}: no model card can be read from it ({error})'
+        raise ModelError(msg) from error
+    return Model(
+        ModelCard.from_json(text, source=str(card_path)), path, threads=threads
     )
-    return Model(card, path, threads=threads)

@@ -71,7 +71,8 @@ class OnnxSession:
                         content, options, providers=['CPUExecutionProvider']
                     )
                 except Exception as error:  # onnxruntime has no common base
-                    msg = f'{self._name}: not a usable ONNX network ({error})'
+                    reason = ' '.join(str(error).split())
+                    msg = f'{self._name}: not a usable ONNX network ({reason})'
                     raise ModelIntegrityError(msg) from error
             return self._session
 
@@ -108,7 +109,14 @@ class OnnxSession:
         def run_chunk(start: int) -> np.ndarray:
             rows = slice(start, start + chunk_size)
             chunk = {key: value[rows] for key, value in inputs.items()}
-            logits: np.ndarray = session.run(['logits'], chunk)[0]
+            try:
+                logits: np.ndarray = session.run(['logits'], chunk)[0]
+            except MemoryError:
+                raise
+            except Exception as error:  # onnxruntime has no common base
+                reason = ' '.join(str(error).split())
+                msg = f'{self._name}: the network cannot be run ({reason})'
+                raise ModelIntegrityError(msg) from error
             return logits
 
         starts = range(0, n_rows, chunk_size)
