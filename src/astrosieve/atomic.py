@@ -48,7 +48,7 @@ def protected(paths: Iterable[str | Path]) -> Iterator[None]:
 def _status(path: Path) -> os.stat_result | None:
     try:
         return path.stat()
-    except (FileNotFoundError, NotADirectoryError):
+    except (OSError, ValueError):  # not there, or a name that no file can have
         return None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import click
 
@@ -21,6 +23,13 @@ _COMMANDS = {
 
 class _CommandGroup(click.Group):
     """Commands of the core, and those that other modules register."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:  # help and versions too need room to be written to
+            click.echo(f'error: cannot be written: {error.strerror or error}', err=True)
+            sys.exit(1)
 
     @staticmethod
     def _entries() -> dict[str, EntryPoint]:

@@ -99,7 +99,8 @@ class Command(click.Command):
             with _ended_by_signals():
                 result = super().invoke(ctx)
                 console.finish()
-                sys.stdout.flush()
+                if sys.stdout is not None:  # it is where it was closed
+                    sys.stdout.flush()
                 return result
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise

@@ -16,7 +16,7 @@ import click
 from astrosieve.atomic import protected
 from astrosieve.commands.base import unforeseen
 from astrosieve.commands.console import Say, console
-from astrosieve.exceptions import AstrosieveError
+from astrosieve.exceptions import AstrosieveError, OutputError
 from astrosieve.images.exposures import root_name
 
 __all__ = [
@@ -181,7 +181,15 @@ def delivered(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix='astrosieve-') as folder:
         temporary = Path(folder) / 'stdout'
         yield temporary
-        sys.stdout.buffer.write(temporary.read_bytes())
+        try:
+            sys.stdout.buffer.write(temporary.read_bytes())
+            sys.stdout.flush()
+        except BrokenPipeError:  # whoever read has enough
+            raise
+        except (AttributeError, OSError) as error:  # closed, or full
+            reason = getattr(error, 'strerror', None) or 'it is closed'
+            msg = f'standard output cannot be written ({reason})'
+            raise OutputError(msg) from error
 
 
 def run_batch(

@@ -264,13 +264,15 @@ def read_catalog(path: str | Path) -> QTable:
         If the file is missing or no table can be read from it.
     """
     path = Path(path)
-    if not path.is_file():
-        msg = f'{path}: no such file'
-        raise CatalogError(msg)
     try:
+        if not path.is_file():
+            raise FileNotFoundError(path)
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', AstropyWarning)
             table = _read(path)
+    except FileNotFoundError as error:
+        msg = f'{path}: no such file'
+        raise CatalogError(msg) from error
     except Exception as error:  # readers have no common base for damaged files
         reason = str(error).strip().partition('\n')[0] or type(error).__name__
         msg = f'{path}: no table can be read from it ({reason})'
