@@ -196,6 +196,8 @@ class ModelCard:
                 yield f'the threshold of operating point {name} must be finite'
             if not isinstance(point.on, str):
                 yield f'operating point {name} must be on a column; got {point.on!r}'
+            if not isinstance(point.sample, str):
+                yield f'the sample of operating point {name} must be a text'
             if isinstance(point.threshold, dict):
                 unknown = ', '.join(sorted({*point.threshold} - {*self.classes}))
                 if unknown:

@@ -345,6 +345,8 @@ class Forest:
         -------
         probabilities : (N, C) `~numpy.ndarray`
         """
+        # Threads add up the trees in the order in which they end.
+        self._forest.set_params(n_jobs=1)
         found: Any = self._forest.predict_proba(self._features(rows))
         probabilities = np.zeros((len(rows), len(self.classes)))
         probabilities[:, self._forest.classes_] = found

@@ -238,8 +238,14 @@ def load_run(folder: Path) -> Run:
         summary = json.loads((folder / 'summary.json').read_text(encoding='utf-8'))
         calibration = Calibration.from_dict(summary['calibration'])
         saved = torch.load(folder / 'best.pt', weights_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except OSError as error:
         msg = f'{folder}: no finished training there ({error!r}); run the step train'
+        raise OutputError(msg) from error
+    except (ValueError, KeyError) as error:
+        msg = (
+            f'{folder}: damaged, or of another version of astrosieve ({error!r}); run '
+            'the step train again'
+        )
         raise OutputError(msg) from error
     config = config_from_dict(values)
     network = build_network(config.network)
