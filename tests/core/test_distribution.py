@@ -49,8 +49,9 @@ def test_packages_are_those_of_the_tree() -> None:
     found = set()
     for name, folder in (each for each in places if len(each) == 2):
         for path in (ROOT / folder).rglob('*'):
-            if path.is_file() and path.suffix not in ('.pyc', '.so'):
-                inner = path.parent.relative_to(ROOT / folder).parts
+            inner = path.parent.relative_to(ROOT / folder).parts
+            hidden = any(part.startswith('.') for part in inner)
+            if path.is_file() and path.suffix != '.pyc' and not hidden:
                 found.add('.'.join([name, *inner]))
     assert listed == sorted(found)
 
@@ -63,7 +64,10 @@ def test_wheel_carries_every_file_of_the_tree(wheel: Path) -> None:
         path.relative_to(ROOT / root).as_posix()
         for root in ('src', 'plugins', 'training')
         for path in (ROOT / root).rglob('*')
-        if path.is_file() and path.suffix != '.pyc' and 'egg-info' not in str(path)
+        if path.is_file()
+        and path.suffix != '.pyc'
+        and '/.' not in str(path)
+        and 'egg-info' not in str(path)
     ]
     assert len(wanted) > 200
     assert sorted(set(wanted) - names) == []

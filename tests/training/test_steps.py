@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -55,3 +58,42 @@ def test_errors_of_the_package_are_messages() -> None:
     assert 'RuntimeError: the toy broke. This should not happen' in result.output
     result = CliRunner().invoke(toys, ['fail', 'strange', '--debug'])
     assert isinstance(result.exception, RuntimeError)
+
+
+MISSING = """
+import re
+import subprocess
+import sys
+from pathlib import Path
+for name in ('torch', 'galsim', 'sklearn', 'onnx', 'umap', 'tqdm', 'matplotlib', 'PIL'):
+    sys.modules[name] = None
+from astrosieve_training.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'code', 'said'),
+    [
+        ('--help', 0, 'source'),
+        ('source --help', 0, 'simulate'),
+        ('source simulate --help', 0, '--config'),
+        ('source simulate', 1, "this step needs tqdm; .* pip install 'astrosieve"),
+        ('source train', 1, "this step needs torch; .* pip install 'astrosieve"),
+        ('source evaluate', 1, "this step needs sklearn; .* pip install 'astrosieve"),
+    ],
+)
+def test_without_the_extra(
+    arguments: str, code: int, said: str, tmp_path: Path
+) -> None:
+    """Help works with the core alone, and a step says what to install."""
+    ran = subprocess.run(
+        [sys.executable, '-c', MISSING, *arguments.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert ran.returncode == code
+    assert re.search(said, ran.stdout + ran.stderr)
+    assert 'Traceback' not in ran.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -45,10 +47,11 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def need(module: str) -> Any:
-    """Import a module of this package; name the extra where something is missing."""
+@contextmanager
+def _naming_the_extra() -> Iterator[None]:
+    """Say what to install where something that is no part of us is missing."""
     try:
-        return import_module(f'astrosieve_training.{module}')
+        yield
     except ImportError as error:
         name = (error.name or '').partition('.')[0]
         if name in ('astrosieve', 'astrosieve_training'):
@@ -60,7 +63,23 @@ def need(module: str) -> Any:
         raise click.ClickException(msg) from error
 
 
+def need(module: str) -> Any:
+    """Import a module of this package; name the extra where something is missing."""
+    with _naming_the_extra():
+        return import_module(f'astrosieve_training.{module}')
+
+
+class Step(Command):
+    """A command that names the extra where something is missing, whenever it is."""
+
+    def __init__(
+        self, *args: Any, callback: Callable[..., Any] | None = None, **kwargs: Any
+    ) -> None:
+        named = callback and _naming_the_extra()(callback)
+        super().__init__(*args, callback=named, **kwargs)
+
+
 class StepGroup(click.Group):
     """A group of steps, which have the form of all commands."""
 
-    command_class = Command
+    command_class = Step

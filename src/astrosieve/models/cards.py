@@ -194,10 +194,10 @@ class ModelCard:
             limits = [*given.values()] if isinstance(given, dict) else [given]
             if not all(math.isfinite(limit) for limit in limits):
                 yield f'the threshold of operating point {name} must be finite'
-            if not isinstance(point.on, str):
-                yield f'operating point {name} must be on a column; got {point.on!r}'
-            if not isinstance(point.sample, str):
-                yield f'the sample of operating point {name} must be a text'
+            for what in ('on', 'sample'):
+                value = getattr(point, what)
+                if not isinstance(value, str):
+                    yield f'{what} of operating point {name} must be str; got {value!r}'
             if isinstance(point.threshold, dict):
                 unknown = ', '.join(sorted({*point.threshold} - {*self.classes}))
                 if unknown:

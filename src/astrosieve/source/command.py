@@ -217,13 +217,16 @@ class _Asked:
 
     def classify(self, image: Path, outputs: Outputs, say: Say) -> Answer:
         """Classify one image, write what was asked for, return what to print."""
-        by_chip: list[tuple[Chip, Table]] = []
+        chips: list[Chip] = []
+        tables: list[Table] = []
+        target, plot = outputs['-o'] or STDOUT, outputs['--plot']
 
         def on_chip(chip: Chip, table: Table) -> None:
             say(chip.name)
-            by_chip.append((chip, select_classes(table, self.keep)))
+            tables.append(select_classes(table, self.keep))
+            if plot is not None:  # pixels need memory
+                chips.append(chip)
 
-        target, plot = outputs['-o'] or STDOUT, outputs['--plot']
         regions = self._region_files(image, outputs['--regions'])
         folder = Path() if target == STDOUT else target.parent
         explained = {
@@ -244,7 +247,7 @@ class _Asked:
             for number, path in explained.items()
         }
         if plot is not None:
-            pictures[plot] = _overlay(by_chip, page=_is_page(plot))
+            pictures[plot] = _overlay(chips, tables, page=_is_page(plot))
         with delivered(target) as path:
             write_catalog(kept, path, format=self.format, overwrite=self.overwrite)
         for path, picture in pictures.items():
@@ -252,7 +255,7 @@ class _Asked:
                 save_page(picture, path, overwrite=self.overwrite)
             else:
                 save_figure(picture, path, overwrite=self.overwrite)
-        for path, (_, part) in zip(regions, by_chip, strict=False):
+        for path, part in zip(regions, tables, strict=False):
             write_regions(part, path, CLASSES, overwrite=self.overwrite)
         return _summary(image, table, kept, files)
 
@@ -287,11 +290,12 @@ def _is_page(path: str | Path) -> bool:
     return Path(path).suffix.lower() in ('.html', '.htm')
 
 
-def _overlay(by_chip: list[tuple[Chip, Table]], *, page: bool) -> Figure | str:
+def _overlay(
+    chips: Sequence[Chip], tables: Sequence[Table], *, page: bool
+) -> Figure | str:
     """Draw the classes over the chips, each in its place."""
     from astrosieve.source.plotting import overlay_figure, overlay_page
 
-    chips, tables = zip(*by_chip, strict=True)
     drawn = (
         [chip.sci for chip in chips],
         tables,

@@ -41,6 +41,7 @@ def use(path: Path, card: Any = None) -> str:
     try:
         model = load_model(path)
         assert model.card.summary()
+        assert model.card.details()
         for name in model.card.operating_points:
             model.card.threshold(name, 'p_star')
         model.card.complete_prior({'star': 0.5})
