@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -32,7 +33,9 @@ def main(picture: Path) -> None:
     spec.loader.exec_module(module)
     with tempfile.TemporaryDirectory() as folder:
         viewer = module.Viewer(Path(folder))
-        viewer.open(f'{demo_exposure()}[SCI,1]')
+        # The viewer keeps thumbnails beside what it opens.
+        exposure = shutil.copy(demo_exposure(), folder)
+        viewer.open(f'{exposure}[SCI,1]')
         plugin = viewer.start()
         plugin.classify()
         review = plugin.review

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import shutil
 import sys
 import threading
 import weakref
@@ -879,9 +880,10 @@ def test_help_is_the_docstring(viewer: Any) -> None:
     assert shown == [('ClassifySources', doc)]
 
 
-def test_the_demo_exposure(viewer: Any) -> None:
+def test_the_demo_exposure(viewer: Any, tmp_path: Path) -> None:
     """The bundled exposure, gzipped, opens and is classified with the real model."""
-    viewer.open(f'{demo_exposure()}[SCI,1]')
+    exposure = shutil.copy(demo_exposure(), tmp_path)  # thumbnails are kept beside it
+    viewer.open(f'{exposure}[SCI,1]')
     plugin = viewer.start()
     plugin.choose(plugin.w.model, 'source')
     plugin.classify()
