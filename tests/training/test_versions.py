@@ -224,6 +224,8 @@ def test_new_camera_and_network_spoil_no_cache(
     keys_of_copy: tuple[Path, Callable[[], list[str]]],
 ) -> None:
     """Other cameras and networks, and text, are no part of a key; one's own are."""
+    pytest.importorskip('torch')
+    pytest.importorskip('galsim')
     training, keys = keys_of_copy
     before = keys()
     (training / 'cameras' / 'new.toml').write_text('gain = 2.0\n', encoding='utf-8')

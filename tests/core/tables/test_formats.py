@@ -44,6 +44,7 @@ def test_the_suffix_is_the_format(suffix: str, table: QTable, tmp_path: Path) ->
     """What is written is read again: positions, classes, probabilities, sky."""
     if suffix == 'parquet':
         pytest.importorskip('pyarrow')
+        pytest.importorskip('pandas')
     path = tmp_path / f'a.{suffix}'
     write_catalog(table, path)
     again = read_catalog(path)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from sklearn.metrics import auc, roc_curve
 
 from astrosieve.models.metrics import Share, threshold_at_completeness
 
@@ -31,6 +30,8 @@ class Curve:
     @property
     def area(self) -> float:
         """Area under the curve."""
+        from sklearn.metrics import auc
+
         return float(auc(self.leak, self.completeness))
 
 
@@ -49,6 +50,8 @@ def roc(scores: np.ndarray, positive: np.ndarray) -> Curve:
     -------
     curve : `Curve`
     """
+    from sklearn.metrics import roc_curve
+
     leak, completeness, _ = roc_curve(positive, scores, drop_intermediate=False)
     return Curve(leak, completeness)
 
