@@ -88,6 +88,16 @@ def test_lines_are_at_their_wavelengths():
     assert np.abs(where[:, None] - wave).min(axis=0).max() < 5.0  # a pixel has 4
 
 
+@pytest.mark.parametrize('infrared', [False, True])
+def test_lamps_have_lines_where_the_spectrograph_looks(infrared):
+    """Each spectrograph gets lamps with several lines in its band."""
+    for seed in range(12):
+        spectrograph = random_spectrograph(seed, infrared=infrared)
+        where = np.concatenate([lines(e)[0] for e in spectrograph.lamps])
+        low, high = spectrograph.band
+        assert ((where > low) & (where < high)).sum() > 3
+
+
 def test_line_width_is_that_of_the_optics():
     """A line is as wide as slit and optics make it."""
     spectrograph = plain(lsf=2.5, slit_width=1.0)

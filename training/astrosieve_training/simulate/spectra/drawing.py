@@ -14,7 +14,7 @@ from astrosieve_training.simulate.spectra.spectrographs import (
     ORIENTATIONS,
     Spectrograph,
 )
-from astrosieve_training.simulate.spectra.tables import names
+from astrosieve_training.simulate.spectra.tables import lines, names
 
 __all__ = ['random_spectrograph']
 
@@ -97,6 +97,20 @@ def _size(
     return max(along, 400), max(across, 128), binning
 
 
+def _lamps(
+    rng: np.random.Generator, family: str, band: tuple[float, float]
+) -> tuple[str, ...]:
+    """Return lamps that have lines in a band."""
+    order = [LAMPS[i] for i in rng.permutation(len(LAMPS))]
+    if family == 'echelle' and rng.random() < 0.7:
+        order.insert(0, ('ThAr',))
+    for elements in order:
+        where = np.concatenate([lines(e)[0] for e in elements])
+        if ((where > band[0]) & (where < min(band[1], 10_000))).sum() > 5:
+            return elements
+    return ('NeArKrXe',)
+
+
 def random_spectrograph(
     seed: int, *, families: tuple[str, ...] = FAMILIES, infrared: bool | None = None
 ) -> Spectrograph:
@@ -147,11 +161,7 @@ def random_spectrograph(
         slits = _LAYOUTS[family](rng, across, along, wave)
     bx = binning[axis]
     ccd = _ccd(rng, binning, infrared)
-    elements = LAMPS[rng.integers(len(LAMPS))]
-    if infrared:
-        elements = ('Ne', 'Ar', 'Kr', 'Xe')[: rng.integers(1, 5)]
-    elif family == 'echelle' and rng.random() < 0.7:
-        elements = ('ThAr',)
+    elements = _lamps(rng, family, band)
     seeing = log_uniform(rng, 2.2, 11) / binning[1 - axis]
     return Spectrograph(
         name=f'SIM{seed}', family=family, seed=seed, orientation=orientation,

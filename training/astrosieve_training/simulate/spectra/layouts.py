@@ -71,6 +71,8 @@ def echelle(
     if rng.random() < 0.5:
         place = 1 - place
     row = n * (rng.uniform(0.03, 0.12) + rng.uniform(0.75, 0.9) * place)
+    if len(row) == 1:
+        row = np.array([0.5 * n])
     gap = np.abs(np.gradient(row)) if len(row) > 1 else np.array([0.5 * n])
     fill = rng.uniform(0.1, 0.42)
     wide = rng.uniform(0.75, 1.7)  # detector in free ranges

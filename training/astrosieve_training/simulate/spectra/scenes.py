@@ -194,11 +194,21 @@ def _unit(spectrum: np.ndarray) -> np.ndarray:
     return spectrum / max(np.percentile(spectrum, 90), spectrum.max() / 30, 1e-30)
 
 
-def _place(slit: Slit, rng: np.random.Generator, *, off: bool = False) -> float:
-    reach = min(slit.half, 400.0)
+def _place(
+    spectrograph: Spectrograph,
+    slit: Slit,
+    rng: np.random.Generator,
+    *,
+    off: bool = False,
+) -> float:
+    """Return where an object stands, pixels from the middle of its slit."""
     if off:
         return float(rng.choice([-1, 1]) * slit.half * rng.uniform(0.93, 1.0))
-    return float(np.clip(rng.normal(0, 0.25), -0.8, 0.8) * reach)
+    n = spectrograph.optical_shape[0]
+    place = np.clip(rng.normal(0, 0.25), -0.8, 0.8) * min(slit.half, 400.0)
+    if slit.half > 0.25 * n:  # the slit may go on outside the detector
+        place = np.clip(slit.centre + place, 0.06 * n, 0.94 * n) - slit.centre
+    return float(place)
 
 
 def _object_layers(
@@ -214,7 +224,7 @@ def _object_layers(
 ) -> list[Layer]:
     """Return one object in a slit; peak in electrons per second and pixel."""
     wave, drift = beam.wave, float(rng.normal(0, 1.0))
-    place = _place(slit, rng, off=off)
+    place = _place(spectrograph, slit, rng, off=off)
     seeing = spectrograph.seeing * rng.lognormal(0, 0.2)
     z = rng.choice([0.0, rng.uniform(0, 0.15), rng.uniform(0, 1.0)])
     if kind == 'emission':
@@ -366,7 +376,10 @@ def standard(
     everywhere = spectrograph.family in ('echelle', 'long_slit')
     target = int(rng.integers(len(slits)))
     bundle = int(rng.integers(1, 12)) if spectrograph.fibre else 0
-    share, drift = _place(slits[0], rng, off=off) / slits[0].half, rng.normal(0, 1.5)
+    share, drift = (
+        _place(spectrograph, slits[0], rng, off=off) / slits[0].half,
+        rng.normal(0, 1.5),
+    )
     if len(slits) == 2:
         everywhere = False
     for i, slit in enumerate(slits):
