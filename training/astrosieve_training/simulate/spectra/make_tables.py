@@ -10,12 +10,12 @@ is needed to simulate. Their licences (BSD-3) are in ``TABLES_LICENSES.txt``.
 Sources
 -------
 Lines of He, Ne, Ar, Kr, Xe, Hg, Cd, Cu: NIST, as kept by rascal, with what only PypeIt
-has. Zn, Fe, ThAr, the infrared: PypeIt's lists (NIST; Murphy et al. 2007, MNRAS 378, 221), and the
-spectrum of ThAr too. Lines of OH: PypeIt (NIRSPEC, XSHOOTER). Night skies: Paranal
-(Hanuschik 2003, A&A 407, 1157), Kast and LRIS, PypeIt. Extinction of sites, and the
-transmission of the air from 0.9 micrometres on: PypeIt. Stars: CALSPEC as kept by ESO,
-and X-shooter's standards (Moehler et al. 2014, A&A 568, A9), from aspired. Wavelengths
-are in Angstrom, in vacuum for lamps and OH.
+has. Zn, Fe, ThAr, the infrared: PypeIt's lists (NIST; Murphy et al. 2007, MNRAS 378,
+221), and the spectrum of ThAr too. Lines of OH: PypeIt (NIRSPEC, XSHOOTER). Night
+skies: Paranal (Hanuschik 2003, A&A 407, 1157), Kast and LRIS, PypeIt. Extinction of
+sites, and the transmission of the air from 0.9 micrometres on: PypeIt. Stars: CALSPEC
+as kept by ESO, and X-shooter's standards (Moehler et al. 2014, A&A 568, A9), from
+aspired. Wavelengths are in Angstrom, in vacuum for lamps and OH.
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ def _line_tables(pypeit: zipfile.ZipFile, rascal: zipfile.ZipFile) -> dict:
             lines = _joined(lines, _pypeit_lines(text))
         out[f'lines/{element}'] = _strongest(lines, 60)
     for element, file, n in (
-        ('NeArKrXe', 'NIRSPEC-ArNeKrXe', 60), ('Zn', 'ZnI', 60), ('Fe', 'FeI', 80), ('ThAr', 'ThAr', 450),
+        ('NeArKrXe', 'NIRSPEC-ArNeKrXe', 60), ('Zn', 'ZnI', 60), ('Fe', 'FeI', 80),
+        ('ThAr', 'ThAr', 450),
         ('OH', 'OH_R24000', 200), ('OH-red', 'OH_XSHOOTER', 120),
     ):  # fmt: skip
         text = pypeit.read(f'{folder}/{file}_lines.dat').decode()
