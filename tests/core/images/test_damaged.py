@@ -189,8 +189,8 @@ def test_damaged_files(kind: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize('kind', ['fits', 'gz', 'fz'])
 def test_many_damaged_files(kind: str, tmp_path: Path) -> None:
-    """So do hundreds."""
-    assert damage(kind, 500, tmp_path)['refused'] > 300
+    """So do hundreds, of which more than half are beyond reading."""
+    assert damage(kind, 500, tmp_path)['refused'] > 250
 
 
 def with_card(content: bytes, keyword: bytes, value: bytes, nth: int = 0) -> bytes:
