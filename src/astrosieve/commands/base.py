@@ -57,7 +57,12 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
     try:
-        before = {each: signal.signal(each, _end) for each in _ENDING}
+        # What the caller ignores, as nohup does, stays ignored.
+        before = {
+            each: signal.signal(each, _end)
+            for each in _ENDING
+            if signal.getsignal(each) != signal.SIG_IGN
+        }
     except ValueError:  # not the main thread, which alone receives signals
         yield
         return
