@@ -1,0 +1,207 @@
+"""Frames in, types out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from astrosieve.frametype.classes import UNKNOWN
+from astrosieve.frametype.frames import as_frame, read_frames
+from astrosieve.frametype.headers import header_type
+from astrosieve.frametype.preprocessing import FLIPS, get_preprocessing
+from astrosieve.models.registry import Model, load_model
+
+__all__ = ['TypedFrame', 'classify_file', 'classify_frame', 'decide']
+
+_MAJORITY = 0.75
+"""Share of the flips that must agree."""
+
+
+@dataclass(frozen=True)
+class TypedFrame:
+    """
+    What a frame is.
+
+    Parameters
+    ----------
+    frame_type : str
+        A class, or 'unknown'.
+    probabilities : dict of str to float
+        Of each class, the mean of the four flips.
+    votes : dict of str to int
+        How many of the four flips say each class.
+    header_type : str
+        What the header says; empty where it does not.
+    extension : str
+        Of the file; empty for a whole file, or an array.
+    thumbnail : 2D `~numpy.ndarray` or None
+        Pixels, few.
+    """
+
+    frame_type: str
+    probabilities: dict[str, float]
+    votes: dict[str, int]
+    header_type: str = ''
+    extension: str = ''
+    thumbnail: np.ndarray | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the header says the same, or nothing."""
+        return self.header_type in ('', self.frame_type)
+
+
+def decide(
+    probabilities: np.ndarray, classes: Sequence[str]
+) -> tuple[str, dict[str, int]]:
+    """
+    Let flips vote.
+
+    Parameters
+    ----------
+    probabilities : (N, C) `~numpy.ndarray`
+        Of the flips.
+    classes : sequence of str
+        The C classes.
+
+    Returns
+    -------
+    frame_type : str
+        What three quarters agree on; else 'unknown'.
+    votes : dict of str to int
+        Votes for each class.
+    """
+    counts = np.bincount(probabilities.argmax(axis=1), minlength=len(classes))
+    votes = dict(zip(classes, counts.tolist(), strict=True))
+    first = max(votes, key=lambda name: votes[name])
+    agreed = votes[first] >= _MAJORITY * len(probabilities)
+    return (first if agreed else UNKNOWN), votes
+
+
+def _thumbnail(pixels: np.ndarray, size: int = 192) -> np.ndarray:
+    steps = [max(-(-each // size), 1) for each in pixels.shape]
+    return pixels[:: steps[0], :: steps[1]].copy()
+
+
+def _scored(pixels: np.ndarray, model: Model) -> np.ndarray:
+    """Return the probabilities of the four flips, (4, C)."""
+    prepare = get_preprocessing(model.card.preprocessing)
+    inputs = prepare(pixels)
+    flips = [prepare.flip(inputs, y, x) for y, x in FLIPS]
+    batch = {name: np.stack([each[name] for each in flips]) for name in inputs}
+    return model.predict(batch)
+
+
+def classify_frame(
+    data: ArrayLike,
+    header: Mapping[str, Any] | None = None,
+    model: str | Path | Model = 'frametype',
+) -> TypedFrame:
+    """
+    Tell what kind of spectral frame an image is.
+
+    Parameters
+    ----------
+    data : 2D array_like
+        Raw pixels, in any unit.
+    header : mapping, optional
+        FITS header; it changes nothing but ``header_type``.
+    model : str, path-like or `~astrosieve.models.registry.Model`, optional
+        The model.
+
+    Returns
+    -------
+    frame : `TypedFrame`
+
+    Raises
+    ------
+    FrameError
+        If the data are no frame.
+    ModelError
+        If there is no such model.
+    """
+    model = load_model(model, task='frametype')
+    prepare = get_preprocessing(model.card.preprocessing)
+    return _typed(as_frame(np.asarray(data), prepare.max_pixels), header, model)
+
+
+def _typed(
+    pixels: np.ndarray,
+    header: Mapping[str, Any] | None,
+    model: Model,
+    extension: str = '',
+) -> TypedFrame:
+    p = _scored(pixels, model)
+    classes = model.card.classes
+    frame_type, votes = decide(p, classes)
+    means = dict(zip(classes, p.mean(axis=0).tolist(), strict=True))
+    said = header_type(header)
+    return TypedFrame(frame_type, means, votes, said, extension, _thumbnail(pixels))
+
+
+def classify_file(
+    path: str | Path, model: str | Path | Model = 'frametype'
+) -> list[TypedFrame]:
+    """
+    Tell what a file holds.
+
+    Parameters
+    ----------
+    path : path-like
+        FITS file.
+    model : str, path-like or `~astrosieve.models.registry.Model`, optional
+        The model.
+
+    Returns
+    -------
+    frames : list of `TypedFrame`
+        The whole file; of several extensions each of them after it. A whole is what
+        three quarters of the votes of its extensions say.
+
+    Raises
+    ------
+    FrameError
+        If the file cannot be read, or one of its images is no frame.
+    """
+    model = load_model(model, task='frametype')
+    prepare = get_preprocessing(model.card.preprocessing)
+    frames = [
+        _typed(frame.pixels, frame.header, model, frame.extension)
+        for frame in read_frames(path, prepare.max_pixels)
+    ]
+    if len(frames) == 1:
+        only = frames[0]
+        return [
+            TypedFrame(
+                only.frame_type, only.probabilities, only.votes, only.header_type,
+                thumbnail=only.thumbnail,
+            )
+        ]  # fmt: skip
+    return [_together(frames), *frames]
+
+
+def _together(frames: Sequence[TypedFrame]) -> TypedFrame:
+    names = list(frames[0].votes)
+    votes = {name: sum(each.votes[name] for each in frames) for name in names}
+    means = {
+        name: float(np.mean([each.probabilities[name] for each in frames]))
+        for name in names
+    }
+    first = max(votes, key=lambda name: votes[name])
+    agreed = votes[first] >= _MAJORITY * sum(votes.values())
+    return TypedFrame(
+        first if agreed else UNKNOWN,
+        means,
+        votes,
+        next(_said(frames), ''),
+        thumbnail=frames[0].thumbnail,
+    )
+
+
+def _said(frames: Sequence[TypedFrame]) -> Iterator[str]:
+    return (each.header_type for each in frames if each.header_type)

@@ -1,0 +1,193 @@
+"""The command ``astrosieve frametype``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from astrosieve.atomic import atomic_path, check_output
+from astrosieve.commands.base import Command
+from astrosieve.commands.batch import STDOUT, Answer, delivered, run_batch
+from astrosieve.commands.console import Say, console
+from astrosieve.commands.options import (
+    chosen_model,
+    format_option,
+    images_argument,
+    json_option,
+    model_option,
+    overwrite_option,
+)
+from astrosieve.exceptions import AstrosieveError
+from astrosieve.frametype.classify import TypedFrame, classify_file
+from astrosieve.frametype.frames import list_frames
+from astrosieve.frametype.night import (
+    Row,
+    contact_sheet,
+    frame_table,
+    night_rows,
+    summary_lines,
+)
+from astrosieve.images.exposures import root_name
+from astrosieve.models.registry import Model
+from astrosieve.tables.catalogs import write_catalog
+
+FILES_GROUP = 'astrosieve.frame_files'
+"""Entry points that write types into files of other programs."""
+
+
+@click.command(cls=Command)
+@images_argument
+@click.option(
+    '-o',
+    '--output',
+    metavar='PATH',
+    help="Table of all frames ('-' for standard output), or a folder for it; else "
+    'NAME_frametypes.ecsv here, NAME being the first input.',
+)
+@click.option(
+    '--summary',
+    is_flag=True,
+    help='Print the night, disagreements with the headers first, and write a contact '
+    'sheet beside the table.',
+)
+@click.option(
+    '--pypeit',
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar='FILE',
+    help='Write the types into the column frametype of this PypeIt file.',
+)
+@model_option('frametype')
+@format_option
+@overwrite_option
+@json_option
+def frametype(images: tuple[Path, ...], **given: Any) -> None:
+    """
+    Tell what kind of spectral frames there are: FITS files, or folders of them.
+
+    One row per frame: bias, dark, arc, flat, science, standard or unknown, from the
+    image alone; header_type is what the header says. A file of several extensions has
+    a row as a whole, and one for each.
+    """
+    paths = _frames(images)
+    first = images[0].resolve() if images[0].is_dir() else images[0]
+    target = _target(first, given['output'], given['format'] or 'ecsv')
+    sheet = _sheet(first, target) if given['summary'] else None
+    for path in (target, sheet):
+        if path is not None and path != STDOUT:
+            check_output(path, overwrite=given['overwrite'])
+    write_types = _writer('pypeit') if given['pypeit'] else None
+    model = chosen_model(given['model'], 'frametype')
+    console().stdout_taken |= target == STDOUT
+    night = _Night(model, quiet=given['summary'])
+    read = [model.path, *([given['pypeit']] if given['pypeit'] else [])]
+    ended: SystemExit | None = None
+    try:
+        run_batch(paths, [None] * len(paths), night.type_file, protect=read)
+    except (
+        SystemExit
+    ) as error:  # the frames that could be typed are written all the same
+        ended = error
+    table = frame_table(night.rows, model.card.classes)
+    table.meta['model'] = f'{model.card.name} {model.card.version}'
+    table.meta['sha256'] = model.card.sha256
+    with delivered(target) as path:
+        write_catalog(table, path, format=given['format'], overwrite=given['overwrite'])
+    if sheet is not None:
+        with atomic_path(sheet, overwrite=given['overwrite']) as temporary:
+            page = contact_sheet(night.rows, f'Frames of {first.name}')
+            temporary.write_text(page, encoding='utf-8')
+    if write_types is not None:
+        written = write_types(given['pypeit'], table)
+        console().note(f'{given["pypeit"]}: {written} types written')
+    if given['summary'] and not console().json:
+        console().answer('\n'.join(summary_lines(night.rows)))
+    if ended is not None:
+        raise ended
+
+
+def _frames(inputs: Sequence[Path]) -> list[Path]:
+    """Return the files that are meant, those of folders by name."""
+    paths: list[Path] = []
+    for each in inputs:
+        try:
+            paths += list_frames(each) if each.is_dir() else [each]
+        except AstrosieveError as error:
+            raise click.UsageError(str(error)) from error
+    return paths
+
+
+def _target(first: Path, output: str | None, suffix: str) -> Path:
+    """Return the table's path."""
+    name = f'{root_name(first)}_frametypes.{suffix}'
+    if output is None:
+        return Path(name)
+    path = Path(output)
+    if output.endswith('/') or path.is_dir():
+        path.mkdir(parents=True, exist_ok=True)
+        return path / name
+    return path
+
+
+def _sheet(first: Path, target: Path) -> Path | None:
+    """Return the path of the contact sheet, or None where it cannot be drawn."""
+    if find_spec('matplotlib') is None:
+        console().note("no contact sheet: pip install 'astrosieve[plot]'")
+        return None
+    if target == STDOUT:
+        return Path(f'{root_name(first)}_frametypes.html')
+    return target.with_suffix('.html')
+
+
+def _writer(name: str) -> Any:
+    found = list(entry_points(group=FILES_GROUP, name=name))
+    if not found:
+        msg = f'nothing here writes files of {name}; reinstall astrosieve'
+        raise click.UsageError(msg)
+    return found[0].load()
+
+
+@dataclass
+class _Night:
+    """Frames as they are typed."""
+
+    model: Model
+    quiet: bool = False
+    rows: list[Row] = field(default_factory=list)
+
+    def type_file(self, path: Path, plan: None, say: Say) -> Answer:
+        """Type a file, keep its rows, return what to print."""
+        try:
+            frames = classify_file(path, self.model)
+        except Exception as error:
+            text = ' '.join(str(error).split()).removeprefix(f'{path}: ')
+            self.rows.append(Row(path, None, text or type(error).__name__))
+            raise
+        self.rows += night_rows(path, frames)
+        whole = frames[0]
+        answer = Answer(_line(path, whole), _data(path, whole))
+        # The summary says all of it again, in its own order.
+        return Answer('', answer.data) if self.quiet and not console().json else answer
+
+
+def _line(path: Path, frame: TypedFrame) -> str:
+    text = f'{path.name}: {frame.frame_type}'
+    best = max(frame.probabilities.values())
+    text += f' (p = {best:.2f}, {max(frame.votes.values())} votes)'
+    return text if frame.agrees else f'{text}; the header says {frame.header_type}'
+
+
+def _data(path: Path, frame: TypedFrame) -> dict[str, Any]:
+    return {
+        'input': str(path),
+        'frame_type': frame.frame_type,
+        'probabilities': frame.probabilities,
+        'votes': frame.votes,
+        'header_type': frame.header_type,
+        'agrees': frame.agrees,
+    }

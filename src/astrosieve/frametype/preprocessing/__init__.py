@@ -1,0 +1,41 @@
+"""
+From a frame to the inputs of a network.
+
+Training and inference share what is here. A preprocessing has a versioned name, which
+the model card states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from astrosieve.exceptions import ModelError
+from astrosieve.frametype.preprocessing._base import FLIPS, FramePreprocessing
+from astrosieve.frametype.preprocessing.spit import Spit
+from astrosieve.frametype.preprocessing.summary import Summary
+
+__all__ = ['FLIPS', 'FramePreprocessing', 'Spit', 'Summary', 'get_preprocessing']
+
+_PREPROCESSINGS: dict[str, Callable[[], FramePreprocessing]] = {
+    Spit.name: Spit,
+    Summary.name: Summary,
+}
+
+
+def get_preprocessing(name: str) -> FramePreprocessing:
+    """
+    Return a preprocessing by the name that model cards state.
+
+    Raises
+    ------
+    ModelError
+        If this version of the package does not have it.
+    """
+    if name not in _PREPROCESSINGS:
+        known = ', '.join(_PREPROCESSINGS)
+        msg = (
+            f'preprocessing {name!r} is not known here (known: {known}); '
+            'the model may need a newer astrosieve'
+        )
+        raise ModelError(msg)
+    return _PREPROCESSINGS[name]()

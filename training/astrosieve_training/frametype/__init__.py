@@ -1,0 +1,1 @@
+"""Networks that tell what kind of spectral frame an image is."""

@@ -1,0 +1,138 @@
+"""Configurations of networks for frames, one TOML file each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+from astrosieve.frametype.classes import CLASSES
+from astrosieve_training.learn.settings import LoopSettings
+from astrosieve_training.settings import (
+    ConfigError,
+    Count,
+    Natural,
+    Rule,
+    Settings,
+    load_dataclass,
+    not_known,
+    one_of,
+)
+
+__all__ = ['FrameConfig', 'FrameSet', 'load_config']
+
+_Names = Annotated[
+    tuple[str, ...],
+    Rule(f'some of {", ".join(CLASSES)}', lambda names: set(names) <= {*CLASSES}),
+]
+
+
+@dataclass(frozen=True)
+class FrameSet(Settings):
+    """
+    Frames of simulated spectrographs.
+
+    Parameters
+    ----------
+    spectrographs : int
+        How many seeds, each with a layout of its own.
+    seed : int
+        Of the first spectrograph; no two sets may share one.
+    frames : int
+        Of each class and spectrograph.
+    largest : int
+        Pixels; spectrographs with larger detectors are passed over.
+    """
+
+    spectrographs: Count
+    seed: Natural
+    frames: Count = 1
+    largest: Count = 20_000_000
+
+    @property
+    def seeds(self) -> range:
+        """Seeds of the spectrographs."""
+        return range(self.seed, self.seed + self.spectrographs)
+
+
+@dataclass(frozen=True)
+class FrameConfig(Settings):
+    """
+    A network for frames.
+
+    Parameters
+    ----------
+    name, version, description, licence, limits, references
+        For the model card.
+    kind : {'frames', 'spit'}
+        Architecture.
+    preprocessing : str
+        What makes its inputs.
+    classes : tuple of str
+        In the order of the outputs.
+    seed : int
+        Of everything random.
+    training, validation, calibrating, judged : `FrameSet`
+        Simulated frames, of spectrographs that differ from set to set.
+    train : `~astrosieve_training.learn.settings.LoopSettings`
+        The loop over simulated frames.
+    tune : `~astrosieve_training.learn.settings.LoopSettings`
+        The loop that goes on with real frames among them.
+    real : int
+        How often a real frame is shown for one simulated frame; 0 for never.
+    default : bool
+        Whether the task's name means this model.
+    """
+
+    name: str
+    kind: Annotated[str, one_of('frames', 'spit')]
+    preprocessing: str
+    training: FrameSet
+    validation: FrameSet
+    calibrating: FrameSet
+    judged: FrameSet
+    classes: _Names = CLASSES.names
+    seed: Natural = 0
+    version: str = '1.0'
+    description: str = ''
+    licence: str = 'BSD-3-Clause'
+    limits: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    train: LoopSettings = field(default_factory=LoopSettings)
+    tune: LoopSettings = field(default_factory=LoopSettings)
+    real: Natural = 0
+    default: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sets = (self.training, self.validation, self.calibrating, self.judged)
+        seeds = [seed for each in sets for seed in each.seeds]
+        if len(set(seeds)) < len(seeds):
+            msg = 'two sets share a spectrograph; give them seeds farther apart'
+            raise ConfigError(msg)
+
+
+def load_config(name: str | Path) -> FrameConfig:
+    """
+    Read a configuration.
+
+    Parameters
+    ----------
+    name : str or path-like
+        Name of one that comes with the package, or a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name, or it has unknown keys or impossible values.
+    """
+    folder = Path(str(files('astrosieve_training.configs.frametype')))
+    path = Path(name)
+    if path.suffix != '.toml':
+        path = folder / f'{name}.toml'
+        if not path.is_file():
+            known = sorted(each.stem for each in folder.glob('*.toml'))
+            raise ConfigError(not_known('no configuration', str(name), known))
+    config: FrameConfig = load_dataclass(FrameConfig, path)
+    return config

@@ -1,0 +1,246 @@
+"""Frames to learn from: simulated by seed, and real ones by camera and night."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+
+from astrosieve.exceptions import AstrosieveWarning
+from astrosieve.frametype import preprocessing as preprocessings
+from astrosieve.frametype.frames import as_frame, read_frames
+from astrosieve.frametype.headers import header_type
+from astrosieve.frametype.preprocessing import FramePreprocessing, get_preprocessing
+from astrosieve_training.data_folder import data_folder
+from astrosieve_training.frametype import simulate
+from astrosieve_training.frametype.config import FrameConfig, FrameSet
+from astrosieve_training.learn.examples import arrays_key
+from astrosieve_training.stages import Stages
+from astrosieve_training.versions import code_version, digest
+
+__all__ = ['Frames', 'joined', 'real_folder', 'real_frames', 'simulated_frames']
+
+
+@dataclass(frozen=True)
+class Frames:
+    """
+    Frames as the loop asks for them.
+
+    Parameters
+    ----------
+    inputs : dict of str to float16 `~numpy.ndarray`
+        As the preprocessing makes them, a row for each frame.
+    target : (N,) int64 `~numpy.ndarray`
+        Class numbers.
+    origin : (N,) str `~numpy.ndarray`
+        Spectrograph: a seed, or the name of a real camera.
+    preprocessing : str
+        Its name; it knows how inputs are flipped.
+    night, path, header : (N,) str `~numpy.ndarray`
+        Of real frames: when, where, and what the header says. Of simulated ones
+        ``header`` is the kind of what was exposed.
+    """
+
+    inputs: dict[str, np.ndarray]
+    target: np.ndarray
+    origin: np.ndarray
+    preprocessing: str
+    night: np.ndarray
+    path: np.ndarray
+    header: np.ndarray
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of what is handed out."""
+        return arrays_key({**self.inputs, 'target': self.target})
+
+    @cached_property
+    def prepare(self) -> FramePreprocessing:
+        """Return the preprocessing."""
+        return get_preprocessing(self.preprocessing)
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def take(self, rows: np.ndarray) -> Frames:
+        """Return some frames, by number or mask."""
+        names = ('target', 'origin', 'night', 'path', 'header')
+        return replace(
+            self,
+            inputs={name: each[rows] for name, each in self.inputs.items()},
+            **{name: getattr(self, name)[rows] for name in names},
+        )
+
+    def batch(
+        self, rows: np.ndarray, rng: np.random.Generator | None
+    ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray | None]:
+        """Return some frames; with a generator each is flipped at random."""
+        part = {n: each[rows].astype(np.float32) for n, each in self.inputs.items()}
+        if rng is not None:
+            part = self._flipped(part, rng)
+        return part, self.target[rows], None
+
+    def _flipped(
+        self, part: dict[str, np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        kinds = rng.integers(4, size=len(next(iter(part.values()))))
+        for kind in range(1, 4):
+            chosen = kinds == kind
+            some = {name: each[chosen] for name, each in part.items()}
+            flipped = self.prepare.flip(some, bool(kind & 1), bool(kind & 2))
+            for name, each in flipped.items():
+                part[name][chosen] = each
+        return part
+
+    def balanced(self, seed: int) -> Frames:
+        """Return all frames, those of rarer classes repeated to equal counts."""
+        rng = np.random.default_rng(seed)
+        numbers, counts = np.unique(self.target, return_counts=True)
+        rows = [np.arange(len(self))]
+        for number, count in zip(numbers, counts, strict=True):
+            members = np.flatnonzero(self.target == number)
+            rows.append(rng.choice(members, counts.max() - count))
+        return self.take(np.concatenate(rows))
+
+    def repeated(self, times: int) -> Frames:
+        """Return each frame several times."""
+        return self.take(np.tile(np.arange(len(self)), times))
+
+
+def joined(parts: Sequence[Frames]) -> Frames:
+    """Return frames of several sets as one."""
+    first = parts[0]
+    names = ('target', 'origin', 'night', 'path', 'header')
+    return replace(
+        first,
+        inputs={
+            name: np.concatenate([each.inputs[name] for each in parts])
+            for name in first.inputs
+        },
+        **{n: np.concatenate([getattr(each, n) for each in parts]) for n in names},
+    )
+
+
+def _made(
+    rows: list[tuple[dict[str, np.ndarray], int, str, str, str, str]],
+) -> dict[str, np.ndarray]:
+    """Return arrays of rows: inputs, class, origin, night, path, header."""
+    inputs, *others = zip(*rows, strict=True)
+    names = ('target', 'origin', 'night', 'path', 'header')
+    arrays = {f'inputs_{n}': np.stack([each[n] for each in inputs]) for n in inputs[0]}
+    arrays = {name: each.astype(np.float16) for name, each in arrays.items()}
+    return arrays | dict(zip(names, map(np.array, others), strict=True))
+
+
+def _frames(arrays: dict[str, np.ndarray], preprocessing: str) -> Frames:
+    inputs = {
+        name.removeprefix('inputs_'): each
+        for name, each in arrays.items()
+        if name.startswith('inputs_')
+    }
+    rest = {name: arrays[name] for name in ('origin', 'night', 'path', 'header')}
+    return Frames(
+        inputs, arrays['target'].astype(np.int64), preprocessing=preprocessing, **rest
+    )
+
+
+def simulated_frames(
+    config: FrameConfig, which: FrameSet, stages: Stages, name: str
+) -> Frames:
+    """
+    Return simulated frames: of each spectrograph some of each class.
+
+    What a fault of the instrument made of a frame is the class that it shows.
+
+    Parameters
+    ----------
+    config : `~astrosieve_training.frametype.config.FrameConfig`
+        Says classes and preprocessing.
+    which : `~astrosieve_training.frametype.config.FrameSet`
+        Says which spectrographs.
+    stages : `~astrosieve_training.stages.Stages`
+        Keeps them.
+    name : str
+        Of the set.
+    """
+    version = code_version(simulate, preprocessings)
+    key = digest(config.classes, config.preprocessing, which.frames, version)
+    parts = [
+        stages.arrays(f'{name}-{seed}', key, partial(_simulated, config, which, seed))
+        for seed in which.seeds
+        if simulate.pixels_of(seed) <= which.largest
+    ]
+    return joined([_frames(each, config.preprocessing) for each in parts])
+
+
+def _simulated(
+    config: FrameConfig, which: FrameSet, seed: int
+) -> dict[str, np.ndarray]:
+    """Return the frames of one spectrograph."""
+    prepare = get_preprocessing(config.preprocessing)
+    found = []
+    for frame_type in config.classes:
+        for number in range(which.frames):
+            made = simulate.frame(seed, frame_type, number)
+            shown = made.truth.frame_type
+            if shown in config.classes:
+                inputs = _inputs(made.data, prepare)
+                label = config.classes.index(shown)
+                found.append((inputs, label, str(seed), '', '', made.truth.kind))
+    return _made(found)
+
+
+def _inputs(data: np.ndarray, prepare: FramePreprocessing) -> dict[str, np.ndarray]:
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', AstrosieveWarning)
+        return prepare(as_frame(data, prepare.max_pixels))
+
+
+def real_folder() -> Path | None:
+    """Return the folder of real spectral frames and of their index, if it is there."""
+    hst = data_folder()
+    folder = hst.parent / 'others' / 'spectra' if hst else None
+    return folder if folder and (folder / 'frames.csv').is_file() else None
+
+
+def _night(date: str) -> str:
+    """Return the day on whose evening a frame was taken."""
+    taken = datetime.fromisoformat(date)
+    return (taken - timedelta(hours=12) * ('T' in date)).date().isoformat()
+
+
+def real_frames(config: FrameConfig, folder: Path) -> Frames:
+    """
+    Return the real frames of a folder, of the configuration's classes.
+
+    Parameters
+    ----------
+    config : `~astrosieve_training.frametype.config.FrameConfig`
+        Says classes and preprocessing.
+    folder : `~pathlib.Path`
+        Holds ``frames.csv`` with the columns file, instrument, label and date.
+    """
+    prepare = get_preprocessing(config.preprocessing)
+    rows = []
+    with (folder / 'frames.csv').open(encoding='utf-8') as file:
+        for row in csv.DictReader(file):
+            if row['label'] not in config.classes:
+                continue
+            frame = next(read_frames(folder / row['file'], prepare.max_pixels))
+            rows.append(
+                (
+                    prepare(frame.pixels),
+                    config.classes.index(row['label']),
+                    row['instrument'],
+                    _night(row['date']),
+                    row['file'],
+                    header_type(frame.header),
+                )
+            )
+    return _frames(_made(rows), config.preprocessing)

@@ -1,0 +1,95 @@
+"""Export of a trained network: ONNX weights, model card, manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from astrosieve.frametype.preprocessing import get_preprocessing
+from astrosieve.models.cards import ModelCard
+from astrosieve.models.inputs import described_inputs
+from astrosieve_training.frametype.train import Run
+from astrosieve_training.learn.export import export_network
+
+__all__ = ['MAX_BYTES', 'export_run']
+
+MAX_BYTES = 3_000_000
+"""Largest size of the weights of a network for frames."""
+
+
+def _examples(shapes: dict[str, tuple[int, ...]], n: int) -> dict[str, np.ndarray]:
+    """Return inputs of all levels that there can be."""
+    rng = np.random.default_rng(5)
+    scale = rng.uniform(0, 1.5, n)
+    return {
+        name: (rng.normal(size=(n, *shape)) * scale.reshape(n, *[1] * len(shape)))
+        .clip(-3, 3)
+        .astype(np.float32)
+        for name, shape in shapes.items()
+    }
+
+
+def export_run(
+    run: Run, folder: Path, *, max_bytes: int = MAX_BYTES, n: int = 512
+) -> tuple[ModelCard, float]:
+    """
+    Export a finished training.
+
+    Parameters
+    ----------
+    run : `~astrosieve_training.frametype.train.Run`
+        The training.
+    folder : `~pathlib.Path`
+        Folder of weights: gets NAME-VERSION.onnx, NAME-VERSION.json, and the model's
+        entry in manifest.json.
+    max_bytes : int, optional
+        Largest size of the ONNX file.
+    n : int, optional
+        Inputs that torch and onnxruntime are compared on.
+
+    Returns
+    -------
+    card : `~astrosieve.models.cards.ModelCard`
+        What was written.
+    difference : float
+        Largest difference between torch and onnxruntime.
+
+    Raises
+    ------
+    ExportError
+        If torch and onnxruntime differ, or the file is too large.
+    """
+    config, counts = run.config, run.summary['counts']
+    prepare = get_preprocessing(config.preprocessing)
+    real = f' and {counts["real"]} real frames' if 'real' in counts else ''
+    card = ModelCard(
+        name=config.name,
+        version=config.version,
+        task='frametype',
+        description=' '.join(config.description.split()),
+        classes=config.classes,
+        preprocessing=config.preprocessing,
+        inputs=described_inputs(prepare),
+        sha256='',
+        temperature=round(run.temperature, 6),
+        class_prior={name: 1 / len(config.classes) for name in config.classes},
+        operating_points={},
+        training_data=(
+            f'{counts["training"]} frames of {config.training.spectrographs} simulated '
+            f'spectrographs{real}'
+        ),
+        split=(
+            f'by spectrograph: {config.validation.spectrographs} to choose the epoch, '
+            f'{config.calibrating.spectrographs} to calibrate'
+        ),
+        seed=config.seed,
+        licence=config.licence,
+        limits=config.limits,
+        references=config.references,
+        metrics={'calibration_error': run.summary['calibration_error']},
+    )
+    inputs = _examples(prepare.shapes, n)
+    return export_network(
+        run.network, card, inputs, folder, max_bytes=max_bytes, default=config.default
+    )

@@ -1,0 +1,92 @@
+"""A network that does not know along which axis the light was dispersed."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from astrosieve.frametype.preprocessing.summary import TRANSPOSED
+
+__all__ = ['FrameNetwork', 'build']
+
+_HIDDEN = 128
+
+
+def _plane(before: int, after: int, size: int = 3) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, after, size, stride=2, padding=size // 2, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(),
+    )
+
+
+def _line(before: int, after: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv1d(before, after, 7, stride=2, padding=3, bias=False),
+        nn.BatchNorm1d(after),
+        nn.ReLU(),
+    )
+
+
+class FrameNetwork(nn.Module):
+    """
+    Looks at maps and profiles with either axis first, and keeps what both have.
+
+    The answer for a frame and for the transposed one is the same to the last bit but
+    the order of sums.
+
+    Parameters
+    ----------
+    n_classes : int
+        Outputs.
+    shapes : dict of str to tuple of int
+        Of maps, profiles and numbers.
+    """
+
+    def __init__(self, n_classes: int, shapes: dict[str, tuple[int, ...]]) -> None:
+        super().__init__()
+        self.maps = nn.Sequential(
+            _plane(shapes['maps'][0], 32, 5), _plane(32, 48), _plane(48, 64),
+            _plane(64, 96),
+        )  # fmt: skip
+        self.profiles = nn.Sequential(
+            _line(shapes['profiles'][1], 32), _line(32, 48), _line(48, 64),
+            _line(64, 64),
+        )  # fmt: skip
+        self.joined = nn.Sequential(nn.Linear(2 * 96 + 4 * 64, _HIDDEN), nn.ReLU())
+        numbers = shapes['numbers'][0]
+        self.numbers = nn.Sequential(nn.Linear(numbers, 48), nn.ReLU())
+        self.head = nn.Sequential(
+            nn.Dropout(0.25), nn.Linear(2 * _HIDDEN + 48, 96), nn.ReLU(),
+            nn.Dropout(0.25),
+        )  # fmt: skip
+        self.last = nn.Linear(96, n_classes)
+
+    def forward(
+        self, maps: torch.Tensor, profiles: torch.Tensor, numbers: torch.Tensor
+    ) -> torch.Tensor:
+        """Return (N, C) logits."""
+        turned = maps[:, list(TRANSPOSED)].transpose(2, 3)
+        seen = [self._seen(each) for each in (maps, turned)]
+        along = [self._along(profiles[:, axis]) for axis in (0, 1)]
+        views = [
+            self.joined(torch.cat([seen[first], along[first], along[1 - first]], 1))
+            for first in (0, 1)
+        ]
+        both = [views[0] + views[1], torch.maximum(views[0], views[1])]
+        features = torch.cat([*both, self.numbers(numbers)], 1)
+        logits: torch.Tensor = self.last(self.head(features))
+        return logits
+
+    def _seen(self, maps: torch.Tensor) -> torch.Tensor:
+        features = self.maps(maps)
+        return torch.cat([features.mean((2, 3)), features.amax((2, 3))], 1)
+
+    def _along(self, profiles: torch.Tensor) -> torch.Tensor:
+        features = self.profiles(profiles)
+        return torch.cat([features.mean(2), features.amax(2)], 1)
+
+
+def build(n_classes: int, shapes: dict[str, tuple[int, ...]]) -> FrameNetwork:
+    """Build the network."""
+    return FrameNetwork(n_classes, shapes)

@@ -1,0 +1,47 @@
+"""The network of SPIT (Jankov & Prochaska 2018)."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+__all__ = ['SpitNetwork', 'build']
+
+
+class SpitNetwork(nn.Module):
+    """
+    Two convolutions of 5x5 with pooling, a dense layer of 128, one of the classes.
+
+    Parameters
+    ----------
+    n_classes : int
+        Outputs.
+    shape : tuple of int
+        Of the image: channels, rows, columns.
+    """
+
+    def __init__(self, n_classes: int, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        channels, ny, nx = shape
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, 36, 5, padding='same'),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(36, 64, 5, padding='same'),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(64 * (ny // 4) * (nx // 4), 128),
+            nn.ReLU(),
+        )
+        self.last = nn.Linear(128, n_classes)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return (N, C) logits."""
+        logits: torch.Tensor = self.last(self.layers(image))
+        return logits
+
+
+def build(n_classes: int, shapes: dict[str, tuple[int, ...]]) -> SpitNetwork:
+    """Build the network."""
+    return SpitNetwork(n_classes, shapes['image'])

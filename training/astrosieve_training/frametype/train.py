@@ -1,0 +1,292 @@
+"""Training: on simulated frames, then with real ones among them; calibration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from astrosieve.atomic import atomic_path
+from astrosieve.frametype.classify import decide
+from astrosieve.frametype.preprocessing import FLIPS
+from astrosieve.models.calibration import softmax
+from astrosieve.models.metrics import expected_calibration_error
+from astrosieve_training.frametype import networks
+from astrosieve_training.frametype.config import FrameConfig
+from astrosieve_training.frametype.datasets import (
+    Frames,
+    joined,
+    real_frames,
+    simulated_frames,
+)
+from astrosieve_training.learn import loop
+from astrosieve_training.learn.calibrate import fit_scaling
+from astrosieve_training.learn.losses import ClassLoss
+from astrosieve_training.settings import ConfigError, build_dataclass
+from astrosieve_training.stages import Stages
+from astrosieve_training.versions import code_version, digest
+
+__all__ = ['Run', 'folds', 'load_run', 'predict_flips', 'train']
+
+_SPREAD = 2.0  # expected of the calibration's parameters
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    A finished training.
+
+    Parameters
+    ----------
+    config : `~astrosieve_training.frametype.config.FrameConfig`
+        What was asked for.
+    network : `torch.nn.Module`
+        Its logits calibrated but for the temperature.
+    temperature : float
+        Divides the logits.
+    summary : dict
+        Losses, calibration, counts, and what real frames were told by networks that
+        had not seen their camera, or their night.
+    """
+
+    config: FrameConfig
+    network: nn.Module
+    temperature: float
+    summary: dict[str, Any]
+
+
+def predict_flips(
+    predict: Callable[[dict[str, np.ndarray]], np.ndarray], frames: Frames
+) -> np.ndarray:
+    """Return what a function of inputs gives for the four flips, (N, 4, C)."""
+    inputs, _, _ = frames.batch(np.arange(len(frames)), None)
+    return np.stack(
+        [
+            predict({
+                name: np.ascontiguousarray(each)
+                for name, each in frames.prepare.flip(inputs, y, x).items()
+            })
+            for y, x in FLIPS
+        ],
+        axis=1,
+    )  # fmt: skip
+
+
+def folds(real: Frames) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """
+    Split real frames: each camera left out in turn, then each half of the nights.
+
+    Returns
+    -------
+    folds : dict of str to (mask, mask)
+        What is learnt from, and what is judged. Of the nights, every second of a
+        camera is judged in one fold, the others in the next; cameras of one night are
+        in no fold.
+    """
+    found = {}
+    for camera in dict.fromkeys(real.origin.tolist()):
+        left = real.origin == camera
+        found[f'camera {camera}'] = (~left, left)
+    half = np.full(len(real), -1)
+    for camera in dict.fromkeys(real.origin.tolist()):
+        members = real.origin == camera
+        nights = np.unique(real.night[members])
+        if len(nights) > 1:
+            place = np.searchsorted(nights, real.night)
+            half[members] = place[members] % 2
+    for number in (0, 1):
+        if (half == number).any():
+            found[f'nights {number + 1}'] = (half != number, half == number)
+    return found
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What all loops of a training share."""
+
+    config: FrameConfig
+    folder: Path
+    training: Frames
+    validation: Frames
+
+    def run(
+        self,
+        name: str,
+        examples: Frames,
+        *,
+        tuning: bool = False,
+        start: dict[str, torch.Tensor] | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """Return the parameters of a loop: the best, of a tuning the last."""
+        settings = self.config.tune if tuning else self.config.train
+        states = [
+            loop.train_run(
+                partial(networks.build, self.config),
+                examples.balanced(self.config.seed),
+                self.validation,
+                ClassLoss(torch.ones(len(self.config.classes))),
+                settings,
+                seed=self.config.seed,
+                number=number,
+                path=self.folder / f'{name}-{number:02d}.pt',
+                key=digest(self.config, code_version(networks)),
+                start=start,
+            )
+            for number in range(settings.runs)
+        ]
+        state = min(states, key=lambda each: each.best_loss)
+        # Real frames are what a tuning is for; simulated ones do not choose its epoch.
+        return state.network if tuning else state.best
+
+    def tuned(
+        self, name: str, real: Frames, start: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Return parameters after real frames were shown among simulated ones."""
+        examples = joined([self.training, real.repeated(self.config.real)])
+        return self.run(name, examples, tuning=True, start=start)
+
+
+def train(config: FrameConfig, folder: Path, real: Path | None = None) -> Run:
+    """
+    Train a network.
+
+    Parameters
+    ----------
+    config : `~astrosieve_training.frametype.config.FrameConfig`
+        What to do.
+    folder : `~pathlib.Path`
+        Keeps everything; an interrupted training goes on from there.
+    real : `~pathlib.Path`, optional
+        Folder of real frames, see
+        `~astrosieve_training.frametype.datasets.real_frames`.
+
+    Returns
+    -------
+    run : `Run`
+    """
+    stages = Stages(folder / 'frames', tidy=False)
+    sets = {
+        name: simulated_frames(config, getattr(config, name), stages, name)
+        for name in ('training', 'validation', 'calibrating')
+    }
+    work = _Work(config, folder, sets['training'], sets['validation'])
+    best = work.run('run', work.training)
+    network = networks.build(config)
+    summary: dict[str, Any] = {
+        'counts': {name: len(each) for name, each in sets.items()},
+        'real': [],
+    }
+    if real is not None and config.real:
+        frames = real_frames(config, real)
+        summary['counts']['real'] = len(frames)
+        told = {'simulated frames alone': (np.zeros(len(frames), bool), frames)}
+        for name, (learnt, judged) in folds(frames).items():
+            told[name] = (learnt, frames.take(judged))
+        for name, (learnt, judged) in told.items():
+            state = best
+            if learnt.any():
+                state = work.tuned(name.replace(' ', '-'), frames.take(learnt), best)
+            temperature = _calibrated(network, state, sets['calibrating'])
+            summary['real'] += _told(config, name, network, temperature, judged)
+        best = work.tuned('tuned', frames, best)
+    temperature = _calibrated(network, best, sets['calibrating'])
+    p, target = _flips(network, temperature, sets['calibrating'])
+    summary['calibration_error'] = expected_calibration_error(p.mean(axis=1), target)
+    run = Run(config, network, temperature, summary)
+    _save(run, folder)
+    return run
+
+
+def _flips(
+    network: nn.Module, temperature: float, frames: Frames
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return probabilities of the flips, (N, 4, C), and class numbers."""
+    predict = partial(loop.predict_logits, network)
+    logits = predict_flips(predict, frames)
+    p = softmax(logits.reshape(-1, logits.shape[2]), temperature)
+    return p.reshape(logits.shape), frames.target
+
+
+def _calibrated(
+    network: nn.Module, state: dict[str, torch.Tensor], frames: Frames
+) -> float:
+    """Load parameters, set the logits right; return the temperature."""
+    network.load_state_dict(state)
+    logits = predict_flips(partial(loop.predict_logits, network), frames)
+    flat = logits.reshape(-1, logits.shape[2])
+    shares = np.full(flat.shape[1], 1 / flat.shape[1])
+    labels = np.repeat(frames.target, len(FLIPS))
+    temperature, offsets = fit_scaling(flat, labels, shares, spread=_SPREAD)
+    networks.shift_logits(network, offsets)
+    return temperature
+
+
+def _told(
+    config: FrameConfig,
+    fold: str,
+    network: nn.Module,
+    temperature: float,
+    frames: Frames,
+) -> list[dict[str, Any]]:
+    """Return what a network says of frames, one record each."""
+    p, target = _flips(network, temperature, frames)
+    records = []
+    for each, label, camera, night, file, header in zip(
+        p, target, frames.origin, frames.night, frames.path, frames.header, strict=True
+    ):
+        frame_type, votes = decide(each, config.classes)
+        records.append(
+            {
+                'fold': fold,
+                'file': str(file),
+                'camera': str(camera),
+                'night': str(night),
+                'label': config.classes[label],
+                'header_type': str(header),
+                'frame_type': frame_type,
+                'votes': votes,
+                'p': dict(zip(config.classes, each.mean(axis=0).tolist(), strict=True)),
+            }
+        )
+    return records
+
+
+def _save(run: Run, folder: Path) -> None:
+    loop.save_state(run.network.state_dict(), folder / 'network.pt')
+    content = {
+        'config': asdict(run.config),
+        'temperature': run.temperature,
+        'summary': run.summary,
+    }
+    with atomic_path(folder / 'run.json', overwrite=True) as temporary:
+        temporary.write_text(json.dumps(content, indent=1), encoding='utf-8')
+
+
+def load_run(folder: Path) -> Run:
+    """
+    Return a finished training.
+
+    Raises
+    ------
+    ConfigError
+        If there is none in the folder.
+    """
+    try:
+        content = json.loads((folder / 'run.json').read_text(encoding='utf-8'))
+        state = torch.load(folder / 'network.pt', weights_only=True)
+    except (OSError, ValueError) as error:
+        msg = f'{folder}: holds no finished training ({error}); run the step train'
+        raise ConfigError(msg) from error
+    config = build_dataclass(FrameConfig, content['config'], '')
+    network = networks.build(config)
+    network.load_state_dict(state)
+    return Run(
+        replace(config), network.eval(), content['temperature'], content['summary']
+    )
