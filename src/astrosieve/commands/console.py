@@ -61,10 +61,10 @@ class Console:
         self._above: Say | None = None
 
     def answer(self, text: str, data: dict[str, Any] | None = None) -> None:
-        """Print an answer, or keep its data for the end."""
+        """Print an answer, where it has text, or keep its data for the end."""
         if self.json:
             self._collected.append(data or {'text': text})
-        elif self.level >= 0:
+        elif text and self.level >= 0:
             self._print(text, err=self.stdout_taken)
 
     def detail(self, text: str) -> None:

@@ -156,7 +156,8 @@ def test_summary(model: Model, night: Path, tmp_path: Path) -> None:
     args = [str(night), '--model', str(model.path), '-o', str(out), '--summary']
     result = CliRunner().invoke(frametype, args)
     assert result.exit_code == 0, result.output
-    lines = [line for line in result.stdout.splitlines() if line]
+    lines = result.stdout.splitlines()
+    assert len(lines) == 5
     table = Table.read(out)
     wrong = table['file'][~table['agrees']].tolist()
     assert wrong

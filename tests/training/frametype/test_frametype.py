@@ -236,6 +236,7 @@ def test_network_learns(made: Made, real: Path) -> None:
     assert np.mean(right) > 0.8
     assert made.difference < 1e-4
     assert made.card.classes == TYPES
+    assert 'of 24 simulated spectrographs' in made.card.training_data
     assert made.card.metrics['export']['bytes'] < 3_000_000
 
 

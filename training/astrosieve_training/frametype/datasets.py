@@ -26,6 +26,8 @@ from astrosieve_training.versions import code_version, digest
 
 __all__ = ['Frames', 'joined', 'real_folder', 'real_frames', 'simulated_frames']
 
+_COLUMNS = ('target', 'origin', 'night', 'path', 'header')
+
 
 @dataclass(frozen=True)
 class Frames:
@@ -70,11 +72,10 @@ class Frames:
 
     def take(self, rows: np.ndarray) -> Frames:
         """Return some frames, by number or mask."""
-        names = ('target', 'origin', 'night', 'path', 'header')
         return replace(
             self,
             inputs={name: each[rows] for name, each in self.inputs.items()},
-            **{name: getattr(self, name)[rows] for name in names},
+            **{name: getattr(self, name)[rows] for name in _COLUMNS},
         )
 
     def batch(
@@ -115,16 +116,15 @@ class Frames:
 
 def joined(parts: Sequence[Frames]) -> Frames:
     """Return frames of several sets as one."""
-    first = parts[0]
-    names = ('target', 'origin', 'night', 'path', 'header')
-    return replace(
-        first,
-        inputs={
-            name: np.concatenate([each.inputs[name] for each in parts])
-            for name in first.inputs
-        },
-        **{n: np.concatenate([getattr(each, n) for each in parts]) for n in names},
-    )
+    together = {
+        name: np.concatenate([getattr(each, name) for each in parts])
+        for name in _COLUMNS
+    }
+    inputs = {
+        name: np.concatenate([each.inputs[name] for each in parts])
+        for name in parts[0].inputs
+    }
+    return Frames(inputs, preprocessing=parts[0].preprocessing, **together)
 
 
 def _made(
@@ -132,10 +132,9 @@ def _made(
 ) -> dict[str, np.ndarray]:
     """Return arrays of rows: inputs, class, origin, night, path, header."""
     inputs, *others = zip(*rows, strict=True)
-    names = ('target', 'origin', 'night', 'path', 'header')
     arrays = {f'inputs_{n}': np.stack([each[n] for each in inputs]) for n in inputs[0]}
     arrays = {name: each.astype(np.float16) for name, each in arrays.items()}
-    return arrays | dict(zip(names, map(np.array, others), strict=True))
+    return arrays | dict(zip(_COLUMNS, map(np.array, others), strict=True))
 
 
 def _frames(arrays: dict[str, np.ndarray], preprocessing: str) -> Frames:

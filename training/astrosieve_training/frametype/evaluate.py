@@ -143,7 +143,7 @@ def judge(
     frames = simulated_frames(config, config.judged, stages, 'judged')
     p = predict_flips(model.predict, frames)
     truth = np.array(config.classes)[frames.target]
-    sample = f'{config.judged.spectrographs} simulated spectrographs'
+    sample = f'{len(set(frames.origin))} simulated spectrographs'
     simulated = Judged(sample, config.name, truth, _types(p, config.classes))
     error = expected_calibration_error(p.mean(axis=1), frames.target)
     apart = ('bias', 'dark')

@@ -61,6 +61,7 @@ def export_run(
         If torch and onnxruntime differ, or the file is too large.
     """
     config, counts = run.config, run.summary['counts']
+    spectrographs = run.summary['spectrographs']
     prepare = get_preprocessing(config.preprocessing)
     real = f' and {counts["real"]} real frames' if 'real' in counts else ''
     card = ModelCard(
@@ -76,12 +77,12 @@ def export_run(
         class_prior={name: 1 / len(config.classes) for name in config.classes},
         operating_points={},
         training_data=(
-            f'{counts["training"]} frames of {config.training.spectrographs} simulated '
+            f'{counts["training"]} frames of {spectrographs["training"]} simulated '
             f'spectrographs{real}'
         ),
         split=(
-            f'by spectrograph: {config.validation.spectrographs} to choose the epoch, '
-            f'{config.calibrating.spectrographs} to calibrate'
+            f'by spectrograph: {spectrographs["validation"]} to choose the epoch, '
+            f'{spectrographs["calibrating"]} to calibrate'
         ),
         seed=config.seed,
         licence=config.licence,

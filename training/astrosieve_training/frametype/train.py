@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -181,19 +181,20 @@ def train(config: FrameConfig, folder: Path, real: Path | None = None) -> Run:
     network = networks.build(config)
     summary: dict[str, Any] = {
         'counts': {name: len(each) for name, each in sets.items()},
+        'spectrographs': {n: len(set(each.origin)) for n, each in sets.items()},
         'real': [],
     }
     if real is not None and config.real:
         frames = real_frames(config, real)
         summary['counts']['real'] = len(frames)
-        told = {'simulated frames alone': (np.zeros(len(frames), bool), frames)}
-        for name, (learnt, judged) in folds(frames).items():
-            told[name] = (learnt, frames.take(judged))
-        for name, (learnt, judged) in told.items():
+        nobody, everybody = np.zeros(len(frames), bool), np.ones(len(frames), bool)
+        told = {'simulated frames alone': (nobody, everybody), **folds(frames)}
+        for name, (learnt, left) in told.items():
             state = best
             if learnt.any():
                 state = work.tuned(name.replace(' ', '-'), frames.take(learnt), best)
             temperature = _calibrated(network, state, sets['calibrating'])
+            judged = frames.take(left)
             summary['real'] += _told(config, name, network, temperature, judged)
         best = work.tuned('tuned', frames, best)
     temperature = _calibrated(network, best, sets['calibrating'])
@@ -287,6 +288,4 @@ def load_run(folder: Path) -> Run:
     config = build_dataclass(FrameConfig, content['config'], '')
     network = networks.build(config)
     network.load_state_dict(state)
-    return Run(
-        replace(config), network.eval(), content['temperature'], content['summary']
-    )
+    return Run(config, network.eval(), content['temperature'], content['summary'])
