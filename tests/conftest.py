@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ def pytest_collection_modifyitems(
         left_out.add('slow')
     if shutil.which('chromium') is None:
         left_out.add('browser')
+    left_out |= {name for name in ('ccdproc', 'pypeit') if find_spec(name) is None}
     dropped = [item for item in items if left_out & {*item.keywords}]
     config.hook.pytest_deselected(items=dropped)
     items[:] = [item for item in items if not left_out & {*item.keywords}]

@@ -22,9 +22,11 @@ def _typed(path: str, model: str) -> list[SimpleNamespace]:
     return [SimpleNamespace(frame_type=Path(path).stem)]
 
 
+@pytest.mark.ccdproc
 def test_column_is_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The collection filters by it; a broken frame is unknown, with a warning."""
-    ccdproc = pytest.importorskip('ccdproc')
+    import ccdproc
+
     for name in ('arc', 'bias', 'broken'):
         fits.PrimaryHDU(np.ones((20, 20))).writeto(tmp_path / f'{name}.fits')
     monkeypatch.setattr(plugin, 'classify_file', _typed)

@@ -109,9 +109,11 @@ def test_other_files_are_refused(tmp_path: Path, table: Table, text: str) -> Non
     assert path.read_text() == text
 
 
+@pytest.mark.pypeit
 def test_round_trip_through_pypeit(written: Path, table: Table) -> None:
     """PypeIt's own reader reads the file as before, with the new types."""
-    inputfiles = pytest.importorskip('pypeit.inputfiles')
+    from pypeit import inputfiles
+
     write_types(written, table)
     read = inputfiles.PypeItFile.from_file(str(written), vet=False)
     assert read.data['frametype'][2] == 'science'
