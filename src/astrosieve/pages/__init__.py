@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import html
 import json
 import re
@@ -29,7 +30,7 @@ def page_text(package: str, *, title: str, data: Mapping[str, Any]) -> str:
     package : str
         Its folder holds ``page.html``, in which ``{{title}}`` and ``{{data}}`` stand
         for what is given here, and ``{{name.css}}`` for a file of that folder, or of
-        this one.
+        this one; a library of other people's may lie packed, as ``name.js.gz``.
     title : str
         Of the page.
     data : mapping
@@ -48,8 +49,11 @@ def page_text(package: str, *, title: str, data: Mapping[str, Any]) -> str:
         if name == 'data':
             # Nothing in the data may end the element that holds it.
             return json.dumps(data, allow_nan=False).replace('<', r'\u003c')
-        found = next(each / name for each in folders if (each / name).is_file())
-        return found.read_text(encoding='utf-8')
+        for folder in folders:
+            if (folder / name).is_file():
+                return (folder / name).read_text(encoding='utf-8')
+        packed = folders[0] / f'{name}.gz'
+        return gzip.decompress(packed.read_bytes()).decode('utf-8')
 
     return re.sub(r'\{\{([\w.-]+)\}\}', lambda found: part(found[1]), part('page.html'))
 

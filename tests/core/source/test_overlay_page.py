@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import hashlib
 import io
 import json
 import os
@@ -153,6 +155,11 @@ def test_page_fetches_nothing() -> None:
     assert '//! openseadragon' in text
     assert 'Redistributions in binary form must reproduce' in text
     folder = Path(plotting.__file__).parent
+    library = gzip.decompress((folder / 'openseadragon.min.js.gz').read_bytes())
+    # As npm has it, openseadragon 6.1.1.
+    assert hashlib.sha256(library).hexdigest() == (
+        '14d587cd3ee7c4861f1a41077ce642029364a21029956ba635bd8fb1202cf9ad'
+    )
     licence = (folder / 'openseadragon.LICENSE.txt').read_text()
     assert 'OpenSeadragon contributors' in licence
 
