@@ -1,0 +1,13 @@
+"""Is there a blob in a difference image, and where, how large, how deep?"""
+
+from __future__ import annotations
+
+from astrosieve.lazy import lazy_names
+
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        '.classes': ('CLASSES',),
+        '.subframes': ('SIDE', 'subframe_boxes', 'subframe_numbers'),
+    },
+)

@@ -1,0 +1,1 @@
+"""Blobs in difference images: simulated, learnt, judged."""

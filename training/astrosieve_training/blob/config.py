@@ -1,0 +1,149 @@
+"""Configurations of networks that mark blobs, one TOML file each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.resources import files
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated
+
+from astrosieve_training.learn.settings import LoopSettings
+from astrosieve_training.settings import (
+    ConfigError,
+    Count,
+    Natural,
+    Positive,
+    Settings,
+    load_dataclass,
+    not_known,
+    one_of,
+)
+
+__all__ = ['BlobConfig', 'ImageSet', 'config_path', 'load_config']
+
+
+@dataclass(frozen=True)
+class ImageSet(Settings):
+    """
+    Simulated difference images.
+
+    Parameters
+    ----------
+    images : int
+        How many.
+    seed : int
+        Of the first; no two sets may share one.
+    """
+
+    images: Count
+    seed: Natural
+
+    @property
+    def seeds(self) -> range:
+        """Seeds of the images."""
+        return range(self.seed, self.seed + self.images)
+
+
+@dataclass(frozen=True)
+class BlobConfig(Settings):
+    """
+    A network that marks blobs on whole images.
+
+    Parameters
+    ----------
+    name, version, description, licence, limits, references
+        For the model card.
+    kind : {'pyramid'}
+        Architecture.
+    preprocessing : str
+        What makes its inputs.
+    filters : tuple of int
+        Of the convolutions at 1/2, 1/4, 1/8 and 1/16 of the resolution.
+    seed : int
+        Of everything random.
+    shape : tuple of int
+        Of the simulated images, (ny, nx).
+    training, validation, calibrating, judged : `ImageSet`
+        Simulated images; none is in two sets.
+    windows : int
+        Windows that an epoch shows of each image.
+    side : int
+        Pixels along a side of a window, a multiple of 16.
+    measuring : float
+        How much position, radius and depth count beside the marks.
+    train : `~astrosieve_training.learn.settings.LoopSettings`
+        The loop.
+    default : bool
+        Whether the task's name means this model.
+    """
+
+    name: str
+    training: ImageSet
+    validation: ImageSet
+    calibrating: ImageSet
+    judged: ImageSet
+    kind: Annotated[str, one_of('pyramid')] = 'pyramid'
+    preprocessing: str = 'difference-1'
+    filters: tuple[Count, Count, Count, Count] = (24, 40, 64, 96)
+    seed: Natural = 0
+    shape: tuple[Count, Count] = (1014, 1014)
+    windows: Count = 16
+    side: Count = 256
+    measuring: Positive = 0.1
+    version: str = '1.0'
+    description: str = ''
+    licence: str = 'BSD-3-Clause'
+    limits: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    train: LoopSettings = field(default_factory=LoopSettings)
+    default: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sets = (self.training, self.validation, self.calibrating, self.judged)
+        seeds = [set(each.seeds) for each in sets]
+        if any(one & other for one, other in combinations(seeds, 2)):
+            msg = 'two sets share an image; give them seeds farther apart'
+            raise ConfigError(msg)
+        if self.side % 16 or self.side > min(self.shape):
+            msg = f'side must be a multiple of 16 within {self.shape}; got {self.side}'
+            raise ConfigError(msg)
+
+
+def config_path(name: str | Path) -> Path:
+    """
+    Return the file of a configuration.
+
+    Parameters
+    ----------
+    name : str or path-like
+        Name of one that comes with the package, or a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name.
+    """
+    path = Path(name)
+    if path.suffix == '.toml':
+        return path
+    folder = Path(str(files('astrosieve_training.configs.blob')))
+    path = folder / f'{name}.toml'
+    if not path.is_file():
+        known = sorted(each.stem for each in folder.glob('*.toml'))
+        raise ConfigError(not_known('no configuration', str(name), known))
+    return path
+
+
+def load_config(name: str | Path) -> BlobConfig:
+    """
+    Read a configuration of a network that marks blobs.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name, or it has unknown keys or impossible values.
+    """
+    config: BlobConfig = load_dataclass(BlobConfig, config_path(name))
+    return config
