@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from astrosieve.images.dq import DQMeaning
 from astrosieve.images.units import PixelUnit
 
-__all__ = ['INSTRUMENTS', 'Instrument', 'instrument']
+__all__ = ['INSTRUMENTS', 'WFC3_IR', 'Instrument', 'instrument']
 
 Area = tuple[slice, tuple[slice, ...]]
 
@@ -100,6 +100,15 @@ _WFPC2 = Instrument(
     dq_companion=('_c0m', '_c1m'),
 )
 
+WFC3_IR = Instrument(
+    'WFC3',
+    'IR',
+    dq=replace(_CCD_DQ, no_signal=1 | 2 | 4 | 128, saturated=256, hot=16 | 32),
+    fwhm=1.15,
+    # Five reference pixels along each side.
+    science_areas={((1024, 1024), 1): (slice(5, 1019), (slice(5, 1019),))},
+)
+
 # From the HST Data Handbooks of ACS, WFC3, WFPC2 and STIS, and the WFPC2 Instrument
 # Handbook; the area of HRC also from its RAW files: rows 1024 and up are virtual.
 INSTRUMENTS = (
@@ -127,12 +136,7 @@ INSTRUMENTS = (
             ((2070, 4206), 2): (slice(19, 2070), _UVIS_COLUMNS),
         },
     ),
-    Instrument(
-        'WFC3',
-        'IR',
-        dq=replace(_CCD_DQ, no_signal=1 | 2 | 4 | 128, saturated=256, hot=16 | 32),
-        fwhm=1.15,
-    ),
+    WFC3_IR,
     _WFPC2,
     replace(_WFPC2, detector='1', fwhm=1.6),
     Instrument(
