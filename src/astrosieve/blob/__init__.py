@@ -8,6 +8,9 @@ __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         '.classes': ('CLASSES',),
+        '.errors': ('DifferenceError',),
+        '.find': ('find_blobs',),
+        '.flags': ('BLOB_FLAGS',),
         '.subframes': ('SIDE', 'subframe_boxes', 'subframe_numbers'),
     },
 )

@@ -87,6 +87,27 @@ class Model:
     def __deepcopy__(self, memo: dict[int, Any]) -> Model:
         return self  # nothing in it changes
 
+    def outputs(
+        self,
+        inputs: dict[str, np.ndarray],
+        *,
+        chunk_size: int = CHUNK_SIZE,
+        on_chunk: Callable[[], None] | None = None,
+    ) -> np.ndarray:
+        """
+        Return what the network itself gives: logits, or whatever the task makes of it.
+
+        Parameters
+        ----------
+        inputs, chunk_size, on_chunk
+            As for `predict`.
+
+        Returns
+        -------
+        outputs : (N, ...) float32 `~numpy.ndarray`
+        """
+        return self._session.run(inputs, chunk_size=chunk_size, on_chunk=on_chunk)
+
     def predict(
         self,
         inputs: dict[str, np.ndarray],
@@ -112,7 +133,7 @@ class Model:
             Of N rows and C classes.
         """
         card = self.card
-        logits = self._session.run(inputs, chunk_size=chunk_size, on_chunk=on_chunk)
+        logits = self.outputs(inputs, chunk_size=chunk_size, on_chunk=on_chunk)
         outputs = logits.shape[1] if logits.ndim > 1 else 1
         if logits.ndim < 2 or outputs != len(card.classes):
             msg = (

@@ -1,4 +1,4 @@
-"""A small monitor: light, a flat, a mirror with blobs that moves a little."""
+"""A small monitor whose mirror moves a little; differences, and a model of means."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+
+from astrosieve.blob.find import OPERATING_POINT
+from astrosieve.blob.marks import OUTPUTS
+from astrosieve.models.cards import ModelCard, OperatingPoint
+from astrosieve.models.registry import Model, load_model, sha256_of
 
 Spot = tuple[float, float, float, float]
 """x, y, radius, depth."""
@@ -140,3 +145,77 @@ def monitor() -> Monitor:
 def flt() -> Callable[..., Path]:
     """What writes an FLT."""
     return write_flt
+
+
+NOISE = 0.02
+
+
+def drawn(
+    blobs: tuple[tuple[float, float, float], ...] = ((100.0, 60.0, 0.15),),
+    shape: tuple[int, int] = (200, 256),
+    *,
+    seed: int = 1,
+) -> np.ndarray:
+    """Return a difference with blobs of radius 5 at x, y, of some depth."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    data = rng.normal(0, NOISE, shape)
+    for at_x, at_y, depth in blobs:
+        data += depth * np.exp2(-((x - at_x) ** 2 + (y - at_y) ** 2) / 25)
+    return data.astype(np.float32)
+
+
+@pytest.fixture(name='drawn')
+def drawn_() -> Callable[..., np.ndarray]:
+    """Return the function that draws differences."""
+    return drawn
+
+
+@pytest.fixture(scope='session')
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A model that marks cells about which pixels are 1.5 sigma high in the mean."""
+    pytest.importorskip('onnx')
+    from onnx import TensorProto, checker, helper, numpy_helper
+
+    weights = np.zeros((len(OUTPUTS), 3, 8, 8), np.float32)
+    weights[0, 0] = 80 / 64
+    offsets = np.zeros(len(OUTPUTS), np.float32)
+    offsets[:2] = -30, -10
+    offsets[OUTPUTS.index('radius')] = np.log(5)
+    offsets[OUTPUTS.index('depth')] = np.log(7.5)
+    graph = helper.make_graph(
+        [
+            helper.make_node(
+                'Conv', ['image', 'weights', 'offsets'], ['logits'],
+                kernel_shape=[8, 8], strides=[4, 4], pads=[2, 2, 2, 2],
+            )
+        ],
+        'means',
+        [helper.make_tensor_value_info('image', TensorProto.FLOAT, ['n', 3, 'y', 'x'])],
+        [
+            helper.make_tensor_value_info(
+                'logits', TensorProto.FLOAT, ['n', len(OUTPUTS), 'v', 'u']
+            )
+        ],
+        [
+            numpy_helper.from_array(weights, 'weights'),
+            numpy_helper.from_array(offsets, 'offsets'),
+        ],
+    )  # fmt: skip
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)])
+    made.ir_version = 8
+    checker.check_model(made)
+    content = made.SerializeToString()
+    path = tmp_path_factory.mktemp('model') / 'means.onnx'
+    path.write_bytes(content)
+    card = ModelCard(
+        name='means', version='1.0', task='blob', description='Bright on the whole.',
+        classes=('blob',), preprocessing='difference-1', inputs={},
+        sha256=sha256_of(content), temperature=2.0, class_prior={'blob': 0.1},
+        operating_points={OPERATING_POINT: OperatingPoint(0.5, 'p_blob', {}, 'none')},
+        training_data='none', split='none', seed=0, licence='BSD-3-Clause',
+        activation='sigmoid',
+        options={'outputs': list(OUTPUTS), 'errors': {'depth': 0.5}},
+    )  # fmt: skip
+    path.with_suffix('.json').write_text(card.to_json())
+    return load_model(Path(path), threads=2)

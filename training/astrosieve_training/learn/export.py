@@ -32,13 +32,21 @@ if TYPE_CHECKING:
 __all__ = ['export_network', 'onnx_bytes']
 
 
-def onnx_bytes(network: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> bytes:
-    """Return a network as ONNX."""
+def onnx_bytes(
+    network: nn.Module,
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    multiple: int | None = None,
+) -> bytes:
+    """Return a network as ONNX; see `export_network` for the size of images."""
     import torch
 
     buffer = io.BytesIO()
     examples = tuple(torch.ones(2, *shape) for shape in shapes.values())
-    rows = torch.export.Dim('n', min=1)
+    free = {0: torch.export.Dim('n', min=1)}
+    if multiple is not None:
+        ny, nx = (torch.export.Dim(name, min=2, max=4096) for name in ('ny', 'nx'))
+        free |= {2: multiple * ny, 3: multiple * nx}
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter('ignore')
         logging.getLogger('torch.onnx').setLevel(logging.ERROR)
@@ -46,7 +54,7 @@ def onnx_bytes(network: nn.Module, shapes: Mapping[str, tuple[int, ...]]) -> byt
             network.eval(),
             examples,
             dynamo=True,
-            dynamic_shapes=tuple({0: rows} for _ in shapes),
+            dynamic_shapes=tuple(free for _ in shapes),
             input_names=list(shapes),
             output_names=['logits'],
             external_data=False,
@@ -73,6 +81,7 @@ def export_network(
     *,
     max_bytes: int,
     default: bool = False,
+    multiple: int | None = None,
 ) -> tuple[ModelCard, float]:
     """
     Write a network, its card and its entry in the manifest, or nothing.
@@ -94,6 +103,9 @@ def export_network(
         Largest size of the ONNX file.
     default : bool, optional
         Whether the task's name means this model from now on.
+    multiple : int, optional
+        Rows and columns of its images may be any multiple of this; as many as in
+        ``inputs`` by default.
 
     Returns
     -------
@@ -107,7 +119,8 @@ def export_network(
     ExportError
         If torch and onnxruntime differ, or the file is too large.
     """
-    weights = onnx_bytes(network, {name: v.shape[1:] for name, v in inputs.items()})
+    shapes = {name: values.shape[1:] for name, values in inputs.items()}
+    weights = onnx_bytes(network, shapes, multiple=multiple)
     if len(weights) > max_bytes:
         msg = f'the ONNX file has {len(weights)} bytes, more than {max_bytes}'
         raise ExportError(msg)
