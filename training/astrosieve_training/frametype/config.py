@@ -41,6 +41,8 @@ class FrameSet(Settings):
         Of the first spectrograph; no two sets may share one.
     frames : int
         Of each class and spectrograph.
+    windows : int
+        Of each frame, beside the whole: cut at the edges, binned.
     largest : int
         Pixels; spectrographs with larger detectors are passed over.
     """
@@ -48,6 +50,7 @@ class FrameSet(Settings):
     spectrographs: Count
     seed: Natural
     frames: Count = 1
+    windows: Natural = 0
     largest: Count = 20_000_000
 
     @property
@@ -80,7 +83,7 @@ class FrameConfig(Settings):
     tune : `~astrosieve_training.learn.settings.LoopSettings`
         The loop that goes on with real frames among them.
     real : int
-        How often a real frame is shown for one simulated frame; 0 for never.
+        How many windows of each real frame are shown among the simulated frames.
     default : bool
         Whether the task's name means this model.
     """

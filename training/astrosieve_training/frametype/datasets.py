@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.frametype import preprocessing as preprocessings
@@ -26,7 +27,9 @@ from astrosieve_training.versions import code_version, digest
 
 __all__ = ['Frames', 'joined', 'real_folder', 'real_frames', 'simulated_frames']
 
-_COLUMNS = ('target', 'origin', 'night', 'path', 'header')
+_COLUMNS = ('target', 'origin', 'family', 'night', 'path', 'header')
+_CUT = 0.12  # of a frame's side, at most, that a window leaves out
+_BINNED = 0.25  # chance that a window's pixels are summed in pairs, for each axis
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,9 @@ class Frames:
         As the preprocessing makes them, a row for each frame.
     target : (N,) int64 `~numpy.ndarray`
         Class numbers.
-    origin : (N,) str `~numpy.ndarray`
-        Spectrograph: a seed, or the name of a real camera.
+    origin, family : (N,) str `~numpy.ndarray`
+        Spectrograph: a seed, or the name of a real camera; and the layout of a
+        simulated one.
     preprocessing : str
         Its name; it knows how inputs are flipped.
     night, path, header : (N,) str `~numpy.ndarray`
@@ -53,6 +57,7 @@ class Frames:
     target: np.ndarray
     origin: np.ndarray
     preprocessing: str
+    family: np.ndarray
     night: np.ndarray
     path: np.ndarray
     header: np.ndarray
@@ -109,11 +114,6 @@ class Frames:
             rows.append(rng.choice(members, counts.max() - count))
         return self.take(np.concatenate(rows))
 
-    def repeated(self, times: int) -> Frames:
-        """Return each frame several times."""
-        return self.take(np.tile(np.arange(len(self)), times))
-
-
 def joined(parts: Sequence[Frames]) -> Frames:
     """Return frames of several sets as one."""
     together = {
@@ -128,9 +128,9 @@ def joined(parts: Sequence[Frames]) -> Frames:
 
 
 def _made(
-    rows: list[tuple[dict[str, np.ndarray], int, str, str, str, str]],
+    rows: list[tuple[dict[str, np.ndarray], int, str, str, str, str, str]],
 ) -> dict[str, np.ndarray]:
-    """Return arrays of rows: inputs, class, origin, night, path, header."""
+    """Return arrays of rows: inputs, class, origin, family, night, path, header."""
     inputs, *others = zip(*rows, strict=True)
     arrays = {f'inputs_{n}': np.stack([each[n] for each in inputs]) for n in inputs[0]}
     arrays = {name: each.astype(np.float16) for name, each in arrays.items()}
@@ -143,14 +143,19 @@ def _frames(arrays: dict[str, np.ndarray], preprocessing: str) -> Frames:
         for name, each in arrays.items()
         if name.startswith('inputs_')
     }
-    rest = {name: arrays[name] for name in ('origin', 'night', 'path', 'header')}
+    rest = {name: arrays[name] for name in _COLUMNS if name != 'target'}
     return Frames(
         inputs, arrays['target'].astype(np.int64), preprocessing=preprocessing, **rest
     )
 
 
 def simulated_frames(
-    config: FrameConfig, which: FrameSet, stages: Stages, name: str
+    config: FrameConfig,
+    which: FrameSet,
+    stages: Stages,
+    name: str,
+    *,
+    jobs: int = -1,
 ) -> Frames:
     """
     Return simulated frames: of each spectrograph some of each class.
@@ -167,14 +172,20 @@ def simulated_frames(
         Keeps them.
     name : str
         Of the set.
+    jobs : int, optional
+        Spectrographs that are simulated side by side; -1 for as many as there are
+        cores.
     """
     version = code_version(simulate, preprocessings)
-    key = digest(config.classes, config.preprocessing, which.frames, version)
-    parts = [
-        stages.arrays(f'{name}-{seed}', key, partial(_simulated, config, which, seed))
+    key = digest(config.classes, config.preprocessing, which.frames, which.windows,
+                 version)  # fmt: skip
+    parts = Parallel(n_jobs=jobs)(
+        delayed(stages.arrays)(
+            f'{name}-{seed}', key, partial(_simulated, config, which, seed)
+        )
         for seed in which.seeds
         if simulate.pixels_of(seed) <= which.largest
-    ]
+    )
     return joined([_frames(each, config.preprocessing) for each in parts])
 
 
@@ -183,22 +194,38 @@ def _simulated(
 ) -> dict[str, np.ndarray]:
     """Return the frames of one spectrograph."""
     prepare = get_preprocessing(config.preprocessing)
+    rng = np.random.default_rng([seed, 2])
     found = []
     for frame_type in config.classes:
         for number in range(which.frames):
             made = simulate.frame(seed, frame_type, number)
-            shown = made.truth.frame_type
-            if shown in config.classes:
-                inputs = _inputs(made.data, prepare)
-                label = config.classes.index(shown)
-                found.append((inputs, label, str(seed), '', '', made.truth.kind))
+            truth = made.truth
+            if truth.frame_type in config.classes:
+                label = config.classes.index(truth.frame_type)
+                about = (label, str(seed), truth.family, '', '', truth.kind)
+                pixels = _pixels(made.data, prepare)
+                shown = [pixels, *(_window(pixels, rng) for _ in range(which.windows))]
+                found += [(prepare(each), *about) for each in shown]
     return _made(found)
 
 
-def _inputs(data: np.ndarray, prepare: FramePreprocessing) -> dict[str, np.ndarray]:
+def _pixels(data: np.ndarray, prepare: FramePreprocessing) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstrosieveWarning)
-        return prepare(as_frame(data, prepare.max_pixels))
+        return as_frame(data, prepare.max_pixels)
+
+
+def _window(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a frame as another readout has it: cut at its edges, binned."""
+    for axis in (0, 1):
+        n = pixels.shape[axis]
+        first, last = (int(n * rng.uniform(0, _CUT)) for _ in range(2))
+        pixels = np.moveaxis(pixels, axis, 0)[first : n - last]
+        if rng.random() < _BINNED and len(pixels) > 256:
+            pairs = pixels[: len(pixels) // 2 * 2]
+            pixels = pairs[::2] + pairs[1::2]
+        pixels = np.moveaxis(pixels, 0, axis)
+    return np.ascontiguousarray(pixels)
 
 
 def real_folder() -> Path | None:
@@ -214,7 +241,7 @@ def _night(date: str) -> str:
     return (taken - timedelta(hours=12) * ('T' in date)).date().isoformat()
 
 
-def real_frames(config: FrameConfig, folder: Path) -> Frames:
+def real_frames(config: FrameConfig, folder: Path, *, windows: int = 0) -> Frames:
     """
     Return the real frames of a folder, of the configuration's classes.
 
@@ -224,7 +251,10 @@ def real_frames(config: FrameConfig, folder: Path) -> Frames:
         Says classes and preprocessing.
     folder : `~pathlib.Path`
         Holds ``frames.csv`` with the columns file, instrument, label and date.
+    windows : int, optional
+        If any, in place of each frame so many of its windows.
     """
+    rng = np.random.default_rng(config.seed)
     prepare = get_preprocessing(config.preprocessing)
     rows = []
     with (folder / 'frames.csv').open(encoding='utf-8') as file:
@@ -232,14 +262,10 @@ def real_frames(config: FrameConfig, folder: Path) -> Frames:
             if row['label'] not in config.classes:
                 continue
             frame = next(read_frames(folder / row['file'], prepare.max_pixels))
-            rows.append(
-                (
-                    prepare(frame.pixels),
-                    config.classes.index(row['label']),
-                    row['instrument'],
-                    _night(row['date']),
-                    row['file'],
-                    header_type(frame.header),
-                )
-            )
+            shown = [_window(frame.pixels, rng) for _ in range(windows)]
+            about = (
+                config.classes.index(row['label']), row['instrument'], '',
+                _night(row['date']), row['file'], header_type(frame.header),
+            )  # fmt: skip
+            rows += [(prepare(each), *about) for each in shown or [frame.pixels]]
     return _frames(_made(rows), config.preprocessing)

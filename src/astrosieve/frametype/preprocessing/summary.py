@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+
+from astrosieve.frametype.preprocessing.numbers import (
+    AXIS_NUMBERS,
+    NUMBERS,
+    Levels,
+    axis_numbers,
+    compressed,
+    numbers,
+)
 
 __all__ = ['Summary']
 
@@ -12,11 +19,20 @@ _CELLS = 64
 _BINS = 256
 _TRIM = 0.8  # share of differences that measure the noise
 _NORMAL = 0.5586 * np.sqrt(2)  # mean of the smallest 80 % of |differences|, in sigma
-_MAPS = 7
-_PROFILES = 9
-_NUMBERS = 24
+_MAPS = 9
+_PROFILES = 15
+_SIDE = 16  # pixels; a frame is not trimmed below
 # Which map stands where when rows become columns: the noises along x and y swap.
-TRANSPOSED = (0, 1, 2, 4, 3, 5, 6)
+TRANSPOSED = (0, 1, 2, 4, 3, 5, 6, 7, 8)
+
+
+def _trimmed(image: np.ndarray) -> np.ndarray:
+    """Return a frame without rows and columns of one value: borders, gaps of chips."""
+    for axis in (1, 0):
+        there = image.min(axis=axis) < image.max(axis=axis)
+        if not there.all() and there.sum() >= _SIDE:
+            image = image.compress(there, axis=1 - axis)
+    return image
 
 
 def _starts(size: int, n: int) -> tuple[np.ndarray, int]:
@@ -52,41 +68,19 @@ def _noise(differences: np.ndarray) -> np.ndarray:
     return cells.mean(axis=-1) / _NORMAL
 
 
-def _log(values: np.ndarray | float) -> np.ndarray:
-    """Return levels in units of the noise, compressed; 1 is about 1000 sigma."""
-    return np.arcsinh(np.asarray(values) / 2) / 7
-
-
-@dataclass(frozen=True)
-class _Measured:
-    """Level, noise and cells of a frame."""
-
-    image: np.ndarray
-    middle: np.ndarray
-    high: np.ndarray
-    top: np.ndarray
-    noise: tuple[np.ndarray, np.ndarray]  # along x, along y
-    zero: float
-    sigma: float
-
-    @classmethod
-    def of(cls, image: np.ndarray) -> _Measured:
-        cells = _cells(image)
-        middle, high, top = _ranked(cells, 0.5, 0.97, 1.0)
-        along_x = _noise(image[:, 1::2] - image[:, : image.shape[1] // 2 * 2 : 2])
-        along_y = _noise(image[1::2] - image[: image.shape[0] // 2 * 2 : 2])
-        zero = float(np.quantile(middle, 0.05))
-        both = np.minimum(along_x, along_y)
-        dark = both[(middle <= np.quantile(middle, 0.2)) & (both > 0)]
-        dark = dark if len(dark) else both[both > 0]
-        # Levels that are not resolved by the digits of the file have no less noise.
-        least = 1e-6 * float(np.abs(image).max()) + 1e-30
-        sigma = max(float(np.median(dark)) if len(dark) else 0.0, least)
-        return cls(image, middle, high, top, (along_x, along_y), zero, sigma)
-
-    def levels(self, values: np.ndarray) -> np.ndarray:
-        """Return values above the zero level in units of the noise."""
-        return (values - self.zero) / self.sigma
+def _levels(image: np.ndarray) -> Levels:
+    """Measure a frame."""
+    middle, high, top = _ranked(_cells(image), 0.5, 0.97, 1.0)
+    along_x = _noise(image[:, 1::2] - image[:, : image.shape[1] // 2 * 2 : 2])
+    along_y = _noise(image[1::2] - image[: image.shape[0] // 2 * 2 : 2])
+    zero = float(np.quantile(middle, 0.05))
+    both = np.minimum(along_x, along_y)
+    dark = both[(middle <= np.quantile(middle, 0.2)) & (both > 0)]
+    dark = dark if len(dark) else both[both > 0]
+    # Levels that are not resolved by the digits of the file have no less noise.
+    least = 1e-6 * float(np.abs(image).max()) + 1e-30
+    sigma = max(float(np.median(dark)) if len(dark) else 0.0, least)
+    return Levels(image, middle, high, top, (along_x, along_y), zero, sigma)
 
 
 class Summary:
@@ -104,27 +98,38 @@ class Summary:
         self.shapes: dict[str, tuple[int, ...]] = {
             'maps': (_MAPS, _CELLS, _CELLS),
             'profiles': (2, _PROFILES, _BINS),
-            'numbers': (_NUMBERS,),
+            'axes': (2, AXIS_NUMBERS),
+            'numbers': (NUMBERS,),
         }
         self.meanings = {
             'maps': 'per cell of a 64x64 grid: median, 97th percentile and maximum as '
             'arcsinh of sigma, logarithms of the noise along x and y, median and 97th '
-            'percentile over the largest',
+            'percentile over the largest, median without what rows and columns share '
+            'as arcsinh of sigma and over the largest',
             'profiles': 'along x and y, in 256 bins: largest and least in the bin of '
-            'the 10th, 50th and 90th percentile across, as arcsinh of sigma; their '
-            'means over the largest',
-            'numbers': 'levels, noise, sharp pixels, contrast of the profiles: the '
+            'the 10th, 50th and 90th percentile across and of the medians of three '
+            'parts across, as arcsinh of sigma; means of the percentiles over the '
+            'largest',
+            'axes': 'along x and y: contrast, peaks, moments, likeness of the three '
+            'parts and of neighbours, what lies along the brightest line',
+            'numbers': 'levels, noise, sharp pixels, shares of rows and columns: the '
             'same whichever axis is which',
         }
 
     def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """Return maps, profiles and numbers of one frame."""
-        found = _Measured.of(np.asarray(pixels, dtype=np.float32))
+        found = _levels(_trimmed(np.asarray(pixels, dtype=np.float32)))
         profiles = [_collapsed(found, axis) for axis in (0, 1)]
+        along = (found.image.T, found.image)
+        axes = [
+            axis_numbers(found, profile, image)
+            for profile, image in zip(profiles, along, strict=True)
+        ]
         return {
             'maps': _maps(found),
             'profiles': np.stack([_binned(each) for each in profiles]),
-            'numbers': _numbers(found, profiles),
+            'axes': np.stack(axes),
+            'numbers': numbers(found),
         }
 
     def flip(
@@ -136,31 +141,42 @@ class Summary:
         return {
             'maps': inputs['maps'][..., ::dy, ::dx],
             'profiles': np.stack([along_x[..., ::dx], along_y[..., ::dy]], axis=-3),
+            'axes': inputs['axes'],
             'numbers': inputs['numbers'],
         }
 
 
-def _maps(found: _Measured) -> np.ndarray:
-    middle, high, top = map(found.levels, (found.middle, found.high, found.top))
+def _maps(found: Levels) -> np.ndarray:
+    middle, high, top = map(found.of, (found.middle, found.high, found.top))
+    flattened = found.flattened
     scale = max(float(np.quantile(high, 0.995)), 3.0)
+    least = max(float(np.quantile(flattened, 0.995)), 1.0)
     maps = [
-        _log(middle),
-        _log(high),
-        _log(top - middle),
+        compressed(middle),
+        compressed(high),
+        compressed(top - middle),
         *(np.log10(noise / found.sigma + 0.1) / 2 for noise in found.noise),
         (middle / scale).clip(-1, 1.5),
         (high / scale).clip(-1, 1.5),
+        compressed(flattened),
+        (flattened / least).clip(-1, 1.5),
     ]
     return np.stack(maps).astype(np.float32).clip(-3, 3)
 
 
-def _collapsed(found: _Measured, axis: int) -> np.ndarray:
-    """Return the 10th, 50th and 90th percentiles across, (3, pixels of the axis)."""
+def _collapsed(found: Levels, axis: int) -> np.ndarray:
+    """
+    Return profiles along the other axis, (6, pixels of it).
+
+    The 10th, 50th and 90th percentiles across, and the medians of three parts across.
+    """
     # A few hundred pixels across say enough.
     step = max(found.image.shape[axis] // 400, 1)
     rows = found.image[::step] if axis == 0 else found.image[:, ::step].T
     across = np.ascontiguousarray(rows.T)
-    return found.levels(np.stack(_ranked(across, 0.1, 0.5, 0.9)))
+    thirds = np.array_split(across, 3, axis=1)
+    medians = [_ranked(each, 0.5)[0] for each in thirds]
+    return found.of(np.stack([*_ranked(across, 0.1, 0.5, 0.9), *medians]))
 
 
 def _binned(profiles: np.ndarray) -> np.ndarray:
@@ -170,50 +186,8 @@ def _binned(profiles: np.ndarray) -> np.ndarray:
     scale = max(float(np.quantile(profiles[2], 0.998)), 3.0)
     return np.concatenate(
         [
-            _log(bins.max(axis=2)),
-            _log(bins.min(axis=2)),
-            (bins.mean(axis=2) / scale).clip(-1, 1.5),
+            compressed(bins.max(axis=2)),
+            compressed(bins.min(axis=2)),
+            (bins[:3].mean(axis=2) / scale).clip(-1, 1.5),
         ]
     ).astype(np.float32)
-
-
-def _numbers(found: _Measured, profiles: list[np.ndarray]) -> np.ndarray:
-    """Return what holds whichever axis is which."""
-    image, sigma = found.image, found.sigma
-    middle = found.levels(found.middle)
-    pixels = found.levels(image[:: max(image.shape[0] // 500, 1)]).ravel()
-    levels = [*np.quantile(middle, [0.25, 0.5, 0.75, 0.95, 1.0])]
-    levels += [*np.quantile(pixels, [0.001, 0.5, 0.99, 0.999, 1.0])]
-    lit = [float((middle > limit).mean()) for limit in (3, 10, 100)]
-    noise = np.minimum(*found.noise) / sigma
-    noises = np.log10(np.quantile(noise, [0.5, 0.95]) + 0.1)
-    sharp, saturated = _sharp(found), float((image >= image.max()).mean())
-    contrasts = []
-    for profile in profiles:
-        wave = profile[1] - np.median(profile[1])
-        rough = np.abs(np.diff(profile[1], 2)).mean() if len(wave) > 2 else 0.0
-        contrasts.append((_log(wave.std()), _log(rough)))
-    ordered = np.sort(np.array(contrasts), axis=0).ravel()
-    numbers = [
-        *_log(np.array(levels)), *lit, *noises, *sharp,
-        np.log10(saturated + 1e-7) / 7 + 1, *ordered,
-    ]  # fmt: skip
-    return np.array(numbers, dtype=np.float32).clip(-3, 3)
-
-
-def _sharp(found: _Measured) -> list[float]:
-    """Return how many pixels rise above their neighbours, and how long they are."""
-    image = found.image
-    core = image[1:-1, 1:-1]
-    beside = (image[1:-1, :-2], image[1:-1, 2:], image[:-2, 1:-1], image[2:, 1:-1])
-    mean_x, mean_y = (beside[0] + beside[1]) / 2, (beside[2] + beside[3]) / 2
-    noise = np.median(np.minimum(*found.noise))
-    limit = 8 * max(float(noise), found.sigma)
-    over_x, over_y = core - mean_x > limit, core - mean_y > limit
-    counts = [over_x & over_y, over_x ^ over_y]
-    rates = [float(np.log10(each.mean() + 1e-7) / 7 + 1) for each in counts]
-    alone = over_x & over_y
-    faint = [(np.abs(mean - core) < 0.5 * np.abs(core)) for mean in (mean_x, mean_y)]
-    lone = float(alone.sum())
-    blurred = sorted(float((alone & each).sum() / (lone + 10)) for each in faint)
-    return [*rates, blurred[1], float(blurred[0])]

@@ -9,7 +9,8 @@ from astrosieve.frametype.preprocessing.summary import TRANSPOSED
 
 __all__ = ['FrameNetwork', 'build']
 
-_HIDDEN = 128
+_HIDDEN = 96
+_NUMBERS = 64
 
 
 def _plane(before: int, after: int, size: int = 3) -> nn.Sequential:
@@ -40,42 +41,62 @@ class FrameNetwork(nn.Module):
     n_classes : int
         Outputs.
     shapes : dict of str to tuple of int
-        Of maps, profiles and numbers.
+        Of maps, profiles, numbers of the axes, and numbers.
     """
 
     def __init__(self, n_classes: int, shapes: dict[str, tuple[int, ...]]) -> None:
         super().__init__()
+        numbers, along = shapes['numbers'][0], shapes['axes'][1]
         self.maps = nn.Sequential(
             _plane(shapes['maps'][0], 32, 5), _plane(32, 48), _plane(48, 64),
-            _plane(64, 96),
+            _plane(64, 64),
         )  # fmt: skip
         self.profiles = nn.Sequential(
-            _line(shapes['profiles'][1], 32), _line(32, 48), _line(48, 64),
-            _line(64, 64),
+            _line(shapes['profiles'][1], 32), _line(32, 48), _line(48, 48),
+            _line(48, 48),
         )  # fmt: skip
-        self.joined = nn.Sequential(nn.Linear(2 * 96 + 4 * 64, _HIDDEN), nn.ReLU())
-        numbers = shapes['numbers'][0]
-        self.numbers = nn.Sequential(nn.Linear(numbers, 48), nn.ReLU())
+        self.scaled = nn.BatchNorm1d(numbers, affine=False)
+        self.scaled_axes = nn.BatchNorm1d(along, affine=False)
+        self.looked = nn.Sequential(
+            nn.Dropout(0.2), nn.Linear(2 * 64 + 4 * 48, _HIDDEN), nn.ReLU()
+        )
+        self.measured = nn.Sequential(
+            nn.Dropout(0.05),
+            nn.Linear(numbers + 2 * along, 2 * _NUMBERS), nn.ReLU(),
+            nn.Dropout(0.2),
+            nn.Linear(2 * _NUMBERS, _NUMBERS), nn.ReLU(),
+        )  # fmt: skip
         self.head = nn.Sequential(
-            nn.Dropout(0.25), nn.Linear(2 * _HIDDEN + 48, 96), nn.ReLU(),
-            nn.Dropout(0.25),
+            nn.Dropout(0.3), nn.Linear(2 * (_HIDDEN + _NUMBERS), 96), nn.ReLU(),
+            nn.Dropout(0.2),
         )  # fmt: skip
         self.last = nn.Linear(96, n_classes)
 
     def forward(
-        self, maps: torch.Tensor, profiles: torch.Tensor, numbers: torch.Tensor
+        self,
+        maps: torch.Tensor,
+        profiles: torch.Tensor,
+        axes: torch.Tensor,
+        numbers: torch.Tensor,
     ) -> torch.Tensor:
         """Return (N, C) logits."""
         turned = maps[:, list(TRANSPOSED)].transpose(2, 3)
         seen = [self._seen(each) for each in (maps, turned)]
         along = [self._along(profiles[:, axis]) for axis in (0, 1)]
+        sides = [self.scaled_axes(axes[:, axis]) for axis in (0, 1)]
+        plain = self.scaled(numbers)
         views = [
-            self.joined(torch.cat([seen[first], along[first], along[1 - first]], 1))
-            for first in (0, 1)
+            torch.cat(
+                [
+                    self.looked(torch.cat([seen[i], along[i], along[1 - i]], 1)),
+                    self.measured(torch.cat([plain, sides[i], sides[1 - i]], 1)),
+                ],
+                1,
+            )
+            for i in (0, 1)
         ]
-        both = [views[0] + views[1], torch.maximum(views[0], views[1])]
-        features = torch.cat([*both, self.numbers(numbers)], 1)
-        logits: torch.Tensor = self.last(self.head(features))
+        both = torch.cat([views[0] + views[1], torch.maximum(views[0], views[1])], 1)
+        logits: torch.Tensor = self.last(self.head(both))
         return logits
 
     def _seen(self, maps: torch.Tensor) -> torch.Tensor:

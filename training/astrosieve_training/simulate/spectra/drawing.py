@@ -6,7 +6,8 @@ import numpy as np
 
 from astrosieve_training.simulate.detector import Slab
 from astrosieve_training.simulate.spectra import layouts
-from astrosieve_training.simulate.spectra.layouts import log_uniform
+from astrosieve_training.simulate.spectra.chance import log_uniform
+from astrosieve_training.simulate.spectra.quirks import draw_quirks
 from astrosieve_training.simulate.spectra.sources import LAMPS
 from astrosieve_training.simulate.spectra.spectrographs import (
     CCD,
@@ -19,8 +20,11 @@ from astrosieve_training.simulate.spectra.tables import lines, names
 __all__ = ['random_spectrograph']
 
 _SIZES = (512, 1024, 1340, 2048, 2148, 3072, 4096)
-_SIZE_ODDS = (0.06, 0.14, 0.1, 0.3, 0.1, 0.1, 0.2)
-_BINNINGS = ((1, 1), (2, 2), (1, 2), (2, 1))
+_SIZE_ODDS = (0.1, 0.22, 0.14, 0.28, 0.12, 0.06, 0.08)
+_BINNINGS = ((1, 1), (2, 2), (1, 2), (2, 1), (4, 4), (1, 4))
+_BINNING_ODDS = (0.5, 0.24, 0.1, 0.08, 0.04, 0.04)
+_CEILINGS = (65535.0, 32767.0, 60_000.0, 16383.0, 2.0**18 - 1, 2.0**20 - 1)
+_CEILING_ODDS = (0.68, 0.07, 0.05, 0.03, 0.07, 0.1)
 _LAYOUTS = {
     'long_slit': layouts.long_slit,
     'multi_slit': layouts.multi_slit,
@@ -39,21 +43,20 @@ def _ccd(rng: np.random.Generator, binning: tuple[int, int], infrared: bool) -> 
         tail_share=0.0 if thick else float(rng.uniform(0, 0.4)),
     )
     gain = log_uniform(rng, 0.5, 4.0) if rng.random() < 0.8 else rng.uniform(0.12, 0.5)
-    full_well = log_uniform(rng, 6e4, 3.5e5)
-    ceiling = 65535.0
-    bits = rng.random()
-    if bits < 0.1:
-        ceiling = 32767.0
-    elif bits < 0.2:
-        ceiling = 2.0**18 - 1 if rng.random() < 0.5 else 2.0**20 - 1
+    full_well = log_uniform(rng, 4e4, 3.5e5)
+    ceiling = float(rng.choice(_CEILINGS, p=_CEILING_ODDS))
     pedestal = log_uniform(rng, 80, 4000) if rng.random() < 0.8 else 10_000.0
     if pedestal >= 10_000:
         pedestal = float(rng.uniform(8000, 0.5 * ceiling if ceiling < 1e5 else 3e4))
+    pedestal = min(pedestal, 0.4 * ceiling)
+    gain = max(gain, 0.25 * 4e4 / (ceiling - pedestal))
+    read_noise = log_uniform(rng, 1.6, 8) * (1 if rng.random() < 0.85 else 3)
     number = str(
-        rng.choice(['uint16', 'int16', 'int32', 'float32'], p=[0.7, 0.05, 0.05, 0.2])
+        rng.choice(['uint16', 'int16', 'int32', 'float32'], p=[0.66, 0.05, 0.05, 0.24])
     )
     if ceiling > 65535:
         number = str(rng.choice(['int32', 'float32']))
+    subtracted = number == 'float32' and bool(rng.random() < 0.6)
     amplifiers = ((1, 1), (1, 2), (2, 1), (2, 2))[
         rng.choice(4, p=[0.66, 0.17, 0.06, 0.11])
     ]
@@ -63,20 +66,25 @@ def _ccd(rng: np.random.Generator, binning: tuple[int, int], infrared: bool) -> 
     trimmed = not bare and rng.random() < 0.2
     return CCD(
         slab=slab, gain=gain,
-        read_noise=float(rng.uniform(2, 6) * (1 if rng.random() < 0.8 else 3)),
+        read_noise=read_noise,
         full_well=full_well, pedestal=pedestal, ceiling=ceiling, amplifiers=amplifiers,
         overscan=0 if bare else int(rng.integers(8, 129)) // binning[1] + 1,
         prescan=int(rng.integers(1, 60)) if not bare and rng.random() < 0.5 else 0,
         overscan_rows=0 if bare or rng.random() < 0.75 else int(rng.integers(2, 60)),
         inner=bool(rng.random() < 0.5), trimmed=trimmed,
-        subtracted=number == 'float32' and bool(rng.random() < 0.6), number=number,
-        dark=log_uniform(rng, 3e-4, 0.02) * (10 if rng.random() < 0.15 else 1),
+        subtracted=subtracted, number=number,
+        dark=log_uniform(rng, 3e-4, 0.02) * (20 if rng.random() < 0.2 else 1),
         hot_share=log_uniform(rng, 1e-5, 1.5e-3), hot_rate=log_uniform(rng, 0.01, 0.5),
         bad_columns=int(rng.poisson(log_uniform(rng, 0.3, 12))),
         response=float(rng.uniform(0.003, 0.02)),
-        structure=log_uniform(rng, 0.1, 6), glow=log_uniform(rng, 1e-4, 0.03),
+        structure=log_uniform(rng, 0.03, 2) * read_noise / gain,
+        glow=log_uniform(rng, 1e-4, 0.03),
         cosmic_ray_rate=log_uniform(rng, 0.015, 0.06) * (1.5 if thick else 1.0),
         infrared=infrared,
+        quirks=draw_quirks(
+            rng, read_noise / gain,
+            real_numbers=number == 'float32', subtracted=subtracted,
+        ),
     )  # fmt: skip
 
 
@@ -87,14 +95,14 @@ def _size(
     along, across = (int(s) for s in rng.choice(_SIZES, 2, p=_SIZE_ODDS))
     if infrared:
         along = across = int(rng.choice([1024, 2048]))
-    elif rng.random() < 0.4:  # a window about the slit
-        across = int(across * rng.uniform(0.2, 0.7))
+    elif rng.random() < 0.5:  # a window about the slit
+        across = int(across * rng.uniform(0.12, 0.7))
     if family == 'echelle':
         across = max(across, 1024)
-    binning = _BINNINGS[0 if infrared else rng.choice(4, p=[0.6, 0.2, 0.1, 0.1])]
+    binning = _BINNINGS[0 if infrared else rng.choice(6, p=_BINNING_ODDS)]
     along, across = along // binning[axis], across // binning[1 - axis]
     along += int(rng.integers(0, 60)) if rng.random() < 0.5 else 0
-    return max(along, 400), max(across, 128), binning
+    return max(along, 400), max(across, 96), binning
 
 
 def _lamps(
@@ -166,8 +174,8 @@ def random_spectrograph(
     return Spectrograph(
         name=f'SIM{seed}', family=family, seed=seed, orientation=orientation,
         shape=shape, binning=binning, slits=slits, fibre=family == 'fibre',
-        lsf=float(rng.uniform(0.7, 1.9) / bx),
-        slit_width=log_uniform(rng, 1.5, 7) / bx,
+        lsf=max(log_uniform(rng, 0.7, 3.5) / bx, 0.5),
+        slit_width=log_uniform(rng, 1.5, 12) / bx,
         seeing=max(seeing, 1.6), wings=log_uniform(rng, 0.004, 0.05),
         scatter=log_uniform(rng, 0.002, 0.05),
         ghost=log_uniform(rng, 1e-4, 0.01) if rng.random() < 0.4 else 0.0,

@@ -207,7 +207,7 @@ def simulate_frame(
     scene = _scene(spectrograph, frame_type, rng, exptime, kind, fault)
     light = spectrograph.to_detector(scene.rate) * np.float32(scene.exptime)
     electrons = expose(light, spectrograph, scene.exptime, rng)
-    data = read_out(electrons, spectrograph, rng)
+    data = read_out(electrons, spectrograph, scene.exptime, rng)
     if scene.kind in ('corrupted', 'half read', 'noise'):
         data = corrupt(data, scene.kind, rng)
     shown = frame_type

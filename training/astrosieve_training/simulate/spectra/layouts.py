@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
+from astrosieve_training.simulate.spectra.chance import log_uniform
 from astrosieve_training.simulate.spectra.spectrographs import Slit
 
-__all__ = ['band', 'echelle', 'fibres', 'log_uniform', 'long_slit', 'multi_slit']
-
-
-def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """Draw a number whose logarithm is uniform."""
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+__all__ = ['band', 'echelle', 'fibres', 'long_slit', 'multi_slit']
 
 
 def long_slit(
     rng: np.random.Generator, n: int, nd: int, wave: tuple[float, ...]
 ) -> tuple[Slit, ...]:
     """Return a long slit, or its two halves."""
-    half = 0.7 * n if rng.random() < 0.5 else rng.uniform(0.25, 0.49) * n
+    half = 0.7 * n if rng.random() < 0.45 else rng.uniform(0.25, 0.49) * n
+    if rng.random() < 0.2:  # a short decker
+        half = max(log_uniform(rng, 0.02, 0.25) * n, 6.0)
     room = max(0.5 * n - half, 0)
     tilt, curve = rng.normal(0, 0.012), rng.normal(0, 5.0 / n**2)
     bend = (rng.normal(0, 0.003 * nd), rng.normal(0, 0.0012 * nd))
-    if rng.random() < 0.3:
+    straight = rng.random()
+    if straight < 0.3:
         tilt, curve, bend = tilt / 6, 0.0, (bend[0] / 4, 0.0)
+    elif straight > 0.9:
+        tilt, bend = 6 * tilt, (6 * bend[0], 3 * bend[1])
     centre = 0.5 * n + rng.uniform(-room, room)
     if half < 0.3 * n and rng.random() < 0.2:  # two halves of a slit, with a bar
         gap = rng.uniform(2, 12)

@@ -187,6 +187,7 @@ def _structure(
     if rng.random() < 0.12:
         row[rng.integers(ny) :] += size * rng.normal(0, 1)
     out = row.astype(np.float32)[:, None] + column.astype(np.float32)[None, :]
+    out += ccd.quirks.pattern(shape)
     if fixed.random() < 0.3:
         wave = fixed.uniform(0.02, 0.4)
         lag = fixed.uniform(-0.5, 0.5)
@@ -204,7 +205,10 @@ def _structure(
 
 
 def read_out(
-    electrons: np.ndarray, spectrograph: Spectrograph, rng: np.random.Generator
+    electrons: np.ndarray,
+    spectrograph: Spectrograph,
+    exptime: float,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """
     Amplify, digitise, and lay out as the file has it.
@@ -215,15 +219,19 @@ def read_out(
         Charge in the lit pixels.
     spectrograph : `Spectrograph`
         Instrument.
+    exptime : float
+        Seconds: for archives that divide by it.
     rng : `~numpy.random.Generator`
         Read noise, drift of the level.
 
     Returns
     -------
     data : 2D `~numpy.ndarray`
-        ADU, with overscan unless it was trimmed, in the detector's type of number.
+        With overscan unless it was trimmed, in the detector's type of number; ADU,
+        unless the archive has another unit.
     """
     ccd, seed = spectrograph.ccd, spectrograph.seed
+    electrons = ccd.quirks.mixed(ccd.quirks.late(electrons), ccd.amplifiers)
     rows, columns = layout(ccd, electrons.shape)
     if len(rows) == electrons.shape[0] and len(columns) == electrons.shape[1]:
         full = electrons
@@ -257,7 +265,15 @@ def read_out(
             base = level + drift
             part += base
             np.clip(np.rint(part, out=part), 0, ccd.ceiling, out=part)
-            out[box] = part - level if ccd.subtracted else part
+            if ccd.subtracted:
+                part -= level
+                part *= gain if ccd.quirks.unit != 'adu' else 1
+            if ccd.quirks.dead_amplifier and 0 < i + j == sum(ccd.amplifiers) - 2:
+                part[:] = rng.normal(0, 1, shape) if ccd.subtracted else np.rint(level)
+            out[box] = part
+    if ccd.quirks.unit == 'electron/s' and exptime > 0:
+        out /= exptime
+    out = ccd.quirks.archived(out)
     if ccd.number == 'float32':
         return out
     if ccd.number == 'int16':

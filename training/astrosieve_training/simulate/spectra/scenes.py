@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from astrosieve_training.simulate.spectra import sources
-from astrosieve_training.simulate.spectra.layouts import log_uniform
+from astrosieve_training.simulate.spectra.chance import log_uniform
 from astrosieve_training.simulate.spectra.optics import (
     Beam,
     Layer,
@@ -24,15 +24,25 @@ from astrosieve_training.simulate.spectra.spectrographs import Slit, Spectrograp
 __all__ = ['KINDS', 'Scene', 'arc', 'dark', 'flat', 'science', 'standard']
 
 KINDS = {
-    'arc': ('lamps',),
-    'flat': ('lamp', 'dome', 'dome lines', 'twilight'),
+    'arc': ('lamps', 'one lamp', 'comb', 'part of the slit'),
+    'flat': (
+        'lamp',
+        'dome',
+        'dome lines',
+        'twilight',
+        'diodes',
+        'pinholes',
+        'part of the slit',
+        'detector',
+    ),
     'science': ('faint', 'point', 'bright', 'extended', 'emission', 'several', 'blank'),
     'standard': ('night', 'wide slit', 'twilight'),
     'bias': ('bias',),
     'dark': ('dark', 'light leak'),
 }
 _ODDS = {
-    'flat': (0.4, 0.3, 0.1, 0.2),
+    'arc': (0.7, 0.14, 0.06, 0.1),
+    'flat': (0.32, 0.2, 0.08, 0.12, 0.07, 0.05, 0.06, 0.1),
     'science': (0.26, 0.24, 0.12, 0.14, 0.12, 0.09, 0.03),
     'standard': (0.6, 0.3, 0.1),
     'dark': (0.8, 0.2),
@@ -101,6 +111,31 @@ def _lit(spectrograph: Spectrograph, beam: Beam, spectrum: np.ndarray) -> np.nda
     return image
 
 
+def _unevenly(
+    image: np.ndarray, rng: np.random.Generator, low: float, high: float
+) -> None:
+    """Dim the rows outside a part of the slit."""
+    n = len(image)
+    half = rng.uniform(low, high) * n / 2
+    away = np.abs(np.arange(n) - n * rng.uniform(0.3, 0.7)) - half
+    edge = 0.5 * (1 - np.tanh(away / rng.uniform(1, 0.1 * n)))
+    image *= np.maximum(edge, rng.uniform(0, 0.15)).astype(np.float32)[:, None]
+
+
+def _exposure(
+    spectrograph: Spectrograph,
+    rng: np.random.Generator,
+    rate: float,
+    low: float,
+    high: float,
+    longest: float,
+) -> float:
+    """Return seconds in which the brightest light reaches a share of what is shown."""
+    target = _limit(spectrograph) * log_uniform(rng, low, high)
+    floor = 40 * spectrograph.ccd.read_noise  # what an observer would call lit
+    return _nice(float(np.clip(max(target, floor) / rate, 0.1, longest)))
+
+
 def arc(
     spectrograph: Spectrograph,
     rng: np.random.Generator,
@@ -108,34 +143,39 @@ def arc(
     kind: str | None,
 ) -> Scene:
     """Lamps with lines, and some continuum of theirs."""
+    kind = draw_kind('arc', rng, kind)
     beam = Beam(spectrograph)
     lamp = np.random.default_rng([spectrograph.seed, 10])
-    lines = sources.arc_lamps(beam.wave, spectrograph.lamps, lamp)
+    if kind == 'comb':
+        lines = sources.comb(beam.wave, lamp)
+    else:
+        elements = spectrograph.lamps
+        if kind == 'one lamp':
+            elements = (str(rng.choice(elements)),)
+        lines = sources.arc_lamps(beam.wave, elements, lamp)
     lines = beam.smear(lines * spectrograph.throughput(beam.wave))
     lines /= max(lines.max(), 1e-30)
-    glow = log_uniform(rng, 1e-5, 0.05) if rng.random() < 0.7 else 0.0
+    glow = log_uniform(rng, 1e-5, 0.2) if rng.random() < 0.7 else 0.0
     continuum = sources.black_body(beam.wave, rng.uniform(2500, 7000))
     continuum *= spectrograph.throughput(beam.wave)
     lines += glow * continuum / max(continuum.max(), 1e-30)
     image = spectrograph.arc_rate * _lit(spectrograph, beam, lines)
+    if kind == 'part of the slit':
+        _unevenly(image, rng, 0.1, 0.7)
     if exptime is None:
-        target = _limit(spectrograph) * log_uniform(rng, 0.04, 4)
-        exptime = _nice(float(np.clip(target / spectrograph.arc_rate, 0.1, 600)))
-    return Scene(_finish(image, spectrograph, beam), exptime, 'lamps')
+        exptime = _exposure(spectrograph, rng, spectrograph.arc_rate, 0.01, 8, 600)
+    return Scene(_finish(image, spectrograph, beam), exptime, kind)
 
 
-def flat(
-    spectrograph: Spectrograph,
-    rng: np.random.Generator,
-    exptime: float | None,
-    kind: str | None,
-) -> Scene:
-    """A lamp, a lit dome, or the sky at twilight."""
-    kind = draw_kind('flat', rng, kind)
-    beam = Beam(spectrograph)
+def _flat_light(
+    spectrograph: Spectrograph, beam: Beam, rng: np.random.Generator, kind: str
+) -> np.ndarray:
+    """Return the spectrum of what lights a flat, smeared."""
     wave = beam.wave
     if kind == 'twilight':
         light = sources.twilight(wave)
+    elif kind == 'diodes':
+        light = sources.diodes(wave, rng)
     else:
         light = sources.black_body(wave, spectrograph.flat_temperature)
         if rng.random() < 0.4:  # a blue filter, or a second lamp
@@ -149,14 +189,63 @@ def flat(
         lines = sources.arc_lamps(wave, lamps, rng) * spectrograph.throughput(wave)
         smeared = beam.smear(lines)
         light = light + rng.uniform(0.03, 0.6) * smeared / max(smeared.max(), 1e-30)
-    image = _lit(spectrograph, beam, beam.smear(light))
+    return beam.smear(light)
+
+
+def _pinholes(
+    spectrograph: Spectrograph, slit: Slit, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the light along a slit behind a mask of pinholes."""
+    step = max(2 * slit.half / rng.integers(3, 20), 3 * spectrograph.seeing)
+    places = np.arange(-slit.half + step / 2, slit.half, step)
+    width = spectrograph.seeing * 0.6
+    return np.sum([trace(spectrograph, slit, at, width) for at in places], axis=0)
+
+
+def _whole_detector(spectrograph: Spectrograph, rng: np.random.Generator) -> np.ndarray:
+    """Return the light of a lamp behind a broad slit, or none: no edge, no spectrum."""
+    n, nd = spectrograph.optical_shape
+    x, y = np.linspace(-1, 1, nd), np.linspace(-1, 1, n)
+    along = sources.wobble(x, rng, 5, rng.choice([0.05, 0.3]))
+    across = sources.wobble(y, rng, 5, rng.choice([0.02, 0.1]))
+    return np.outer(across, along).astype(np.float32)
+
+
+def flat(
+    spectrograph: Spectrograph,
+    rng: np.random.Generator,
+    exptime: float | None,
+    kind: str | None,
+) -> Scene:
+    """A lamp, a lit dome, or the sky at twilight."""
+    kind = draw_kind('flat', rng, kind)
+    if kind == 'pinholes' and spectrograph.fibre:
+        kind = 'lamp'
+    beam = Beam(spectrograph)
+    if kind == 'detector':
+        image = _whole_detector(spectrograph, rng)
+    else:
+        light = _flat_light(spectrograph, beam, rng, kind)
+        if kind == 'pinholes':
+            image = _blank(spectrograph)
+            for slit in spectrograph.slits:
+                paint(
+                    image,
+                    beam,
+                    slit,
+                    [Layer(light, _pinholes(spectrograph, slit, rng))],
+                )
+        else:
+            image = _lit(spectrograph, beam, light)
     image *= spectrograph.flat_rate / max(image.max(), 1e-30)
     n = image.shape[0]
     image *= sources.wobble(np.arange(n), rng, 3, 0.03).astype(np.float32)[:, None]
+    if kind == 'part of the slit':
+        _unevenly(image, rng, 0.15, 0.8)
     if exptime is None:
-        high = 0.75 if rng.random() < 0.95 else 2.5
-        target = _limit(spectrograph) * log_uniform(rng, 0.04, high)
-        exptime = _nice(float(np.clip(target / spectrograph.flat_rate, 0.1, 300)))
+        high = 0.75 if rng.random() < 0.93 else 4
+        low = 0.04 if rng.random() < 0.8 else 0.004
+        exptime = _exposure(spectrograph, rng, spectrograph.flat_rate, low, high, 300)
     return Scene(_finish(image, spectrograph, beam), exptime, kind)
 
 
@@ -262,7 +351,7 @@ def _object_layers(
     elif rng.random() < 0.3:
         spectrum = sources.galaxy(wave, z, rng)
     else:
-        spectrum = sources.random_star(wave, rng, hot=0.4)
+        spectrum = sources.random_star(wave, rng, hot=0.25)
     spectrum = beam.smear(_unit(spectrum * air))
     return [Layer(spectrum * peak, trace(spectrograph, slit, place, seeing), drift)]
 
@@ -279,8 +368,8 @@ def science(
     kind = draw_kind('science', rng, kind)
     beam = Beam(spectrograph)
     if exptime is None:
-        bright = kind in ('bright', 'emission')
-        exptime = _nice(log_uniform(rng, 60 if bright else 120, 3600))
+        brief = kind in ('bright', 'emission', 'point')
+        exptime = _nice(log_uniform(rng, 40 if brief else 100, 3600))
     moon = rng.exponential(1.5) if rng.random() < 0.4 else 0.0
     sky = _sky(spectrograph, beam, rng, moon)
     air = _air(spectrograph, beam, rng)
@@ -303,7 +392,8 @@ def science(
                 if kind == 'faint':
                     peak = noise * log_uniform(rng, 0.4, 3.0)
                 elif kind == 'bright':
-                    peak = limit * log_uniform(rng, 0.005, 0.3)
+                    high = 0.3 if exptime > 300 else 0.08
+                    peak = limit * log_uniform(rng, 0.005, high)
                 elif kind in ('several', 'point') and crowd:
                     what = str(rng.choice(['point', 'extended', 'emission']))
                 make = _fibre_layers if spectrograph.fibre else _object_layers
@@ -366,11 +456,12 @@ def standard(
     air = _air(spectrograph, beam, rng)
     seeing = spectrograph.seeing * rng.lognormal(0.05, 0.25)
     width = min(seeing, wide or spectrograph.slit_width)
-    star = beam.smear(_unit(sources.random_star(beam.wave, rng, hot=0.85) * air), width)
+    star = beam.smear(_unit(sources.random_star(beam.wave, rng, hot=0.93) * air), width)
     floor = 25 * _noise(spectrograph, sky, exptime)
     limit = _limit(spectrograph)
     high = 1.3 if rng.random() < 0.12 else 0.85
-    peak = max(limit * log_uniform(rng, 0.01, high), min(floor, 0.5 * limit)) / exptime
+    low = 0.025 if rng.random() < 0.85 else 0.008
+    peak = max(limit * log_uniform(rng, low, high), min(floor, 0.5 * limit)) / exptime
     slits = spectrograph.slits
     image = _blank(spectrograph)
     everywhere = spectrograph.family in ('echelle', 'long_slit')

@@ -24,6 +24,8 @@ __all__ = [
     'LAMPS',
     'arc_lamps',
     'black_body',
+    'comb',
+    'diodes',
     'extinction',
     'galaxy',
     'line_spectrum',
@@ -158,6 +160,25 @@ def arc_lamps(
         spectrum = spectrum / np.gradient(wave)
         if spectrum.max() > 0:
             out += spectrum / spectrum.max() * rng.lognormal(0, 0.7)
+    return out / max(out.max(), 1e-30)
+
+
+def comb(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the lines of an etalon or a comb, the brightest about 1."""
+    count = int(np.exp(rng.uniform(np.log(30), np.log(400))))
+    where = 1 / np.linspace(1 / wave[-1], 1 / wave[0], count)
+    strength = wobble(where, rng, 5, 0.3)
+    out = line_spectrum(wave, where, strength) / np.gradient(wave)
+    return out / max(out.max(), 1e-30)
+
+
+def diodes(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the humps of one or several light-emitting diodes, 1 at most."""
+    out = np.zeros(len(wave))
+    for _ in range(rng.integers(1, 6)):
+        centre = rng.uniform(wave[0], wave[-1])
+        width = rng.uniform(60, 500)
+        out += rng.uniform(0.2, 1) * np.exp(-0.5 * ((wave - centre) / width) ** 2)
     return out / max(out.max(), 1e-30)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from astrosieve_training.simulate.detector import Slab
+from astrosieve_training.simulate.spectra.quirks import Quirks
 
 __all__ = [
     'CCD',
@@ -64,6 +65,8 @@ class CCD:
         Hits per second and square centimetre.
     infrared : bool
         An array without bleeding, its rows and columns read by channels.
+    quirks : `~astrosieve_training.simulate.spectra.quirks.Quirks`
+        What its electronics, and the archive, add.
     """
 
     slab: Slab
@@ -89,6 +92,7 @@ class CCD:
     glow: float
     cosmic_ray_rate: float
     infrared: bool = False
+    quirks: Quirks = field(default_factory=Quirks)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,251 @@
+"""What is measured of a frame, whatever its size: the same for all its flips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ['AXIS_NUMBERS', 'NUMBERS', 'Levels', 'axis_numbers', 'compressed', 'numbers']
+
+NUMBERS = 41
+AXIS_NUMBERS = 30
+_TINY = 1e-30
+_LAGS = (1, 4, 16, 64)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """
+    Level, noise and cells of a frame.
+
+    Parameters
+    ----------
+    image : 2D `~numpy.ndarray`
+        Pixels.
+    middle, high, top : 2D `~numpy.ndarray`
+        Of each cell the median, the 97th percentile and the maximum.
+    noise : tuple of 2D `~numpy.ndarray`
+        Of each cell, from neighbours along x and along y.
+    zero, sigma : float
+        Level and noise of the darkest cells.
+    """
+
+    image: np.ndarray
+    middle: np.ndarray
+    high: np.ndarray
+    top: np.ndarray
+    noise: tuple[np.ndarray, np.ndarray]
+    zero: float
+    sigma: float
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Return values above the zero level in units of the noise."""
+        return (values - self.zero) / self.sigma
+
+    @property
+    def least_noise(self) -> np.ndarray:
+        """Noise of each cell in units of that of the darkest."""
+        return np.minimum(*self.noise) / self.sigma
+
+    @property
+    def flattened(self) -> np.ndarray:
+        """Levels of the cells without what whole rows and columns share."""
+        middle = self.of(self.middle)
+        middle = middle - np.quantile(middle, 0.2, axis=0)
+        return middle - np.quantile(middle, 0.2, axis=1)[:, None]
+
+
+def compressed(values: np.ndarray | float) -> np.ndarray:
+    """Return levels in units of the noise, compressed; 1 is about 1000 sigma."""
+    return np.arcsinh(np.asarray(values) / 2) / 7
+
+
+def _share(values: np.ndarray) -> list[float]:
+    """Return shares as logarithms, from 0 for one in ten millions to 1."""
+    return list(np.log10(np.asarray(values) + 1e-7) / 7 + 1)
+
+
+def _parts(values: np.ndarray) -> list[float]:
+    """Return which shares of a variance are of rows, of columns, of neither."""
+    total = values.var() + _TINY
+    rows, columns = values.mean(axis=1), values.mean(axis=0)
+    rest = values - rows[:, None] - columns + values.mean()
+    alone = sorted((rows.var() / total, columns.var() / total))
+    return [*alone, rest.var() / total]
+
+
+def _transfer(found: Levels) -> list[float]:
+    """Return how the noise grows with the level: of photons, of steps, of nothing."""
+    level = found.of(found.middle).ravel()
+    noise = found.least_noise.ravel() ** 2
+    lit = level > np.quantile(level, 0.2)
+    x, y = np.log1p(np.maximum(level[lit], 0)), np.log(noise[lit] + 0.01)
+    dx, dy = x - x.mean(), y - y.mean()
+    slope = (dx * dy).sum() / ((dx**2).sum() + 1.0)
+    match = (dx * dy).sum() / np.sqrt((dx**2).sum() * (dy**2).sum() + 1e-6)
+    return [slope, match, y.mean() / 7, dy.std() / 3]
+
+
+def _sharp(found: Levels) -> list[float]:
+    """Return how many pixels rise above their neighbours, and how long they are."""
+    image = found.image
+    core = image[1:-1, 1:-1]
+    beside = (image[1:-1, :-2], image[1:-1, 2:], image[:-2, 1:-1], image[2:, 1:-1])
+    mean_x, mean_y = (beside[0] + beside[1]) / 2, (beside[2] + beside[3]) / 2
+    noise = float(np.median(np.minimum(*found.noise)))
+    limit = 8 * max(noise, found.sigma)
+    over_x, over_y = core - mean_x > limit, core - mean_y > limit
+    alone = over_x & over_y
+    found_there = np.flatnonzero(alone)
+    height = core.ravel()[found_there] - np.maximum(mean_x, mean_y).ravel()[found_there]
+    counts = [alone.mean(), (over_x ^ over_y).mean()]
+    counts += [float((height > 10 * limit).sum()) / core.size]
+    dark = np.maximum(mean_x, mean_y) - core > limit
+    counts.append(dark.mean())
+    # A hit is sharp along both axes, yet has a neighbour that is bright too.
+    best = np.maximum.reduce([each.ravel()[found_there] for each in beside])
+    worst = np.minimum(mean_x, mean_y).ravel()[found_there]
+    joined = (best - worst > 0.3 * (core.ravel()[found_there] - worst)).sum()
+    return [*_share(counts), float(joined) / (len(found_there) + 10)]
+
+
+def numbers(found: Levels) -> np.ndarray:
+    """Return what holds whichever axis is which, (NUMBERS,)."""
+    image = found.image
+    middle, flattened = found.of(found.middle), found.flattened
+    ny, nx = image.shape
+    inner = image[ny // 10 : ny - ny // 10, nx // 10 : nx - nx // 10]
+    pixels = found.of(inner[:: max(ny // 500, 1)]).ravel()
+    levels = [*np.quantile(middle, [0.25, 0.5, 0.75, 0.95, 1.0])]
+    levels += [*np.quantile(pixels, [0.001, 0.5, 0.9, 0.99, 0.999, 1.0])]
+    levels += [*np.quantile(flattened, [0.02, 0.5, 0.9, 0.98, 1.0])]
+    lit = [float((middle > limit).mean()) for limit in (3, 10, 100)]
+    lit += [float((flattened > limit).mean()) for limit in (1, 5, 50)]
+    noises = np.log10(np.quantile(found.least_noise, [0.5, 0.95]) + 0.1)
+    top = float(image.max())
+    full = [(image >= top).mean(), (image > found.zero + 0.9 * (top - found.zero)).mean()]
+    found_numbers = [
+        *compressed(np.array(levels)), *lit, *noises, *_sharp(found), *_share(full),
+        *_parts(compressed(middle)), *_parts(compressed(flattened)), *_transfer(found),
+    ]  # fmt: skip
+    return np.array(found_numbers, dtype=np.float32).clip(-3, 3)
+
+
+def _smoothed(profile: np.ndarray, width: int) -> np.ndarray:
+    """Return means over windows of an odd width."""
+    width = min(width, len(profile) // 2 * 2 - 1)
+    padded = np.pad(profile, width // 2 + 1, mode='edge')
+    sums = np.cumsum(padded)
+    return (sums[width:] - sums[:-width])[1 : len(profile) + 1] / width
+
+
+def _fine(profile: np.ndarray) -> np.ndarray:
+    """Return a profile without what is broad."""
+    return profile - _smoothed(profile, max(len(profile) // 16, 3) | 1)
+
+
+def _match(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the correlation of two profiles, at best over small shifts."""
+    reach = max(len(first) // 50, 1)
+    a, b = first - first.mean(), second - second.mean()
+    size = np.sqrt((a**2).sum() * (b**2).sum()) + _TINY
+    n = len(a) + reach
+    power = np.fft.rfft(a, 2 * n) * np.conj(np.fft.rfft(b, 2 * n))
+    across = np.fft.irfft(power, 2 * n)
+    best = max(across[: reach + 1].max(), across[-reach:].max())
+    return float(best / size)
+
+
+def _peaks(fine: np.ndarray, noise: float) -> list[float]:
+    """Return how many peaks a profile has, how broad and how alike they are."""
+    limit = max(6 * noise, 0.04 * float(fine.max()))
+    over = np.concatenate([[False], fine > limit, [False]])
+    starts, ends = (np.flatnonzero(over[1:] & ~over[:-1]),
+                    np.flatnonzero(~over[1:] & over[:-1]))  # fmt: skip
+    if not len(starts):
+        return [0.0, 0.0, 0.0, 0.0]
+    width = ends - starts
+    return [
+        np.log1p(len(starts)) / 5,
+        np.log1p(float(np.median(width))) / 5,
+        float(width.sum()) / len(fine),
+        float(np.std(width) / np.mean(width)),
+    ]
+
+
+def _moments(values: np.ndarray) -> list[float]:
+    """Return skewness and peakedness, compressed."""
+    away = values - np.median(values)
+    spread = away.std() + _TINY
+    return [
+        float(np.arcsinh((away**3).mean() / spread**3)) / 4,
+        float(np.arcsinh((away**4).mean() / spread**4)) / 8,
+    ]
+
+
+def _brightest(found: Levels, across: np.ndarray) -> list[float]:
+    """
+    Return what lies along the brightest line of pixels.
+
+    ``across`` is the image with that line along its second axis: a trace has a
+    continuum there, a line of a lamp the slit, a hit next to nothing.
+    """
+    middle = np.median(across[:, :: max(across.shape[1] // 300, 1)], axis=1)
+    at = int(np.argmax(_fine(middle)))
+    rows = across[max(at - 1, 0) : at + 2]
+    line = found.of(rows.mean(axis=0))
+    others = found.of(np.median(across[:: max(len(across) // 200, 1)], axis=0))
+    line, others = (_smoothed(each, 5) for each in (line, others))
+    excess = line - others
+    low, half, high = np.quantile(excess, [0.1, 0.5, 0.9])
+    rough = np.abs(_fine(excess)).mean()
+    return [
+        *compressed(np.array([low, half, high])),
+        float(rough / (abs(half) + rough + 1)),
+        float(_match(line, others)),
+        float(compressed(rough)),
+    ]
+
+
+def axis_numbers(found: Levels, profile: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """
+    Return what holds along one axis, (AXIS_NUMBERS,).
+
+    Parameters
+    ----------
+    found : `Levels`
+        Of the frame.
+    profile : (6, N) `~numpy.ndarray`
+        10th, 50th, 90th percentile across, and medians of three parts across, in units
+        of the noise.
+    across : 2D `~numpy.ndarray`
+        The image, this axis first.
+    """
+    low, middle, high = profile[:3]
+    parts = profile[3:]
+    fine, fine_high = _fine(middle), _fine(high)
+    noise = 1.4826 * float(np.median(np.abs(np.diff(fine)))) / np.sqrt(2) + 1e-3
+    thirds = [_fine(each) for each in parts]
+    ends, near = _match(thirds[0], thirds[2]), _match(thirds[0], thirds[1])
+    wave = middle - middle.mean()
+    spread = (wave**2).mean() + _TINY
+    n = len(wave)
+    lags = [
+        float((wave[lag:] * wave[:-lag]).mean() / spread) if lag < n else 0.0
+        for lag in _LAGS
+    ]
+    base = float(np.quantile(middle, 0.1))
+    values = [
+        *compressed(
+            np.array([
+                wave.std(), fine.std(), fine.max(), -fine.min(), fine_high.std(),
+                (high - middle).mean(), (middle - low).mean(), noise,
+            ])
+        ),
+        *_peaks(fine, noise), *_moments(fine), *_moments(wave), ends, near, *lags,
+        float((middle - base > 5).mean()),
+        float((middle - base > 0.3 * (middle.max() - base)).mean()),
+        *_brightest(found, across),
+    ]  # fmt: skip
+    return np.array(values, dtype=np.float32).clip(-3, 3)
