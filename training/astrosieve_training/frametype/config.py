@@ -79,11 +79,13 @@ class FrameConfig(Settings):
     training, validation, calibrating, judged : `FrameSet`
         Simulated frames, of spectrographs that differ from set to set.
     train : `~astrosieve_training.learn.settings.LoopSettings`
-        The loop over simulated frames.
+        The loop over simulated frames; its runs are the members of the network.
     tune : `~astrosieve_training.learn.settings.LoopSettings`
         The loop that goes on with real frames among them.
     real : int
         How many windows of each real frame are shown among the simulated frames.
+    tune_part : int
+        One in so many of the simulated frames is shown again beside the real ones.
     default : bool
         Whether the task's name means this model.
     """
@@ -105,6 +107,7 @@ class FrameConfig(Settings):
     train: LoopSettings = field(default_factory=LoopSettings)
     tune: LoopSettings = field(default_factory=LoopSettings)
     real: Natural = 0
+    tune_part: Count = 4
     default: bool = False
 
     def __post_init__(self) -> None:

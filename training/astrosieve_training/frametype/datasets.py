@@ -114,6 +114,7 @@ class Frames:
             rows.append(rng.choice(members, counts.max() - count))
         return self.take(np.concatenate(rows))
 
+
 def joined(parts: Sequence[Frames]) -> Frames:
     """Return frames of several sets as one."""
     together = {

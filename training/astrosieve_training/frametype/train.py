@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from joblib import Parallel, delayed
 from torch import nn
 
 from astrosieve.atomic import atomic_path
@@ -107,6 +108,9 @@ def folds(real: Frames) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return found
 
 
+State = dict[str, torch.Tensor]
+
+
 @dataclass(frozen=True)
 class _Work:
     """What all loops of a training share."""
@@ -117,17 +121,12 @@ class _Work:
     validation: Frames
 
     def run(
-        self,
-        name: str,
-        examples: Frames,
-        *,
-        tuning: bool = False,
-        start: dict[str, torch.Tensor] | None = None,
-    ) -> dict[str, torch.Tensor]:
-        """Return the parameters of a loop: the best, of a tuning the last."""
-        settings = self.config.tune if tuning else self.config.train
-        states = [
-            loop.train_run(
+        self, name: str, examples: Frames, starts: list[State] | None = None
+    ) -> list[State]:
+        """Return the parameters of each member: the best, of a tuning the last."""
+        settings = self.config.tune if starts else self.config.train
+        states = Parallel(n_jobs=-1)(
+            delayed(loop.train_run)(
                 partial(networks.build, self.config),
                 examples.balanced(self.config.seed),
                 self.validation,
@@ -137,20 +136,19 @@ class _Work:
                 number=number,
                 path=self.folder / f'{name}-{number:02d}.pt',
                 key=digest(self.config, code_version(networks)),
-                start=start,
+                start=starts[number] if starts else None,
             )
-            for number in range(settings.runs)
-        ]
-        state = min(states, key=lambda each: each.best_loss)
+            for number in range(self.config.train.runs)
+        )
         # Real frames are what a tuning is for; simulated ones do not choose its epoch.
-        return state.network if tuning else state.best
+        return [each.network if starts else each.best for each in states]
 
-    def tuned(
-        self, name: str, real: Frames, start: dict[str, torch.Tensor]
-    ) -> dict[str, torch.Tensor]:
+    def tuned(self, name: str, real: Frames, starts: list[State]) -> list[State]:
         """Return parameters after real frames were shown among simulated ones."""
-        examples = joined([self.training, real.repeated(self.config.real)])
-        return self.run(name, examples, tuning=True, start=start)
+        few = len(self.training) // self.config.tune_part
+        rows = np.random.default_rng(self.config.seed).permutation(len(self.training))
+        examples = joined([self.training.take(rows[:few]), real])
+        return self.run(name, examples, starts)
 
 
 def train(config: FrameConfig, folder: Path, real: Path | None = None) -> Run:
@@ -177,8 +175,8 @@ def train(config: FrameConfig, folder: Path, real: Path | None = None) -> Run:
         for name in ('training', 'validation', 'calibrating')
     }
     work = _Work(config, folder, sets['training'], sets['validation'])
-    best = work.run('run', work.training)
-    network = networks.build(config)
+    states = work.run('run', work.training)
+    network = networks.build(config, members=config.train.runs)
     summary: dict[str, Any] = {
         'counts': {name: len(each) for name, each in sets.items()},
         'spectrographs': {n: len(set(each.origin)) for n, each in sets.items()},
@@ -186,18 +184,20 @@ def train(config: FrameConfig, folder: Path, real: Path | None = None) -> Run:
     }
     if real is not None and config.real:
         frames = real_frames(config, real)
+        windows = real_frames(config, real, windows=config.real)
         summary['counts']['real'] = len(frames)
         nobody, everybody = np.zeros(len(frames), bool), np.ones(len(frames), bool)
         told = {'simulated frames alone': (nobody, everybody), **folds(frames)}
         for name, (learnt, left) in told.items():
-            state = best
+            mine = states
             if learnt.any():
-                state = work.tuned(name.replace(' ', '-'), frames.take(learnt), best)
-            temperature = _calibrated(network, state, sets['calibrating'])
+                seen = windows.take(np.isin(windows.path, frames.path[learnt]))
+                mine = work.tuned(name.replace(' ', '-'), seen, states)
+            temperature = _calibrated(network, mine, sets['calibrating'])
             judged = frames.take(left)
             summary['real'] += _told(config, name, network, temperature, judged)
-        best = work.tuned('tuned', frames, best)
-    temperature = _calibrated(network, best, sets['calibrating'])
+        states = work.tuned('tuned', windows, states)
+    temperature = _calibrated(network, states, sets['calibrating'])
     p, target = _flips(network, temperature, sets['calibrating'])
     summary['calibration_error'] = expected_calibration_error(p.mean(axis=1), target)
     run = Run(config, network, temperature, summary)
@@ -215,11 +215,9 @@ def _flips(
     return p.reshape(logits.shape), frames.target
 
 
-def _calibrated(
-    network: nn.Module, state: dict[str, torch.Tensor], frames: Frames
-) -> float:
+def _calibrated(network: nn.Module, states: list[State], frames: Frames) -> float:
     """Load parameters, set the logits right; return the temperature."""
-    network.load_state_dict(state)
+    network.load_state_dict(networks.joined_states(states))
     logits = predict_flips(partial(loop.predict_logits, network), frames)
     flat = logits.reshape(-1, logits.shape[2])
     shares = np.full(flat.shape[1], 1 / flat.shape[1])
@@ -286,6 +284,6 @@ def load_run(folder: Path) -> Run:
         msg = f'{folder}: holds no finished training ({error}); run the step train'
         raise ConfigError(msg) from error
     config = build_dataclass(FrameConfig, content['config'], '')
-    network = networks.build(config)
+    network = networks.build(config, members=config.train.runs)
     network.load_state_dict(state)
     return Run(config, network.eval(), content['temperature'], content['summary'])

@@ -10,7 +10,7 @@ __all__ = ['AXIS_NUMBERS', 'NUMBERS', 'Levels', 'axis_numbers', 'compressed', 'n
 
 NUMBERS = 41
 AXIS_NUMBERS = 30
-_TINY = 1e-30
+_TINY = 1e-9
 _LAGS = (1, 4, 16, 64)
 
 
@@ -77,9 +77,9 @@ def _parts(values: np.ndarray) -> list[float]:
 
 def _transfer(found: Levels) -> list[float]:
     """Return how the noise grows with the level: of photons, of steps, of nothing."""
-    level = found.of(found.middle).ravel()
+    level = found.of(found.middle).astype(float).ravel()
     noise = found.least_noise.ravel() ** 2
-    lit = level > np.quantile(level, 0.2)
+    lit = level >= np.quantile(level, 0.2)
     x, y = np.log1p(np.maximum(level[lit], 0)), np.log(noise[lit] + 0.01)
     dx, dy = x - x.mean(), y - y.mean()
     slope = (dx * dy).sum() / ((dx**2).sum() + 1.0)
@@ -124,7 +124,10 @@ def numbers(found: Levels) -> np.ndarray:
     lit += [float((flattened > limit).mean()) for limit in (1, 5, 50)]
     noises = np.log10(np.quantile(found.least_noise, [0.5, 0.95]) + 0.1)
     top = float(image.max())
-    full = [(image >= top).mean(), (image > found.zero + 0.9 * (top - found.zero)).mean()]
+    full = [
+        (image >= top).mean(),
+        (image > found.zero + 0.9 * (top - found.zero)).mean(),
+    ]
     found_numbers = [
         *compressed(np.array(levels)), *lit, *noises, *_sharp(found), *_share(full),
         *_parts(compressed(middle)), *_parts(compressed(flattened)), *_transfer(found),
@@ -148,7 +151,7 @@ def _fine(profile: np.ndarray) -> np.ndarray:
 def _match(first: np.ndarray, second: np.ndarray) -> float:
     """Return the correlation of two profiles, at best over small shifts."""
     reach = max(len(first) // 50, 1)
-    a, b = first - first.mean(), second - second.mean()
+    a, b = (each.astype(float) - each.mean() for each in (first, second))
     size = np.sqrt((a**2).sum() * (b**2).sum()) + _TINY
     n = len(a) + reach
     power = np.fft.rfft(a, 2 * n) * np.conj(np.fft.rfft(b, 2 * n))
@@ -176,12 +179,9 @@ def _peaks(fine: np.ndarray, noise: float) -> list[float]:
 
 def _moments(values: np.ndarray) -> list[float]:
     """Return skewness and peakedness, compressed."""
-    away = values - np.median(values)
-    spread = away.std() + _TINY
-    return [
-        float(np.arcsinh((away**3).mean() / spread**3)) / 4,
-        float(np.arcsinh((away**4).mean() / spread**4)) / 8,
-    ]
+    away = values.astype(float) - np.median(values)
+    away /= away.std() + 1e-9
+    return [float(np.arcsinh((away**n).mean())) / (2 * n - 2) for n in (3, 4)]
 
 
 def _brightest(found: Levels, across: np.ndarray) -> list[float]:
@@ -228,7 +228,7 @@ def axis_numbers(found: Levels, profile: np.ndarray, across: np.ndarray) -> np.n
     noise = 1.4826 * float(np.median(np.abs(np.diff(fine)))) / np.sqrt(2) + 1e-3
     thirds = [_fine(each) for each in parts]
     ends, near = _match(thirds[0], thirds[2]), _match(thirds[0], thirds[1])
-    wave = middle - middle.mean()
+    wave = (middle - middle.mean()).astype(float)
     spread = (wave**2).mean() + _TINY
     n = len(wave)
     lags = [

@@ -7,7 +7,7 @@ from torch import nn
 
 from astrosieve.frametype.preprocessing.summary import TRANSPOSED
 
-__all__ = ['FrameNetwork', 'build']
+__all__ = ['FrameNetwork', 'FrameNetworks', 'build']
 
 _HIDDEN = 96
 _NUMBERS = 64
@@ -108,6 +108,34 @@ class FrameNetwork(nn.Module):
         return torch.cat([features.mean(2), features.amax(2)], 1)
 
 
-def build(n_classes: int, shapes: dict[str, tuple[int, ...]]) -> FrameNetwork:
+class FrameNetworks(nn.Module):
+    """
+    Several networks, whose logits are averaged.
+
+    Parameters
+    ----------
+    members : list of `FrameNetwork`
+        The networks.
+    """
+
+    def __init__(self, members: list[FrameNetwork]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(
+        self,
+        maps: torch.Tensor,
+        profiles: torch.Tensor,
+        axes: torch.Tensor,
+        numbers: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return (N, C) logits."""
+        logits = [each(maps, profiles, axes, numbers) for each in self.members]
+        return torch.stack(logits).mean(0)
+
+
+def build(
+    n_classes: int, shapes: dict[str, tuple[int, ...]], members: int = 1
+) -> FrameNetworks:
     """Build the network."""
-    return FrameNetwork(n_classes, shapes)
+    return FrameNetworks([FrameNetwork(n_classes, shapes) for _ in range(members)])

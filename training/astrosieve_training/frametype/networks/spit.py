@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from astrosieve_training.settings import ConfigError
+
 __all__ = ['SpitNetwork', 'build']
 
 
@@ -42,6 +44,11 @@ class SpitNetwork(nn.Module):
         return logits
 
 
-def build(n_classes: int, shapes: dict[str, tuple[int, ...]]) -> SpitNetwork:
-    """Build the network."""
+def build(
+    n_classes: int, shapes: dict[str, tuple[int, ...]], members: int = 1
+) -> SpitNetwork:
+    """Build the network; it has no members."""
+    if members > 1:
+        msg = 'the network of SPIT is one; its configuration must say runs = 1'
+        raise ConfigError(msg)
     return SpitNetwork(n_classes, shapes['image'])
