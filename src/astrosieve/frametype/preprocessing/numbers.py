@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ['AXIS_NUMBERS', 'NUMBERS', 'Levels', 'axis_numbers', 'compressed', 'numbers']
+__all__ = [
+    'AXIS_NUMBERS',
+    'NUMBERS',
+    'Levels',
+    'axis_numbers',
+    'compressed',
+    'numbers',
+    'spread',
+]
 
 NUMBERS = 41
 AXIS_NUMBERS = 30
@@ -52,8 +60,13 @@ class Levels:
     def flattened(self) -> np.ndarray:
         """Levels of the cells without what whole rows and columns share."""
         middle = self.of(self.middle)
-        middle = middle - np.quantile(middle, 0.2, axis=0)
-        return middle - np.quantile(middle, 0.2, axis=1)[:, None]
+        rows, columns = (np.quantile(middle, 0.2, axis=axis) for axis in (1, 0))
+        return middle - rows[:, None] - columns + np.quantile(middle, 0.2)
+
+
+def spread(n: int, most: int) -> np.ndarray:
+    """Return some hundred places of n, the same from either end."""
+    return np.linspace(0, n - 1, min(n, most)).round().astype(int)
 
 
 def compressed(values: np.ndarray | float) -> np.ndarray:
@@ -116,7 +129,8 @@ def numbers(found: Levels) -> np.ndarray:
     middle, flattened = found.of(found.middle), found.flattened
     ny, nx = image.shape
     inner = image[ny // 10 : ny - ny // 10, nx // 10 : nx - nx // 10]
-    pixels = found.of(inner[:: max(ny // 500, 1)]).ravel()
+    few = np.ix_(*(spread(size, 700) for size in inner.shape))
+    pixels = found.of(inner[few]).ravel()
     levels = [*np.quantile(middle, [0.25, 0.5, 0.75, 0.95, 1.0])]
     levels += [*np.quantile(pixels, [0.001, 0.5, 0.9, 0.99, 0.999, 1.0])]
     levels += [*np.quantile(flattened, [0.02, 0.5, 0.9, 0.98, 1.0])]
@@ -139,8 +153,8 @@ def _smoothed(profile: np.ndarray, width: int) -> np.ndarray:
     """Return means over windows of an odd width."""
     width = min(width, len(profile) // 2 * 2 - 1)
     padded = np.pad(profile, width // 2 + 1, mode='edge')
-    sums = np.cumsum(padded)
-    return (sums[width:] - sums[:-width])[1 : len(profile) + 1] / width
+    sums = np.cumsum(padded, dtype=float)
+    return (sums[width:] - sums[:-width])[: len(profile)] / width
 
 
 def _fine(profile: np.ndarray) -> np.ndarray:
@@ -191,11 +205,11 @@ def _brightest(found: Levels, across: np.ndarray) -> list[float]:
     ``across`` is the image with that line along its second axis: a trace has a
     continuum there, a line of a lamp the slit, a hit next to nothing.
     """
-    middle = np.median(across[:, :: max(across.shape[1] // 300, 1)], axis=1)
+    middle = np.median(across[:, spread(across.shape[1], 300)], axis=1)
     at = int(np.argmax(_fine(middle)))
     rows = across[max(at - 1, 0) : at + 2]
     line = found.of(rows.mean(axis=0))
-    others = found.of(np.median(across[:: max(len(across) // 200, 1)], axis=0))
+    others = found.of(np.median(across[spread(len(across), 200)], axis=0))
     line, others = (_smoothed(each, 5) for each in (line, others))
     excess = line - others
     low, half, high = np.quantile(excess, [0.1, 0.5, 0.9])
@@ -227,7 +241,8 @@ def axis_numbers(found: Levels, profile: np.ndarray, across: np.ndarray) -> np.n
     fine, fine_high = _fine(middle), _fine(high)
     noise = 1.4826 * float(np.median(np.abs(np.diff(fine)))) / np.sqrt(2) + 1e-3
     thirds = [_fine(each) for each in parts]
-    ends, near = _match(thirds[0], thirds[2]), _match(thirds[0], thirds[1])
+    ends = _match(thirds[0], thirds[2])
+    near = (_match(thirds[0], thirds[1]) + _match(thirds[2], thirds[1])) / 2
     wave = (middle - middle.mean()).astype(float)
     spread = (wave**2).mean() + _TINY
     n = len(wave)

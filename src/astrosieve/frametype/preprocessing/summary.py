@@ -11,6 +11,7 @@ from astrosieve.frametype.preprocessing.numbers import (
     axis_numbers,
     compressed,
     numbers,
+    spread,
 )
 
 __all__ = ['Summary']
@@ -170,12 +171,12 @@ def _collapsed(found: Levels, axis: int) -> np.ndarray:
 
     The 10th, 50th and 90th percentiles across, and the medians of three parts across.
     """
-    # A few hundred pixels across say enough.
-    step = max(found.image.shape[axis] // 400, 1)
-    rows = found.image[::step] if axis == 0 else found.image[:, ::step].T
-    across = np.ascontiguousarray(rows.T)
-    thirds = np.array_split(across, 3, axis=1)
-    medians = [_ranked(each, 0.5)[0] for each in thirds]
+    few = spread(found.image.shape[axis], 450)
+    some = found.image.take(few, axis)
+    across = np.ascontiguousarray(some.T if axis == 0 else some)
+    third = across.shape[1] // 3 or 1
+    parts = (across[:, :third], across[:, third:-third], across[:, -third:])
+    medians = [_ranked(each, 0.5)[0] for each in parts]
     return found.of(np.stack([*_ranked(across, 0.1, 0.5, 0.9), *medians]))
 
 
