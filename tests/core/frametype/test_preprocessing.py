@@ -64,6 +64,7 @@ def test_transposed_frame(kind: str, drawn: Draw) -> None:
     maps = inputs['maps'][list(TRANSPOSED)].transpose(0, 2, 1)
     assert np.allclose(maps, turned['maps'], atol=1e-5)
     assert np.allclose(inputs['profiles'][::-1], turned['profiles'], atol=1e-5)
+    assert np.allclose(inputs['axes'][::-1], turned['axes'], atol=1e-4)
     assert np.abs(inputs['numbers'] - turned['numbers']).max() < 0.02
 
 
@@ -73,6 +74,29 @@ def test_any_size(shape: tuple[int, int]) -> None:
     pixels = np.random.default_rng(2).normal(0, 1, shape).astype(np.float32)
     inputs = Summary()(pixels)
     assert all(np.isfinite(each).all() for each in inputs.values())
+
+
+@pytest.mark.parametrize('value', [0.0, 65535.0])
+def test_borders_and_gaps_are_left_out(value: float, drawn: Draw) -> None:
+    """Rows and columns of one value are no data, wherever they lie."""
+    data = drawn('arc').astype(np.float32)
+    ny, nx = data.shape
+    wide = np.full((ny + 12, nx + 30), value, np.float32)
+    wide[4 : 4 + ny, 9 : 9 + nx // 2] = data[:, : nx // 2]
+    wide[4 : 4 + ny, 21 + nx // 2 : 21 + nx] = data[:, nx // 2 :]
+    inputs, other = Summary()(data), Summary()(wide)
+    for name, each in inputs.items():
+        assert np.array_equal(each, other[name]), name
+
+
+def test_transients_are_flattened() -> None:
+    """What all lines begin with is not in the maps of what rows do not share."""
+    rng = np.random.default_rng(6)
+    bias = rng.normal(1000, 5, (300, 400)).astype(np.float32)
+    bias += 2800 * np.exp(-np.arange(400, dtype=np.float32) / 20)
+    maps = Summary()(bias)['maps']
+    assert maps[0].max() > 0.7
+    assert np.abs(maps[7]).max() < 0.25
 
 
 def test_kinds_differ(drawn: Draw) -> None:

@@ -69,7 +69,10 @@ def drawn(seed: int, frame_type: str, number: int = 0) -> Any:
     data = rng.normal(500 + light, 5 + np.sqrt(light)).astype(np.float32)
     data = data.T if seed % 2 else data
     return SimpleNamespace(
-        data=data, truth=SimpleNamespace(frame_type=frame_type, kind=frame_type)
+        data=data,
+        truth=SimpleNamespace(
+            frame_type=frame_type, kind=frame_type, family='long_slit'
+        ),
     )
 
 
@@ -80,7 +83,7 @@ def config() -> FrameConfig:
     )
     return replace(
         load_config('frametype'),
-        training=FrameSet(24, 0),
+        training=FrameSet(24, 0, windows=1),
         validation=FrameSet(6, 100),
         calibrating=FrameSet(8, 200),
         judged=FrameSet(8, 300),
@@ -134,10 +137,10 @@ def made(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simulate, 'frame', drawn)
         patch.setattr(simulate, 'pixels_of', lambda seed: 10_000)
-        run = train(config, folder / 'run', real)
+        run = train(config, folder / 'run', real, jobs=1)
         card, difference = export_run(run, folder / 'weights', n=32)
         model = load_model(folder / 'weights' / 'frametype-1.0.onnx', threads=1)
-        report = judge(model, config, folder / 'run', run=run, real=real)
+        report = judge(model, config, folder / 'run', run=run, real=real, jobs=1)
     return Made(folder, run, card, difference, model, report)
 
 
@@ -162,18 +165,20 @@ def test_flagship_is_small_and_symmetric() -> None:
     """At most 3 MB; a transposed frame gets the same answer."""
     from astrosieve.frametype.preprocessing.summary import TRANSPOSED
 
-    network = networks.build(load_config('frametype')).eval()
+    config = load_config('frametype')
+    network = networks.build(config, members=config.train.runs).eval()
     assert sum(p.numel() for p in network.parameters()) * 4 < 2_900_000
     rng = np.random.default_rng(3)
-    maps, profiles, numbers = (
+    maps, profiles, axes, numbers = (
         torch.tensor(rng.normal(size=(2, *shape)).astype(np.float32))
         for shape in Summary().shapes.values()
     )
     with torch.inference_mode():
-        one = network(maps, profiles, numbers)
+        one = network(maps, profiles, axes, numbers)
         other = network(
-            maps[:, list(TRANSPOSED)].transpose(2, 3), profiles.flip(1), numbers
-        )
+            maps[:, list(TRANSPOSED)].transpose(2, 3), profiles.flip(1), axes.flip(1),
+            numbers,
+        )  # fmt: skip
     assert torch.allclose(one, other, atol=1e-5)
 
 
@@ -195,7 +200,14 @@ def test_counts_are_balanced(made: Made, config: FrameConfig, real: Path) -> Non
     counts = np.bincount(few.balanced(0).target, minlength=len(TYPES))
     assert set(counts.tolist()) == {0, 3}
     assert len(joined([few, few])) == 10
-    assert len(few.repeated(3)) == 15
+
+
+def test_windows(config: FrameConfig, real: Path) -> None:
+    """Windows of real frames stand for them: as many as asked, none like another."""
+    windows = real_frames(config, real, windows=3)
+    assert len(windows) == 3 * len(real_frames(config, real))
+    assert sorted(set(windows.path.tolist())) == sorted(p.name for p in real.glob('*s'))
+    assert len({each.tobytes() for each in windows.inputs['maps']}) == len(windows)
 
 
 def test_flips_of_examples(config: FrameConfig, real: Path) -> None:
@@ -315,10 +327,14 @@ def test_simulated_spectrograph(tmp_path: Path, config: FrameConfig) -> None:
     files = Table.read(tmp_path / 'frames.ecsv')['file'].tolist()
     assert sorted(files) == sorted(path.name for path in tmp_path.glob('*.fits'))
     small = replace(config, classes=('bias', 'arc'))
-    frames = simulated_frames(small, FrameSet(1, seed), Stages(tmp_path / 's'), 'x')
+    frames = simulated_frames(
+        small, FrameSet(1, seed), Stages(tmp_path / 's'), 'x', jobs=1
+    )
     assert frames.target.tolist() == [0, 1]
     assert frames.origin.tolist() == [str(seed)] * 2
-    again = simulated_frames(small, FrameSet(1, seed), Stages(tmp_path / 's'), 'x')
+    again = simulated_frames(
+        small, FrameSet(1, seed), Stages(tmp_path / 's'), 'x', jobs=1
+    )
     assert again.key == frames.key
 
 

@@ -190,7 +190,7 @@ def test_gain_divides_the_electrons():
     """Two electrons per ADU give half the counts."""
     electrons = np.full((40, 400), 10_000.0, np.float32)
     counts = [
-        np.median(read_out(electrons, plain(gain=g), np.random.default_rng(1)))
+        np.median(read_out(electrons, plain(gain=g), 1.0, np.random.default_rng(1)))
         for g in (1.0, 2.0)
     ]
     ratio = (counts[0] - 1000) / (counts[1] - 1000)
@@ -238,7 +238,7 @@ def test_saturation_bleeds_along_columns():
 def test_unsigned_numbers_read_as_signed_wrap():
     """Above 32,767 an int16 frame is negative."""
     electrons = np.full((20, 400), 40_000.0, np.float32)
-    data = read_out(electrons, plain(number='int16'), np.random.default_rng(1))
+    data = read_out(electrons, plain(number='int16'), 1.0, np.random.default_rng(1))
     assert data.dtype == np.int16
     assert (data < 0).all()
 

@@ -117,6 +117,7 @@ def judge(
     *,
     run: Run | None = None,
     real: Path | None = None,
+    jobs: int = -1,
 ) -> Report:
     """
     Judge a model on spectrographs that it has not seen, and on real frames.
@@ -134,13 +135,15 @@ def judge(
         nights that were left out.
     real : `~pathlib.Path`, optional
         Folder of real frames, for the forest and the headers.
+    jobs : int, optional
+        Spectrographs simulated side by side; -1 for as many as there are cores.
 
     Returns
     -------
     report : `~astrosieve_training.judge.report.Report`
     """
     stages = Stages(folder / 'frames', tidy=False)
-    frames = simulated_frames(config, config.judged, stages, 'judged')
+    frames = simulated_frames(config, config.judged, stages, 'judged', jobs=jobs)
     p = predict_flips(model.predict, frames)
     truth = np.array(config.classes)[frames.target]
     sample = f'{len(set(frames.origin))} simulated spectrographs'
@@ -155,7 +158,7 @@ def judge(
     if UNKNOWN in config.classes:
         caught = simulated.share(truth == UNKNOWN)
         limits.append((sample, Limit('caught as unknown', caught, 0.9, least=True)))
-    learnt = simulated_frames(config, config.training, stages, 'training')
+    learnt = simulated_frames(config, config.training, stages, 'training', jobs=jobs)
     everyone = [
         simulated,
         Judged(sample, 'forest', truth, forest_types(learnt, frames, config.classes)),

@@ -119,13 +119,14 @@ class _Work:
     folder: Path
     training: Frames
     validation: Frames
+    jobs: int
 
     def run(
         self, name: str, examples: Frames, starts: list[State] | None = None
     ) -> list[State]:
         """Return the parameters of each member: the best, of a tuning the last."""
         settings = self.config.tune if starts else self.config.train
-        states = Parallel(n_jobs=-1)(
+        states = Parallel(n_jobs=self.jobs)(
             delayed(loop.train_run)(
                 partial(networks.build, self.config),
                 examples.balanced(self.config.seed),
@@ -151,7 +152,9 @@ class _Work:
         return self.run(name, examples, starts)
 
 
-def train(config: FrameConfig, folder: Path, real: Path | None = None) -> Run:
+def train(
+    config: FrameConfig, folder: Path, real: Path | None = None, *, jobs: int = -1
+) -> Run:
     """
     Train a network.
 
@@ -164,6 +167,9 @@ def train(config: FrameConfig, folder: Path, real: Path | None = None) -> Run:
     real : `~pathlib.Path`, optional
         Folder of real frames, see
         `~astrosieve_training.frametype.datasets.real_frames`.
+    jobs : int, optional
+        Spectrographs, and members of the network, done side by side; -1 for as many as
+        there are cores.
 
     Returns
     -------
@@ -171,10 +177,10 @@ def train(config: FrameConfig, folder: Path, real: Path | None = None) -> Run:
     """
     stages = Stages(folder / 'frames', tidy=False)
     sets = {
-        name: simulated_frames(config, getattr(config, name), stages, name)
+        name: simulated_frames(config, getattr(config, name), stages, name, jobs=jobs)
         for name in ('training', 'validation', 'calibrating')
     }
-    work = _Work(config, folder, sets['training'], sets['validation'])
+    work = _Work(config, folder, sets['training'], sets['validation'], jobs)
     states = work.run('run', work.training)
     network = networks.build(config, members=config.train.runs)
     summary: dict[str, Any] = {
