@@ -272,10 +272,12 @@ def test_report(made: Made, tmp_path: Path) -> None:
     for said in (
         'simulated spectrographs | forest', 'real, cameras left out', 'real | headers',
         'real, nights left out', 'science and standard', 'caught as unknown',
-        'calibration error',
+        'calibration error', '| long_slit |', '| arc | arc |',
     ):  # fmt: skip
         assert said in text
-    assert len(made.report.write(tmp_path)) == 3
+    written = made.report.write(tmp_path)
+    assert len(written) == 4
+    assert all(path.stat().st_size for path in written)
     numbers = json.loads((tmp_path / 'frametype-judge.json').read_text())
     assert numbers['right']['8 simulated spectrographs, frametype'] > 0.7
 

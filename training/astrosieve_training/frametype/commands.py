@@ -110,16 +110,47 @@ def export(run: Path, output: Path) -> None:
 )
 @output_folder_option('the report')
 @_REAL
-@click.option('--card', is_flag=True, help="Write the tables into the model's card.")
+@click.option(
+    '--spit',
+    type=EXISTING_FOLDER,
+    help='Training of frametype-spit, to be judged on the same frames.',
+)
+@click.option(
+    '--update',
+    is_flag=True,
+    help="Write the tables into the model's card and, with --readme, into pages.",
+)
+@click.option(
+    '--readme',
+    'readmes',
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='With --update: pages that hold the markers of the tables.',
+)
 def evaluate(
-    run: Path, model: str, output: Path, real: Path | None, card: bool
+    run: Path,
+    model: str,
+    output: Path,
+    real: Path | None,
+    spit: Path | None,
+    update: bool,
+    readmes: tuple[Path, ...],
 ) -> None:
     """Judge a model: unseen spectrographs, real frames, header rules, a forest."""
-    loaded = need('frametype.train').load_run(run)
+    if readmes and not update:
+        msg = '--readme writes tables, and needs --update'
+        raise click.UsageError(msg)
+    load_run = need('frametype.train').load_run
+    loaded = load_run(run)
     judged = load_model(model, task='frametype')
     say('judging')
     report = need('frametype.evaluate').judge(
-        judged, loaded.config, output, run=loaded, real=_real_folder(real)
+        judged,
+        loaded.config,
+        output,
+        run=loaded,
+        real=_real_folder(real),
+        spit=load_run(spit) if spit else None,
     )
     for path in report.write(output):
         click.echo(f'written: {path}')
@@ -127,8 +158,10 @@ def evaluate(
         click.echo(line)
     for line in report.limits_table():
         click.echo(line)
-    if card:
+    if update:
         report.update_card()
+        for page in readmes:
+            report.update_readme(page, 'frametype')
 
 
 def _real_folder(given: Path | None) -> Path | None:

@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.frametype import preprocessing as preprocessings
-from astrosieve.frametype.frames import as_frame, read_frames
+from astrosieve.frametype.frames import FrameError, as_frame, read_frames
 from astrosieve.frametype.headers import header_type
 from astrosieve.frametype.preprocessing import FramePreprocessing, get_preprocessing
 from astrosieve_training.data_folder import data_folder
@@ -204,7 +204,10 @@ def _simulated(
             if truth.frame_type in config.classes:
                 label = config.classes.index(truth.frame_type)
                 about = (label, str(seed), truth.family, '', '', truth.kind)
-                pixels = _pixels(made.data, prepare)
+                try:
+                    pixels = _pixels(made.data, prepare)
+                except FrameError:  # saturated all over
+                    continue
                 shown = [pixels, *(_window(pixels, rng) for _ in range(which.windows))]
                 found += [(prepare(each), *about) for each in shown]
     return _made(found)

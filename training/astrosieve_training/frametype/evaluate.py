@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,12 @@ from astrosieve_training.frametype.datasets import (
     real_frames,
     simulated_frames,
 )
-from astrosieve_training.frametype.train import Run, folds, predict_flips
+from astrosieve_training.frametype.train import (
+    Run,
+    folds,
+    frame_flips,
+    predict_flips,
+)
 from astrosieve_training.judge.figures import figure_file
 from astrosieve_training.judge.limits import Limit, Number
 from astrosieve_training.judge.report import Report, Section
@@ -31,6 +36,7 @@ from astrosieve_training.stages import Stages
 __all__ = ['Judged', 'balanced', 'judge', 'matrix']
 
 _PAIRS = (('science', 'standard'), ('bias', 'dark'), ('arc', 'science'))
+_PUBLISHED = '98.2 % right, 0.9 % wrong, 0.8 % unknown by the vote of four flips'
 
 
 @dataclass(frozen=True)
@@ -46,12 +52,16 @@ class Judged:
         Who called them so.
     truth, types : (N,) str `~numpy.ndarray`
         Classes.
+    family, kind : (N,) str `~numpy.ndarray` or None
+        Of simulated frames: the layout, and what was exposed.
     """
 
     sample: str
     by: str
     truth: np.ndarray
     types: np.ndarray
+    family: np.ndarray | None = None
+    kind: np.ndarray | None = None
 
     @property
     def right(self) -> np.ndarray:
@@ -117,6 +127,7 @@ def judge(
     *,
     run: Run | None = None,
     real: Path | None = None,
+    spit: Run | None = None,
     jobs: int = -1,
 ) -> Report:
     """
@@ -135,6 +146,8 @@ def judge(
         nights that were left out.
     real : `~pathlib.Path`, optional
         Folder of real frames, for the forest and the headers.
+    spit : `~astrosieve_training.frametype.train.Run`, optional
+        The training of the published network, judged on the same frames.
     jobs : int, optional
         Spectrographs simulated side by side; -1 for as many as there are cores.
 
@@ -145,39 +158,43 @@ def judge(
     stages = Stages(folder / 'frames', tidy=False)
     frames = simulated_frames(config, config.judged, stages, 'judged', jobs=jobs)
     p = predict_flips(model.predict, frames)
-    truth = np.array(config.classes)[frames.target]
     sample = f'{len(set(frames.origin))} simulated spectrographs'
-    simulated = Judged(sample, config.name, truth, _types(p, config.classes))
-    error = expected_calibration_error(p.mean(axis=1), frames.target)
-    apart = ('bias', 'dark')
-    limits = [
-        (sample, Limit('right, balanced, bias and dark apart',
-                       balanced(simulated, apart=apart), 0.99, least=True)),
-        (sample, Limit('calibration error', Number(error, len(truth)), 0.03)),
-    ]  # fmt: skip
-    if UNKNOWN in config.classes:
-        caught = simulated.share(truth == UNKNOWN)
-        limits.append((sample, Limit('caught as unknown', caught, 0.9, least=True)))
+    simulated = _simulated(sample, config.name, p, frames, config)
     learnt = simulated_frames(config, config.training, stages, 'training', jobs=jobs)
-    everyone = [
-        simulated,
-        Judged(sample, 'forest', truth, forest_types(learnt, frames, config.classes)),
-    ]
+    forest = forest_types(learnt, frames, config.classes)
+    everyone = [simulated, replace(simulated, by='forest', types=forest)]
+    limits = _simulated_limits(simulated, p, frames)
     if run is not None and run.summary['real']:
         found = _real(run.summary['real'], config)
         everyone += found
         limits += _real_limits(found)
     if real is not None:
         everyone += _real_baselines(config, learnt, real_frames(config, real))
+    published: list[Section] = []
+    if spit is not None:
+        own = spit.config
+        seen = simulated_frames(own, own.judged, stages, 'judged-spit', jobs=jobs)
+        flips, _ = frame_flips(spit.network, spit.temperature, seen)
+        theirs = [
+            _simulated(f'{sample}, five types', own.name, flips, seen, own),
+            *_real(spit.summary['real'], own),
+        ]
+        everyone += theirs
+        published = [_published(flips, seen)]
     sections = [
         Section('Of others than their own names', _pairs(everyone)),
+        Section('By layout of the spectrograph', _by(simulated, 'family')),
+        Section('By what was exposed', _by(simulated, 'kind')),
+        *published,
         *(
             Section(f'{each.sample}: {each.by}', matrix(each))
             for each in everyone
         ),
     ]  # fmt: skip
-    figure = folder / f'{config.name}-reliability.png'
-    _draw_reliability(p.mean(axis=1), frames.target, figure)
+    figures = [folder / f'{config.name}-{w}.png' for w in ('reliability', 'confusion')]
+    _draw_reliability(p.mean(axis=1), frames.target, figures[0])
+    left_out = [each for each in everyone if each.sample == 'real, cameras left out']
+    _draw_confusion([simulated, *left_out[:1]], figures[1])
     return Report(
         model,
         _summary(everyone),
@@ -185,8 +202,72 @@ def judge(
         sections,
         {'right': {f'{e.sample}, {e.by}': balanced(e).value for e in everyone}},
         measured={f'{e.sample}, {e.by}': e.share() for e in everyone},
-        figures=[figure],
+        figures=figures,
+        short=_summary([e for e in everyone if _belongs_in_short(e)]),
     )
+
+
+def _belongs_in_short(judged: Judged) -> bool:
+    return judged.sample in ('real', 'real, cameras left out') or (
+        'simulated spectrographs' in judged.sample
+    )
+
+
+def _simulated(
+    sample: str, by: str, p: np.ndarray, frames: Frames, config: FrameConfig
+) -> Judged:
+    """Return what the flips' probabilities say of simulated frames."""
+    return Judged(
+        sample,
+        by,
+        np.array(config.classes)[frames.target],
+        _types(p, config.classes),
+        frames.family,
+        frames.header,
+    )
+
+
+def _simulated_limits(
+    judged: Judged, p: np.ndarray, frames: Frames
+) -> list[tuple[str, Limit]]:
+    error = expected_calibration_error(p.mean(axis=1), frames.target)
+    caught = judged.share(judged.truth == UNKNOWN)
+    right = balanced(judged, apart=('bias', 'dark'))
+    return [
+        (judged.sample, Limit('right, balanced, bias and dark apart', right, 0.99,
+                              least=True)),
+        (judged.sample, Limit('calibration error', Number(error, len(p)), 0.03)),
+        (judged.sample, Limit('caught as unknown', caught, 0.9, least=True)),
+    ]  # fmt: skip
+
+
+def _by(judged: Judged, column: str) -> list[str]:
+    """Return a table of what is right by layout, or by what was exposed."""
+    groups = getattr(judged, column)
+    good = judged.truth != UNKNOWN
+    if column == 'family':
+        names = sorted(set(groups.tolist()))
+        rows = [(name, judged.share(good & (groups == name))) for name in names]
+        return markdown_table(('layout', 'right'), rows)
+    pairs = sorted(set(zip(judged.truth.tolist(), groups.tolist(), strict=True)))
+    return markdown_table(
+        ('truth', 'exposed', 'right'),
+        [
+            (truth, kind, judged.share((judged.truth == truth) & (groups == kind)))
+            for truth, kind in pairs
+        ],
+    )
+
+
+def _published(p: np.ndarray, frames: Frames) -> Section:
+    """Return what the published network says of single flips."""
+    right = p.argmax(axis=2) == frames.target[:, None]
+    single = Share(int(right.sum()), right.size)
+    lines = markdown_table(
+        ('', 'published', 'here'),
+        [('right, a flipped image', '98.7 %', single), ('by the vote', _PUBLISHED, '')],
+    )
+    return Section('The published network', lines)
 
 
 def _real(records: list[dict[str, Any]], config: FrameConfig) -> list[Judged]:
@@ -282,3 +363,30 @@ def _draw_reliability(p: np.ndarray, target: np.ndarray, path: Path) -> None:
             'o-',
         )
         axis.set(xlabel='probability', ylabel='share right')
+
+
+def _draw_confusion(everyone: list[Judged], path: Path) -> None:
+    """Draw which type is called which, as shares of the true ones."""
+    with figure_file(path, columns=len(everyone), size=(4.2, 4.0)) as (_, axes):
+        for axis, judged in zip(axes[0], everyone, strict=True):
+            names = CLASSES.ordered([*judged.truth.tolist(), *judged.types.tolist()])
+            shares = np.array(
+                [
+                    [
+                        ((judged.truth == row) & (judged.types == column)).sum()
+                        / max((judged.truth == row).sum(), 1)
+                        for column in names
+                    ]
+                    for row in names
+                ]
+            )
+            axis.imshow(shares, cmap='Blues', vmin=0, vmax=1)
+            for (y, x), share in np.ndenumerate(shares):
+                if share > 0:
+                    ink = 'white' if share > 0.6 else 'black'
+                    axis.text(x, y, f'{100 * share:.0f}', ha='center', va='center',
+                              color=ink, fontsize=7)  # fmt: skip
+            axis.set_xticks(range(len(names)), names, rotation=60, fontsize=7)
+            axis.set_yticks(range(len(names)), names, fontsize=7)
+            axis.set(xlabel='called', ylabel='truth', title=judged.sample)
+            axis.title.set_fontsize(8)

@@ -34,7 +34,7 @@ from astrosieve_training.settings import ConfigError, build_dataclass
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
-__all__ = ['Run', 'folds', 'load_run', 'predict_flips', 'train']
+__all__ = ['Run', 'folds', 'frame_flips', 'load_run', 'predict_flips', 'train']
 
 _SPREAD = 2.0  # expected of the calibration's parameters
 
@@ -204,17 +204,17 @@ def train(
             summary['real'] += _told(config, name, network, temperature, judged)
         states = work.tuned('tuned', windows, states)
     temperature = _calibrated(network, states, sets['calibrating'])
-    p, target = _flips(network, temperature, sets['calibrating'])
+    p, target = frame_flips(network, temperature, sets['calibrating'])
     summary['calibration_error'] = expected_calibration_error(p.mean(axis=1), target)
     run = Run(config, network, temperature, summary)
     _save(run, folder)
     return run
 
 
-def _flips(
+def frame_flips(
     network: nn.Module, temperature: float, frames: Frames
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return probabilities of the flips, (N, 4, C), and class numbers."""
+    """Return a network's probabilities of the flips, (N, 4, C), and class numbers."""
     predict = partial(loop.predict_logits, network)
     logits = predict_flips(predict, frames)
     p = softmax(logits.reshape(-1, logits.shape[2]), temperature)
@@ -241,7 +241,7 @@ def _told(
     frames: Frames,
 ) -> list[dict[str, Any]]:
     """Return what a network says of frames, one record each."""
-    p, target = _flips(network, temperature, frames)
+    p, target = frame_flips(network, temperature, frames)
     records = []
     for each, label, camera, night, file, header in zip(
         p, target, frames.origin, frames.night, frames.path, frames.header, strict=True

@@ -74,7 +74,7 @@ def compressed(values: np.ndarray | float) -> np.ndarray:
     return np.arcsinh(np.asarray(values) / 2) / 7
 
 
-def _share(values: np.ndarray) -> list[float]:
+def _share(values: list[float]) -> list[float]:
     """Return shares as logarithms, from 0 for one in ten millions to 1."""
     return list(np.log10(np.asarray(values) + 1e-7) / 7 + 1)
 
