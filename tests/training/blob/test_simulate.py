@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from astrosieve_training.blob.profiles import real_stamps
 from astrosieve_training.blob.simulate import (
     simulate_difference,
     simulate_monitor,
     write_monitor,
 )
 from astrosieve_training.blob.simulate.fields import add_at, smooth_field
+from astrosieve_training.data_folder import data_folder
 
 SHAPE = (300, 280)
 
@@ -65,6 +67,16 @@ def test_some_differences_have_no_blob() -> None:
     counts = [len(simulate_difference(seed, shape=SHAPE).blobs) for seed in range(60)]
     assert 2 < counts.count(0) < 25
     assert max(counts) > 4
+
+
+@pytest.mark.skipif(data_folder() is None, reason='no real data')
+def test_real_blobs_are_taken_unless_told_otherwise() -> None:
+    """By default those that are not held back; the others on demand, for judging."""
+    made = simulate_difference(1, shape=SHAPE, n_blobs=12)
+    assert 'real' in made.blobs['kind']
+    held = simulate_difference(1, shape=SHAPE, n_blobs=12, stamps=real_stamps('judged'))
+    assert 'real' in held.blobs['kind']
+    assert not np.array_equal(made.data, held.data)
 
 
 def test_whole_difference_is_fast() -> None:

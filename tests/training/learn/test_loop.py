@@ -368,9 +368,26 @@ def test_schedule_and_decay_change_the_training(tmp_path: Path) -> None:
     """Each setting reaches the optimiser."""
     found = [
         run(tmp_path / f'{i}.pt', settings=replace(SETTINGS, **each))
-        for i, each in enumerate(({}, {'schedule': 'one-cycle'}, {'weight_decay': 0.5}))
+        for i, each in enumerate(
+            (
+                {},
+                {'schedule': 'one-cycle'},
+                {'weight_decay': 0.5},
+                {'optimizer': 'sgd'},
+                {'optimizer': 'sgd', 'momentum': 0.9},
+            )
+        )
     ]
-    assert len({state.history[-1]['loss'] for state in found}) == 3
+    assert len({state.history[-1]['loss'] for state in found}) == 5
+
+
+def test_run_ends_where_nothing_gets_better(tmp_path: Path) -> None:
+    """After as many epochs as the patience says, and no further when asked again."""
+    settings = replace(SETTINGS, epochs=40, learning_rate=0.5, patience=2)
+    state = run(tmp_path / 'a.pt', settings=settings)
+    assert len(state.history) == state.best_epoch + 2 < 40
+    again = run(tmp_path / 'a.pt', settings=settings)
+    assert again.history == state.history
 
 
 @pytest.mark.parametrize(
@@ -380,6 +397,7 @@ def test_schedule_and_decay_change_the_training(tmp_path: Path) -> None:
         ({'batch_size': 1}, r'^batch_size must be 2 or more'),
         ({'learning_rate': 0.0}, r'^learning_rate must be positive'),
         ({'weight_decay': -1.0}, r'^weight_decay must be 0 or more'),
+        ({'optimizer': 'adam'}, r"^optimizer must be one of 'adamw', 'sgd'"),
         ({'schedule': 'linear'}, r"^schedule must be one of 'constant', 'one-cycle'"),
     ],
 )

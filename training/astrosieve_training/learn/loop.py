@@ -190,6 +190,18 @@ def _rate(schedule: str, done: float) -> float:
     return (1 + math.cos(math.pi * (done - _WARM) / (1 - _WARM))) / 2
 
 
+def _optimizer(network: nn.Module, settings: LoopSettings) -> torch.optim.Optimizer:
+    """Return what changes the parameters."""
+    parameters, rate, decay = (
+        network.parameters(), settings.learning_rate, settings.weight_decay,
+    )  # fmt: skip
+    if settings.optimizer == 'sgd':
+        return torch.optim.SGD(
+            parameters, lr=rate, momentum=settings.momentum, weight_decay=decay
+        )
+    return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)
+
+
 def _built(
     build: Callable[[], nn.Module], settings: LoopSettings, seed: int, number: int
 ) -> nn.Module:
@@ -361,11 +373,7 @@ def train_run(
     network = _built(build, settings, seed, number)
     if start is not None:
         network.load_state_dict(start)
-    optimizer = torch.optim.AdamW(
-        network.parameters(),
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-    )
+    optimizer = _optimizer(network, settings)
     state = _load(path, key) or RunState(key, {}, {}, _copied(network))
     if state.history:
         network.load_state_dict(state.network)
@@ -380,6 +388,8 @@ def train_run(
     if start is not None and not done:
         state.best_loss = min(math.inf, run.evaluate(validation)[0])  # inf for NaN
     for epoch in range(done + 1, settings.epochs + 1):
+        if settings.patience and epoch - state.best_epoch > settings.patience:
+            break
         began = time.perf_counter()
         rng = np.random.default_rng([seed, 2, number, epoch])
         network.train(start is None)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from astrosieve_training.settings import (
     Count,
+    Natural,
     NotNegative,
     Positive,
     Settings,
@@ -26,12 +27,18 @@ class LoopSettings(Settings):
     ----------
     epochs, batch_size : int
         Passes through the training set, and examples per step.
+    optimizer : {'adamw', 'sgd'}
+        AdamW, or stochastic gradient descent.
     learning_rate : float
-        Of AdamW; the highest, where there is a schedule.
+        The highest, where there is a schedule.
     weight_decay : float
-        Of AdamW; with 0 it is Adam.
+        With 0 AdamW is Adam.
+    momentum : float
+        Of stochastic gradient descent.
     schedule : {'constant', 'one-cycle'}
         Of the learning rate (Smith & Topin 2019, SPIE 11006, 1100612).
+    patience : int
+        Epochs without a lower validation loss after which a run ends; 0 for all epochs.
     runs : int
         Independent runs; the one of lowest validation loss is taken.
     threads : int
@@ -42,9 +49,12 @@ class LoopSettings(Settings):
 
     epochs: Count = 10
     batch_size: Annotated[int, at_least(2)] = 128
+    optimizer: Annotated[str, one_of('adamw', 'sgd')] = 'adamw'
     learning_rate: Positive = 1e-3
     weight_decay: NotNegative = 0.0
+    momentum: NotNegative = 0.0
     schedule: Annotated[str, one_of('constant', 'one-cycle')] = 'constant'
+    patience: Natural = 0
     runs: Count = 3
     threads: Count = 1
     device: str = 'cpu'

@@ -14,7 +14,12 @@ import numpy as np
 from astropy.table import Table
 from scipy.ndimage import gaussian_filter, shift
 
-from astrosieve_training.blob.profiles import Profile, Stamps, draw_profile
+from astrosieve_training.blob.profiles import (
+    Profile,
+    Stamps,
+    draw_profile,
+    real_stamps,
+)
 from astrosieve_training.blob.simulate import detector
 from astrosieve_training.blob.simulate.fields import (
     add_at,
@@ -352,15 +357,15 @@ def simulate_difference(
     Parameters
     ----------
     seed : int
-        Decides everything, with the data folder where there is one: its real
-        bad-pixel table is taken.
+        Decides everything, with the data folder where there is one: its bad-pixel
+        table and its blobs are taken.
     shape : (int, int), optional
         Of the image, (ny, nx).
     n_blobs : int, optional
         New blobs; by default none in one of six images, else up to a dozen.
     stamps : `~astrosieve_training.blob.profiles.Stamps`, optional
-        Real blobs to take among others, of
-        `~astrosieve_training.blob.profiles.real_stamps`.
+        Real blobs to take among others; those of the data folder that are not held
+        back by default.
 
     Returns
     -------
@@ -369,6 +374,7 @@ def simulate_difference(
     rng = np.random.default_rng(seed)
     loss = np.zeros(shape, np.float32)
     noise = log_uniform(rng, 0.0015, 0.03)
+    stamps = stamps or real_stamps('training')
     scene = _Scene(rng, shape, stamps, noise, loss, np.zeros(shape, bool))
     for effect, share in _EFFECTS:
         if rng.random() < share:

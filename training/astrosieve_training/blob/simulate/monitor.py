@@ -8,7 +8,12 @@ import numpy as np
 from astropy.table import Table
 from scipy.ndimage import shift
 
-from astrosieve_training.blob.profiles import Profile, Stamps, draw_profile
+from astrosieve_training.blob.profiles import (
+    Profile,
+    Stamps,
+    draw_profile,
+    real_stamps,
+)
 from astrosieve_training.blob.simulate import detector
 from astrosieve_training.blob.simulate.difference import blob_table, draw_depth
 from astrosieve_training.blob.simulate.fields import add_at, log_uniform, ripples
@@ -149,7 +154,7 @@ def simulate_monitor(
     n_new : int, optional
         Blobs that come with the second image or later; by default 1 to 6.
     stamps : `~astrosieve_training.blob.profiles.Stamps`, optional
-        Real blobs to take among others.
+        As for `~astrosieve_training.blob.simulate.simulate_difference`.
 
     Returns
     -------
@@ -157,6 +162,7 @@ def simulate_monitor(
         By date.
     """
     rng = np.random.default_rng([seed, 1])
+    stamps = stamps or real_stamps('training')
     last = n_images - 1
     n_new = int(rng.integers(1, 7)) if n_new is None else n_new
     firsts = [int(rng.integers(min(1, last), n_images)) for _ in range(n_new)]
