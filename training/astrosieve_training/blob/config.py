@@ -34,10 +34,13 @@ class ImageSet(Settings):
         How many.
     seed : int
         Of the first; no two sets may share one.
+    blobs : int
+        New blobs on each; 0 for as many as there usually are, none or a few.
     """
 
     images: Count
     seed: Natural
+    blobs: Natural = 0
 
     @property
     def seeds(self) -> range:

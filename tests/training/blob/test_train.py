@@ -1,0 +1,157 @@
+"""The task in small: images, windows, a network, its export and its judge."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip('torch')
+pytest.importorskip('onnxscript')
+pytest.importorskip('sklearn')
+pytest.importorskip('matplotlib')
+pytest.importorskip('photutils')
+
+from click.testing import CliRunner
+
+from astrosieve.blob import find_blobs
+from astrosieve.blob.find import OPERATING_POINT
+from astrosieve.models.registry import Model, load_model
+from astrosieve_training.blob.commands import blob
+from astrosieve_training.blob.config import BlobConfig, ImageSet, load_config
+from astrosieve_training.blob.export import export_run
+from astrosieve_training.blob.images import (
+    Windows,
+    simulated_image,
+    simulated_windows,
+    turned_places,
+)
+from astrosieve_training.blob.train import Run, load_run, train
+from astrosieve_training.learn.parity import ExportError
+from astrosieve_training.learn.settings import LoopSettings
+from astrosieve_training.settings import ConfigError
+from astrosieve_training.stages import Stages
+
+SHAPE = (192, 208)
+
+
+@pytest.fixture(scope='module')
+def config() -> BlobConfig:
+    return replace(
+        load_config('blob'),
+        shape=SHAPE,
+        side=96,
+        windows=4,
+        filters=(8, 8, 8, 8),
+        training=ImageSet(10, 0, 4),
+        validation=ImageSet(2, 100, 4),
+        calibrating=ImageSet(6, 200, 3),
+        judged=ImageSet(2, 300, 3),
+        train=LoopSettings(epochs=2, batch_size=8, learning_rate=3e-3, runs=1),
+    )
+
+
+@dataclass(frozen=True)
+class Made:
+    folder: Path
+    run: Run
+    model: Model
+
+
+@pytest.fixture(scope='module')
+def made(config: BlobConfig, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp('run')
+    run = train(config, folder)
+    export_run(run, folder / 'weights', n=8)
+    return Made(folder, run, load_model(folder / 'weights' / 'blob-1.0.onnx'))
+
+
+@pytest.fixture(scope='module')
+def windows(config: BlobConfig, tmp_path_factory: pytest.TempPathFactory) -> Windows:
+    stages = Stages(tmp_path_factory.mktemp('images'))
+    return simulated_windows(config, config.validation, stages, 'validation')
+
+
+@pytest.mark.parametrize('kind', range(8))
+def test_turned_places(kind: int) -> None:
+    """Positions go where numpy takes the pixels."""
+    image = np.zeros((9, 9))
+    image[2, 7] = 1
+    turned = np.rot90(image, kind % 4)
+    turned = turned[:, ::-1] if kind >= 4 else turned
+    x, y = turned_places(np.array([7.0]), np.array([2.0]), 9, kind)
+    assert turned[int(y[0]), int(x[0])] == 1
+
+
+def test_windows(windows: Windows, config: BlobConfig) -> None:
+    """Centres are where the signal is high; without a generator all is fixed."""
+    assert len(windows) == 8
+    rows = np.arange(len(windows))
+    again = windows.batch(rows, None)
+    for one, other in zip(windows.batch(rows, None)[1:], again[1:], strict=True):
+        np.testing.assert_array_equal(one, other)
+    inputs, target, weight = windows.batch(rows.repeat(6), np.random.default_rng(3))
+    assert inputs['image'].shape == (48, 3, 96, 96)
+    assert target.shape == (48, 6, 24, 24)
+    assert weight.shape == (48, 1, 24, 24)
+    cells = inputs['image'][:, 0].reshape(48, 24, 4, 24, 4).mean(axis=(2, 4))
+    centres = target[:, 0] == 1
+    assert centres.sum() > 20
+    assert np.median(cells[centres]) > np.quantile(cells, 0.95)
+
+
+def test_calibrated(made: Made) -> None:
+    """Threshold, probabilities and errors are set; a training is read back."""
+    run = made.run
+    assert 0 < run.point.threshold < 1
+    assert run.temperature > 0
+    assert set(run.errors) == {'position', 'radius', 'depth'}
+    again = load_run(made.folder)
+    assert again.point == run.point
+    assert again.config == run.config
+    with pytest.raises(ConfigError, match='holds no finished training'):
+        load_run(made.folder / 'weights')
+
+
+def test_exported(made: Made, config: BlobConfig) -> None:
+    """The model takes images of any size, says what the network says, and is small."""
+    card = made.model.card
+    assert card.task == 'blob'
+    assert card.activation == 'sigmoid'
+    assert card.threshold(OPERATING_POINT, 'p_blob') == made.run.point.threshold
+    assert card.options['errors'] == made.run.errors
+    for shape in ((64, 64), (100, 70), SHAPE):
+        image = simulated_image(replace(config, shape=shape, side=64), 5)
+        table = find_blobs(
+            image.data, mask=image.mask, model=made.model, min_probability=0.01
+        )
+        assert np.isfinite(np.asarray(table['depth'])).all()
+    with pytest.raises(ExportError, match='more than 1000'):
+        export_run(made.run, made.folder / 'small', max_bytes=1000, n=2)
+
+
+def test_judged(made: Made, tmp_path: Path) -> None:
+    """Limits, tables, baselines and figures; the card gets what the docs get."""
+    page = tmp_path / 'blob.md'
+    page.write_text('<!-- table:blob-all begin -->\n<!-- table:blob-all end -->\n')
+    args = [
+        'evaluate', str(made.folder), '--model', str(made.model.path), '-o',
+        str(tmp_path / 'out'), '--update', '--readme', str(page),
+    ]  # fmt: skip
+    result = CliRunner().invoke(blob, args)
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / 'out' / 'blob-judge.json').read_text())
+    assert {each['what'] for each in report['limits']} >= {
+        'subframes without', 'false blobs per image', 'dips rejected', 'seconds',
+    }  # fmt: skip
+    text = (tmp_path / 'out' / 'blob-judge.md').read_text()
+    for name in ('matched filter', 'DAOStarFinder', 'held-back stamps', 'pull'):
+        assert name in text
+    assert len(list((tmp_path / 'out').glob('*.png'))) == 3
+    assert 'matched filter' in page.read_text()
+    card = load_model(made.model.path).card
+    assert 'tables' in card.metrics
+    assert 'completeness' in card.operating_points[OPERATING_POINT].measured

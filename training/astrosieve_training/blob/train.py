@@ -1,0 +1,267 @@
+"""Training: windows of simulated images; calibration on whole ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from astropy.table import Table
+from torch import nn
+
+from astrosieve.atomic import atomic_path
+from astrosieve.blob.marks import Marks, read_marks
+from astrosieve.blob.preprocessing import get_preprocessing
+from astrosieve.models.cards import OperatingPoint
+from astrosieve.models.metrics import Share
+from astrosieve_training.blob import networks, targets
+from astrosieve_training.blob.config import BlobConfig, ImageSet
+from astrosieve_training.blob.images import (
+    prepared_image,
+    simulated_image,
+    simulated_windows,
+)
+from astrosieve_training.blob.matching import match
+from astrosieve_training.learn import loop
+from astrosieve_training.learn.calibrate import fit_sigmoids
+from astrosieve_training.settings import ConfigError, build_dataclass
+from astrosieve_training.stages import Stages
+from astrosieve_training.versions import code_version, digest
+
+__all__ = ['Candidates', 'Run', 'candidates', 'load_run', 'train']
+
+_FALSE = 0.04  # false blobs an image at the operating point
+_LEAST = -7.0  # logit of the candidates that are calibrated
+_PROBABLE = 0.3  # lowest threshold
+_SPREAD = 2.0  # expected of the calibration's parameters
+_NORMAL = 0.6827  # share within one standard deviation
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    A finished training.
+
+    Parameters
+    ----------
+    config : `~astrosieve_training.blob.config.BlobConfig`
+        What was asked for.
+    network : `torch.nn.Module`
+        The logit of blobs calibrated but for the temperature.
+    temperature : float
+        Divides the logit.
+    share : float
+        Of candidates that are blobs, for which probabilities hold.
+    point : `~astrosieve.models.cards.OperatingPoint`
+        At which blobs are reported.
+    errors : dict of str to float
+        What stated errors of position, radius and depth are multiplied by.
+    summary : dict
+        Losses and counts.
+    """
+
+    config: BlobConfig
+    network: nn.Module
+    temperature: float
+    share: float
+    point: OperatingPoint
+    errors: dict[str, float]
+    summary: dict[str, Any]
+
+
+def train(config: BlobConfig, folder: Path) -> Run:
+    """
+    Train a network, choose its best epoch, and calibrate it.
+
+    Parameters
+    ----------
+    config : `~astrosieve_training.blob.config.BlobConfig`
+        What to do.
+    folder : `~pathlib.Path`
+        Keeps everything; an interrupted training goes on from there.
+
+    Returns
+    -------
+    run : `Run`
+    """
+    stages = Stages(folder / 'images', tidy=False)
+    training, validation = (
+        simulated_windows(config, which, stages, name)
+        for name, which in (
+            ('training', config.training),
+            ('validation', config.validation),
+        )
+    )
+    states = [
+        loop.train_run(
+            partial(networks.build, config),
+            training,
+            validation,
+            targets.MarkLoss(config.measuring),
+            config.train,
+            seed=config.seed,
+            number=number,
+            path=folder / f'run-{number:02d}.pt',
+            key=digest(config, code_version(networks, targets)),
+            predict=partial(loop.predict_logits, chunk_size=16),
+        )
+        for number in range(config.train.runs)
+    ]
+    best = min(states, key=lambda state: state.best_loss)
+    network = networks.build(config)
+    network.load_state_dict(best.best)
+    summary = {
+        'windows': len(training),
+        'blobs': len(training.blobs),
+        'epoch': best.best_epoch,
+        'history': best.history,
+    }
+    run = _calibrated(config, network, summary)
+    _save(run, folder)
+    return run
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """
+    What a network marks on an image, beside the truth.
+
+    Parameters
+    ----------
+    marks : `~astrosieve.blob.marks.Marks`
+        Candidates.
+    noise : (N,) `~numpy.ndarray`
+        Of the image, where they are.
+    truth : `~astropy.table.Table`
+        True blobs of the image.
+    blob : (N,) int `~numpy.ndarray`
+        Which true blob a candidate is; -1 for none.
+    """
+
+    marks: Marks
+    noise: np.ndarray
+    truth: Table
+    blob: np.ndarray
+
+
+def candidates(
+    config: BlobConfig,
+    which: ImageSet,
+    predict: Callable[[dict[str, np.ndarray]], np.ndarray],
+) -> Iterator[Candidates]:
+    """Yield the candidates of simulated images."""
+    prepare = get_preprocessing(config.preprocessing)
+    for seed in which.seeds:
+        made = simulated_image(config, seed)
+        prepared = prepared_image(made, prepare)
+        whole = [(0, -n % 16) for n in config.shape]
+        signal = np.pad(prepared.signal, whole, constant_values=np.nan)
+        marks = read_marks(predict(prepare(signal[None]))[0], _LEAST)
+        _, noise = prepared.mesh.at(marks.x, marks.y)
+        blob = match(marks.x, marks.y, made.blobs)
+        yield Candidates(marks, noise, made.blobs, blob)
+
+
+def _calibrated(config: BlobConfig, network: nn.Module, summary: dict[str, Any]) -> Run:
+    """Set probabilities, errors and the threshold right, on images not seen before."""
+    predict = partial(loop.predict_logits, network)
+    found = list(candidates(config, config.calibrating, predict))
+    logits = np.concatenate([each.marks.logit for each in found])
+    real = np.concatenate([each.blob >= 0 for each in found])
+    if not 0 < real.sum() < len(real):
+        msg = (
+            f'{real.sum()} of {len(real)} candidates of the calibrating images are '
+            'blobs: nothing to calibrate with. Give more images, or more epochs'
+        )
+        raise ConfigError(msg)
+    share = float(real.mean())
+    temperatures, offsets = fit_sigmoids(
+        logits[:, None], real[:, None].astype(int), np.array([share]), spread=_SPREAD
+    )
+    temperature, offset = float(temperatures[0]), float(offsets[0])
+    networks.shift_logit(network, offset)
+    p = 1 / (1 + np.exp(-(logits + offset) / temperature))
+    threshold = _threshold(p, real, len(found))
+    n_blobs = sum(len(each.truth) for each in found)
+    kept = p >= threshold
+    point = OperatingPoint(
+        threshold,
+        'p_blob',
+        {
+            'completeness': Share(int((kept & real).sum()), n_blobs),
+            'purity': Share.of(real, kept),
+        },
+        f'{len(found)} simulated differences',
+    )
+    errors = _widened(found, p, threshold)
+    return Run(config, network, temperature, share, point, errors, summary)
+
+
+def _threshold(p: np.ndarray, real: np.ndarray, n_images: int) -> float:
+    """Return the lowest threshold with few false blobs an image."""
+    false = np.sort(p[~real])[::-1]
+    allowed = int(_FALSE * n_images)
+    lowest = float(false[allowed]) * 1.001 if len(false) > allowed else 0.0
+    return round(min(max(lowest, _PROBABLE), 0.99), 4)
+
+
+def _widened(found: list[Candidates], p: np.ndarray, least: float) -> dict[str, float]:
+    """Return the factors by which two thirds of the stated errors are as stated."""
+    pulls: dict[str, list[np.ndarray]] = {'position': [], 'radius': [], 'depth': []}
+    first = 0
+    for each in found:
+        own = p[first : first + len(each.marks)]
+        first += len(each.marks)
+        rows = np.flatnonzero((own >= least) & (each.blob >= 0))
+        marks, truth = each.marks.take(rows), each.truth[each.blob[rows]]
+        missed = np.concatenate([marks.x - truth['x'], marks.y - truth['y']])
+        pulls['position'].append(missed / np.tile(marks.x_err, 2))
+        pulls['radius'].append((marks.radius / truth['radius'] - 1) / marks.radius_err)
+        depth = marks.depth * each.noise[rows] / truth['depth'] - 1
+        pulls['depth'].append(depth / marks.depth_err)
+    wide = {name: np.abs(np.concatenate(each)) for name, each in pulls.items()}
+    return {
+        name: round(float(np.quantile(each, _NORMAL)), 4) if len(each) else 1.0
+        for name, each in wide.items()
+    }
+
+
+def _save(run: Run, folder: Path) -> None:
+    loop.save_state(run.network.state_dict(), folder / 'network.pt')
+    content = {
+        'config': asdict(run.config),
+        'temperature': run.temperature,
+        'share': run.share,
+        'point': asdict(run.point),
+        'errors': run.errors,
+        'summary': run.summary,
+    }
+    with atomic_path(folder / 'run.json', overwrite=True) as temporary:
+        temporary.write_text(json.dumps(content, indent=1), encoding='utf-8')
+
+
+def load_run(folder: Path) -> Run:
+    """
+    Return a finished training.
+
+    Raises
+    ------
+    ConfigError
+        If there is none in the folder.
+    """
+    try:
+        content = json.loads((folder / 'run.json').read_text(encoding='utf-8'))
+        state = torch.load(folder / 'network.pt', weights_only=True)
+    except (OSError, ValueError) as error:
+        msg = f'{folder}: holds no finished training ({error}); run the step train'
+        raise ConfigError(msg) from error
+    config = build_dataclass(BlobConfig, content.pop('config'), '')
+    network = networks.build(config)
+    network.load_state_dict(state)
+    point = OperatingPoint.from_dict(content.pop('point'))
+    return Run(config=config, network=network.eval(), point=point, **content)
