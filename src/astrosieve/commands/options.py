@@ -26,10 +26,12 @@ __all__ = [
     'fwhm_option',
     'gain_option',
     'images_argument',
+    'input_files',
     'json_option',
     'keep_option',
     'model_option',
     'nsigma_option',
+    'optional_images_argument',
     'origin_option',
     'output_folder_option',
     'output_option',
@@ -85,7 +87,7 @@ def _unit(ctx: click.Context, param: click.Parameter, value: str | None) -> str 
     return value
 
 
-def _inputs(
+def input_files(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> tuple[Path, ...]:
     """Return the files that are meant: @LIST names them in a file, - is stdin."""
@@ -97,7 +99,7 @@ def _inputs(
             paths += _listed(Path(value[1:]))
         else:
             paths.append(Path(value))
-    if not paths:
+    if values and not paths:
         msg = f'{" ".join(values)} names no file'
         raise click.BadParameter(msg)
     return tuple(paths)
@@ -123,7 +125,10 @@ def _stdin(ctx: click.Context) -> Path:
 
 
 images_argument = click.argument(
-    'images', nargs=-1, required=True, metavar='IMAGE...', callback=_inputs
+    'images', nargs=-1, required=True, metavar='IMAGE...', callback=input_files
+)
+optional_images_argument = click.argument(
+    'images', nargs=-1, metavar='[IMAGE...]', callback=input_files
 )
 ext_option = click.option(
     '--ext',

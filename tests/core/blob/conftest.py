@@ -24,7 +24,7 @@ def transmission(shape: tuple[int, int], spot: Spot) -> np.ndarray:
     x, y, radius, depth = spot
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     off = np.hypot(columns - x, rows - y) - radius
-    return 1 - depth / (1 + np.exp(off / (0.25 * radius)))
+    return 1 - depth * (1 - np.tanh(off / (0.5 * radius))) / 2
 
 
 @dataclass
@@ -139,6 +139,28 @@ def small() -> Monitor:
 def monitor() -> Monitor:
     """Monitor of the full frame."""
     return Monitor((1014, 1014), seed=2)
+
+
+FIRST = ((300.0, 640.0, 6.0, 0.12), (702.0, 251.0, 5.0, 0.1))
+"""New blobs of the seventh image of the sequence, and those after it."""
+SECOND = ((120.0, 805.0, 7.0, 0.14),)
+"""New blobs of the eighth."""
+
+
+@pytest.fixture(scope='session')
+def sequence(monitor: Monitor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of eight FLTs, i0_flt.fits to i7_flt.fits, two days apart."""
+    folder = tmp_path_factory.mktemp('sequence')
+    for number in range(8):
+        image = monitor.image(
+            shift=(0.1 * (number % 3), -0.1 * (number % 2)),
+            new=(*FIRST * (number > 5), *SECOND * (number > 6)),
+            level=2 + 0.2 * number,
+            seed=number,
+        )
+        path = folder / f'i{number}_flt.fits'
+        write_flt(path, image, EXPSTART=57000.0 + 2 * number)
+    return folder
 
 
 @pytest.fixture
