@@ -1,0 +1,176 @@
+"""Subframes of simulated differences, upon half of which blobs are superimposed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from astrosieve.blob.preprocessing import isr2021 as preprocessing
+from astrosieve.blob.preprocessing.isr2021 import ZScaleClip
+from astrosieve.blob.subframes import SIDE, subframe_boxes, subframe_numbers
+from astrosieve_training.blob import profiles, simulate
+from astrosieve_training.blob.isr2021.config import SubframeConfig
+from astrosieve_training.blob.profiles import Stamps, draw_profile, real_stamps
+from astrosieve_training.blob.simulate.fields import add_at
+from astrosieve_training.stages import Stages
+from astrosieve_training.versions import code_version, digest, module_of
+
+__all__ = ['CLASSES', 'Subframes', 'drawn_subframes', 'judged_subframes']
+
+CLASSES = ('blob', 'no_blob')
+"""Outputs of the network, in order."""
+
+_SHAPE = (1014, 1014)
+_PARTS = ('training', 'validation', 'test')
+_LEFT = 0.75  # share of the columns that the training sees
+
+
+@dataclass(frozen=True, eq=False)
+class Subframes:
+    """
+    Subframes as the loop asks for them.
+
+    Parameters
+    ----------
+    images : (N, 256, 256) float16 `~numpy.ndarray`
+        Standardised.
+    target : (N,) int64 `~numpy.ndarray`
+        Class numbers.
+    key : str
+        Hash of what they were drawn with.
+    """
+
+    images: np.ndarray
+    target: np.ndarray
+    key: str
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def batch(
+        self, rows: np.ndarray, rng: np.random.Generator | None
+    ) -> tuple[dict[str, np.ndarray], np.ndarray, None]:
+        """Return some; they are the same in each epoch, as in the report."""
+        return ZScaleClip()(self.images[rows]), self.target[rows], None
+
+
+def _prepared(seed: int) -> dict[str, np.ndarray]:
+    made = simulate.simulate_difference(seed, shape=_SHAPE, n_blobs=0)
+    return {'image': ZScaleClip().prepare(made.data, made.mask).astype(np.float16)}
+
+
+def _superimposed(
+    image: np.ndarray,
+    largest: float,
+    rng: np.random.Generator,
+    config: SubframeConfig,
+    stamps: Stamps | None,
+) -> np.ndarray:
+    """Return a subframe with blobs, clipped as its image was, standardised anew."""
+    image = image.copy()
+    for _ in range(int(rng.integers(1, config.most + 1))):
+        profile = stamps.draw(rng) if stamps else draw_profile(rng)
+        x, y = (int(at) for at in rng.integers(0, SIDE, 2))
+        add_at(image, profile.image, x, y, times=rng.uniform(*config.strength))
+    np.clip(image, None, largest, out=image)
+    return np.asarray((image - image.mean()) / image.std())
+
+
+def _drawn(
+    whole: np.ndarray,
+    columns: tuple[int, int],
+    blob: bool,
+    rng: np.random.Generator,
+    config: SubframeConfig,
+    stamps: Stamps | None,
+) -> np.ndarray:
+    """Return a subframe between columns, turned and flipped, with noise."""
+    y = int(rng.integers(whole.shape[0] - SIDE + 1))
+    x = int(rng.integers(columns[0], columns[1] - SIDE + 1))
+    image = whole[y : y + SIDE, x : x + SIDE].astype(np.float32)
+    if blob:
+        image = _superimposed(image, float(whole.max()), rng, config, stamps)
+    image = np.rot90(image, int(rng.integers(4)))
+    noise = rng.standard_normal(image.shape, dtype=np.float32)
+    image = image + np.float32(config.noise) * noise
+    return image[:: rng.choice([-1, 1]), :: rng.choice([-1, 1])]
+
+
+def drawn_subframes(
+    config: SubframeConfig, part: str, n: int, stages: Stages
+) -> Subframes:
+    """
+    Draw subframes at random, every second one with blobs.
+
+    Parameters
+    ----------
+    config : `~astrosieve_training.blob.isr2021.config.SubframeConfig`
+        Says of which images, and how blobs and noise are drawn.
+    part : {'training', 'validation', 'test'}
+        The left 75 % of the images; the right 25 %; the same with the real blobs that
+        are held back.
+    n : int
+        How many.
+    stages : `~astrosieve_training.stages.Stages`
+        Keeps the images.
+
+    Returns
+    -------
+    subframes : `Subframes`
+    """
+    version = digest(code_version(simulate, profiles, preprocessing))
+    wholes = [
+        stages.arrays(f'image-{seed}', version, partial(_prepared, seed))
+        for seed in config.images.seeds
+    ]
+    nx = _SHAPE[1]
+    middle = round(_LEFT * nx)
+    training = part == 'training'
+    # A quarter of the image is a little narrower than a subframe.
+    columns = (0, middle) if training else (min(middle, nx - SIDE), nx)
+    stamps = real_stamps('judged' if part == 'test' else 'training')
+    images = np.empty((n, SIDE, SIDE), np.float16)
+    for row in range(n):
+        rng = np.random.default_rng([config.seed, _PARTS.index(part), row])
+        whole = wholes[rng.integers(len(wholes))]['image']
+        images[row] = _drawn(whole, columns, row % 2 == 0, rng, config, stamps)
+    key = digest(part, n, config, code_version(module_of(Subframes)))
+    return Subframes(images, np.arange(n) % 2, key)
+
+
+def judged_subframes(config: SubframeConfig) -> tuple[Subframes, np.ndarray]:
+    """
+    Return the sixteen subframes of each of the simulated images to judge by.
+
+    Blobs are the real ones that were held back, among analytic ones. A subframe with
+    the centre of a blob has one; where only the outskirts of one reach into it, it is
+    left out.
+
+    Returns
+    -------
+    subframes : `Subframes`
+    depth : (N,) `~numpy.ndarray`
+        Of the deepest blob in each; 0 where there is none.
+    """
+    boxes = subframe_boxes(_SHAPE)
+    prepare, stamps = ZScaleClip(), real_stamps('judged')
+    images, target, depths = [], [], []
+    for seed in config.judged.seeds:
+        made = simulate.simulate_difference(seed, shape=_SHAPE, stamps=stamps)
+        whole = prepare.prepare(made.data, made.mask)
+        blobs = made.blobs
+        own = subframe_numbers(blobs['x'], blobs['y'], _SHAPE)
+        for number, (rows, columns) in enumerate(boxes):
+            x = np.asarray(blobs['x']) - columns.start
+            y = np.asarray(blobs['y']) - rows.start
+            reach = 1.5 * np.asarray(blobs['radius'])
+            near = (np.minimum(x, y) > -reach) & (np.maximum(x, y) < SIDE + reach)
+            if near.any() and not (own == number).any():
+                continue
+            images.append(whole[rows, columns].astype(np.float16))
+            target.append(int(not (own == number).any()))
+            depths.append(max(blobs['depth'][own == number], default=0.0))
+    key = digest(config.judged, code_version(module_of(Subframes)))
+    return Subframes(np.stack(images), np.array(target), key), np.array(depths)
