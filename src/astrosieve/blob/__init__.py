@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         '.errors': ('DifferenceError',),
         '.find': ('find_blobs',),
         '.flags': ('BLOB_FLAGS',),
+        '.score': ('score_subframes',),
         '.subframes': ('SIDE', 'subframe_boxes', 'subframe_numbers'),
     },
 )

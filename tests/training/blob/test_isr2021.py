@@ -11,10 +11,13 @@ import pytest
 pytest.importorskip('torch')
 
 import torch
+from astropy.table import Table
+from click.testing import CliRunner
 
 from astrosieve.blob.score import score_subframes
 from astrosieve.exceptions import ModelError
 from astrosieve.models.registry import load_model
+from astrosieve_training.blob.commands import blob
 from astrosieve_training.blob.config import ImageSet
 from astrosieve_training.blob.isr2021.config import (
     SubframeConfig,
@@ -162,6 +165,30 @@ def test_exported_network_is_judged_and_used(
     assert ((table['p_blob'] >= 0) & (table['p_blob'] <= 1)).all()
     with pytest.raises(ValueError, match='fewer than a subframe'):
         score_subframes(np.zeros((100, 300)), model=model)
+
+
+def test_steps_know_the_published_network(run: SubframeRun, folder: Path) -> None:
+    """Export takes its training for what it is; --ablation is for it alone."""
+    done = CliRunner().invoke(blob, ['export', str(folder), '-o', str(folder / 'two')])
+    assert done.exit_code == 0, done.output
+    assert 'blob-tiny-1.0 written' in done.output
+    (folder / 'other').mkdir()
+    asked = ['evaluate', str(folder / 'other'), '--model', 'blob', '-o', str(folder)]
+    done = CliRunner().invoke(blob, [*asked, '--ablation'])
+    assert done.exit_code == 2
+    assert '--ablation is for a training of the published network' in done.output
+
+
+def test_monitor_is_written(tmp_path: Path) -> None:
+    """Images and truth, and how many."""
+    done = CliRunner().invoke(
+        blob, ['simulate', '-n', '2', '-o', str(tmp_path), '--reference-pixels']
+    )
+    assert done.exit_code == 0, done.output
+    assert '2 images written' in done.output
+    assert len(list(tmp_path.glob('*_flt.fits'))) == 2
+    assert {'x', 'y', 'since'} <= set(Table.read(tmp_path / 'blobs.ecsv').colnames)
+    assert 'since' not in Table.read(tmp_path / 'known.ecsv').colnames
 
 
 def test_other_networks_are_refused() -> None:

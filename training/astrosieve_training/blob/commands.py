@@ -28,6 +28,43 @@ def blob() -> None:
     """Is there a new blob in a difference image, and where?"""
 
 
+def _tells_subframes(run: Path) -> bool:
+    """Return whether a training is one of the published network."""
+    return bool(need('blob.isr2021.train').is_subframe_run(run))
+
+
+@blob.command()
+@click.option(
+    '-n',
+    '--number',
+    type=click.IntRange(min=1),
+    default=31,
+    show_default=True,
+    help='Images, some days apart.',
+)
+@output_folder_option('the images')
+@seed_option('Seed of the sequence; 0 by default.')
+@click.option(
+    '--reference-pixels', is_flag=True, help='Of 1024x1024 pixels, as raw images are.'
+)
+def simulate(
+    number: int, output: Path, seed: int | None, reference_pixels: bool
+) -> None:
+    """
+    Write a sequence of images of the monitor, F153M of the dark Earth.
+
+    blobs.ecsv says which blobs came, and since when; known.ecsv which all images have.
+    """
+    module = need('blob.simulate')
+    images = module.simulate_monitor(seed or 0, number)
+    paths = module.write_monitor(images, output, reference_pixels=reference_pixels)
+    last = images[-1]
+    click.echo(
+        f'{len(paths)} images written to {output}, {len(last.blobs)} new blobs upon '
+        f'{len(last.known)} known ones'
+    )
+
+
 @blob.command()
 @config_option(_CONFIG)
 @click.option(
@@ -43,13 +80,24 @@ def train(config: str, output: Path | None, seed: int | None) -> None:
 
     An interrupted training goes on where it stopped.
     """
-    loaded = need('blob.config').load_config(config)
+    subframes = need('blob.isr2021.config').is_subframe_config(config)
+    if subframes:
+        loaded = need('blob.isr2021.config').load_subframe_config(config)
+    else:
+        loaded = need('blob.config').load_config(config)
     if seed is not None:
         loaded = replace(loaded, seed=seed)
     folder = output or Path(f'{loaded.name}-run')
     folder.mkdir(parents=True, exist_ok=True)
-    run = need('blob.train').train(loaded, folder)
-    click.echo(f'{run.summary["blobs"]} blobs; {run.point}')
+    if subframes:
+        run = need('blob.isr2021.train').train_subframes(loaded, folder)
+        epochs = ', '.join(
+            f'{n} of {name}' for name, n in run.summary['epochs'].items()
+        )
+        click.echo(f'{run.summary["subframes"]} subframes; epochs: {epochs}')
+    else:
+        run = need('blob.train').train(loaded, folder)
+        click.echo(f'{run.summary["blobs"]} blobs; {run.point}')
     click.echo(f'written to {folder}')
 
 
@@ -59,8 +107,13 @@ def train(config: str, output: Path | None, seed: int | None) -> None:
 def export(run: Path, output: Path) -> None:
     """Write a training's network as ONNX, with its card."""
     output.mkdir(parents=True, exist_ok=True)
-    loaded = need('blob.train').load_run(run)
-    card, difference = need('blob.export').export_run(loaded, output)
+    if _tells_subframes(run):
+        loaded = need('blob.isr2021.train').load_subframe_run(run)
+        export_run = need('blob.isr2021.export').export_subframe_run
+    else:
+        loaded = need('blob.train').load_run(run)
+        export_run = need('blob.export').export_run
+    card, difference = export_run(loaded, output)
     click.echo(
         f'{card.name}-{card.version} written to {output}; torch and onnxruntime differ '
         f'by {difference:.1e} at most'
@@ -84,19 +137,38 @@ def export(run: Path, output: Path) -> None:
     type=EXISTING_FILE,
     help='Page that gets the tables; several times for several.',
 )
+@click.option(
+    '--ablation',
+    is_flag=True,
+    help="Try the other ideas of blob-isr2021's report too, each for minutes.",
+)
 def evaluate(
     run: Path,
     model: str,
     output: Path,
     update: bool,
     readmes: tuple[Path, ...],
+    ablation: bool,
 ) -> None:
-    """Judge a model beside a matched filter and DAOStarFinder, on unseen images."""
-    loaded = need('blob.train').load_run(run)
+    """
+    Judge a model beside a matched filter and DAOStarFinder, on unseen images.
+
+    Of the published network: its table, confusion matrices and saliency maps.
+    """
+    subframes = _tells_subframes(run)
+    if ablation and not subframes:
+        msg = '--ablation is for a training of the published network, blob-isr2021'
+        raise click.UsageError(msg)
     judged = load_model(model, task='blob')
     say('judging')
     output.mkdir(parents=True, exist_ok=True)
-    report = need('blob.evaluate').judge(judged, loaded.config, output)
+    if subframes:
+        loaded = need('blob.isr2021.train').load_subframe_run(run)
+        judge = need('blob.isr2021.evaluate').judge_subframes
+        report = judge(judged, loaded, output, ablation=ablation)
+    else:
+        loaded = need('blob.train').load_run(run)
+        report = need('blob.evaluate').judge(judged, loaded.config, output)
     for path in report.write(output):
         click.echo(f'written: {path}')
     for line in [*report.summary, *report.limits_table()]:
@@ -104,4 +176,4 @@ def evaluate(
     if update:
         report.update_card()
     for page in readmes:
-        report.update_readme(page, 'blob')
+        report.update_readme(page, judged.card.name if subframes else 'blob')

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from astrosieve.atomic import atomic_path
-from astrosieve_training.blob.isr2021.config import SubframeConfig
+from astrosieve_training.blob.isr2021.config import KIND, SubframeConfig
 from astrosieve_training.blob.isr2021.datasets import Subframes, drawn_subframes
 from astrosieve_training.blob.networks import isr2021
 from astrosieve_training.learn import loop
@@ -22,7 +22,13 @@ from astrosieve_training.settings import ConfigError, build_dataclass
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
-__all__ = ['SubframeRun', 'fitted', 'load_subframe_run', 'train_subframes']
+__all__ = [
+    'SubframeRun',
+    'fitted',
+    'is_subframe_run',
+    'load_subframe_run',
+    'train_subframes',
+]
 
 _CHUNK = 100  # subframes that are looked at together
 
@@ -130,6 +136,15 @@ def train_subframes(config: SubframeConfig, folder: Path) -> SubframeRun:
         content = {'config': asdict(config), 'summary': summary}
         temporary.write_text(json.dumps(content, indent=1), encoding='utf-8')
     return run
+
+
+def is_subframe_run(folder: Path) -> bool:
+    """Return whether a folder holds a training of such a network."""
+    try:
+        content = json.loads((folder / 'run.json').read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return False
+    return bool(content['config'].get('kind') == KIND)
 
 
 def load_subframe_run(folder: Path) -> SubframeRun:

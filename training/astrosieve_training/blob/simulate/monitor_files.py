@@ -37,7 +37,8 @@ def write_monitor(
     Returns
     -------
     paths : list of `~pathlib.Path`
-        Files with SCI, ERR and DQ, in the order of the images.
+        Files with SCI, ERR and DQ, in the order of the images. Beside them lie
+        ``blobs.ecsv`` and ``known.ecsv``, the truth of the last.
     """
     folder.mkdir(parents=True, exist_ok=True)
     edge = _EDGE if reference_pixels else 0
@@ -48,6 +49,10 @@ def write_monitor(
         with atomic_path(path, overwrite=True) as temporary:
             _hdus(image, root, edge).writeto(temporary, overwrite=True)
         paths.append(path)
+    for name in ('blobs', 'known'):
+        with atomic_path(folder / f'{name}.ecsv', overwrite=True) as temporary:
+            table = getattr(images[-1], name)
+            table.write(temporary, format='ascii.ecsv', overwrite=True)
     return paths
 
 
