@@ -141,6 +141,8 @@ def _older_blobs(scene: _Scene) -> None:
         scene.known.append((*row, profile.kind))
         own = moved + rng.normal(0, 0.05, 2)
         now = depth + rng.uniform(-0.3, 1) * grown
+        if rng.random() < 0.01:
+            now = 0.0  # a blob that has gone
         before = gaussian_filter(profile.image, blur) if blur else profile.image
         image = shift(profile.image, own, order=1)
         left = (now * image - depth * before) / (1 - depth * before)
@@ -312,13 +314,20 @@ def _noise(scene: _Scene) -> np.ndarray:
 
 
 def _spoil(scene: _Scene) -> np.ndarray:
-    """Return the mask of bad pixels; most images have NaN there, others nonsense."""
+    """Return the mask of bad pixels, now and then of older blobs too."""
     rng = scene.rng
     dq = detector.bad_pixels(rng, scene.shape)
     mask = (dq & detector.excluded()) != 0
     n = rng.poisson(mask.size * log_uniform(rng, 1e-5, 2e-3))
     mask.flat[rng.integers(mask.size, size=n)] = True
     mask |= scene.spoilt
+    if rng.random() < 0.1:
+        rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
+        for x0, y0, radius, *_ in scene.known:
+            top, left = max(round(y0 - 40), 0), max(round(x0 - 40), 0)
+            part = np.s_[top : top + 81, left : left + 81]
+            away = np.hypot(rows[part[0]] - y0, columns[:, part[1]] - x0)
+            mask[part] |= away < rng.uniform(0.7, 1.5) * radius
     if rng.random() < 0.15:
         width = int(rng.integers(1, 12))
         border = np.ones_like(mask)
