@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
@@ -12,9 +13,10 @@ from astrosieve_training.blob.matching import match
 from astrosieve_training.blob.simulate import SimulatedDifference
 from astrosieve_training.learn.calibrate import Aim, thresholds
 
-__all__ = ['dao_blobs', 'matched_filter', 'tuned_threshold']
+__all__ = ['dao_blobs', 'fitted_profiles', 'matched_filter', 'tuned_threshold']
 
 _RADII = (3.0, 4.5, 6.5, 9.0, 13.0)  # pixels: half widths of Gaussians, radii of discs
+_WIDEST = 29  # pixels: half of the widest kernel
 _LEAST = 3.0  # lowest signal over noise of a candidate
 _APART = 9  # pixels: size of the square in which a peak is the highest
 _FWHM = 11.0  # pixels, of DAOStarFinder's kernel: the typical blob
@@ -43,20 +45,31 @@ def matched_filter(prepared: Prepared) -> Table:
         ``x``, ``y``, ``score`` (signal over noise), ``radius``, ``depth``; the best
         first.
     """
+    from scipy import fft
     from scipy.ndimage import maximum_filter
-    from scipy.signal import fftconvolve
 
     usable = np.isfinite(prepared.signal)
     signal = np.where(usable, prepared.signal, 0).clip(-20, 20)
-    best = np.full(signal.shape, -np.inf)
-    radius, depth = np.zeros(signal.shape), np.zeros(signal.shape)
+    shape = signal.shape
+    wide = [fft.next_fast_len(n + 2 * _WIDEST, real=True) for n in shape]
+    signal_fft, usable_fft = (
+        fft.rfft2(plane.astype(np.float32), wide) for plane in (signal, usable)
+    )
+    best = np.full(shape, -np.inf, np.float32)
+    radius, depth = np.zeros_like(best), np.zeros_like(best)
     for size, kernel in _kernels():
-        weight = fftconvolve(usable.astype(float), kernel**2, mode='same')
-        height = fftconvolve(signal, kernel, mode='same') / np.maximum(weight, 1)
-        score = height * np.sqrt(np.maximum(weight, 1))
+        reach = len(kernel) // 2
+        inner = tuple(slice(reach, reach + n) for n in shape)
+        overlap, weight = (
+            fft.irfft2(plane * fft.rfft2(part.astype(np.float32), wide), wide)[inner]
+            for plane, part in ((signal_fft, kernel), (usable_fft, kernel**2))
+        )
+        weight = np.maximum(weight, 1)
+        score = overlap / np.sqrt(weight)
         better = score > best
-        for plane, value in ((best, score), (depth, height), (radius, size)):
-            np.copyto(plane, value, where=better)
+        np.copyto(best, score, where=better)
+        np.copyto(radius, size, where=better)
+        np.copyto(depth, overlap / weight, where=better)
     peaks = (best >= maximum_filter(best, _APART)) & (best >= _LEAST)
     y, x = np.nonzero(peaks)
     _, noise = prepared.mesh.at(x, y)
@@ -111,6 +124,51 @@ def dao_blobs(prepared: Prepared) -> Table:
         }
     )
     return found[np.argsort(-found['score'], kind='stable')]
+
+
+def fitted_profiles(found: Table, made: SimulatedDifference, threshold: float) -> Table:
+    """
+    Return blobs measured anew, by least squares of a round profile.
+
+    The profile is ``depth * 2**-(r / radius)**steepness`` over a level, on 3 radii
+    about each blob of at least the threshold; without a fit it stays as it is.
+    """
+    from scipy.optimize import least_squares
+
+    fitted = found.copy()
+    data = np.where(made.mask, np.nan, made.data)
+    for row in fitted:
+        if row['score'] < threshold:
+            continue
+        reach = int(np.ceil(3 * row['radius'])) + 2
+        x0, y0 = (max(round(row[n]) - reach, 0) for n in 'xy')
+        part = data[y0 : round(row['y']) + reach + 1, x0 : round(row['x']) + reach + 1]
+        y, x = np.nonzero(np.isfinite(part))
+        values = part[y, x]
+
+        def off(p: np.ndarray, x: Any = x, y: Any = y, values: Any = values) -> Any:
+            away = np.hypot(x - p[1], y - p[2]) / np.exp(p[3])
+            return p[0] * np.exp2(-(away ** np.exp(p[4]))) + p[5] - values
+
+        start = [
+            row['depth'],
+            row['x'] - x0,
+            row['y'] - y0,
+            np.log(row['radius']),
+            0.7,
+            0,
+        ]
+        if len(values) < 2 * len(start):
+            continue
+        scale = [row['depth'], 1, 1, 0.3, 0.3, row['depth']]
+        fit = least_squares(
+            off, start, x_scale=scale, loss='soft_l1', f_scale=0.02, max_nfev=40
+        )
+        depth, dx, dy, size, *_ = fit.x
+        if depth > 0 and np.hypot(dx - start[1], dy - start[2]) < row['radius']:
+            row['depth'], row['radius'] = depth, np.exp(size)
+            row['x'], row['y'] = x0 + dx, y0 + dy
+    return fitted
 
 
 def tuned_threshold(

@@ -12,6 +12,7 @@ from astropy.table import Table
 
 from astrosieve.blob.find import OPERATING_POINT, find_blobs
 from astrosieve.blob.preprocessing import Prepared, get_preprocessing
+from astrosieve.blob.score import score_subframes
 from astrosieve.markdown import markdown_table
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import Share, expected_calibration_error
@@ -19,6 +20,7 @@ from astrosieve.models.registry import Model
 from astrosieve_training.blob.baselines import (
     Find,
     dao_blobs,
+    fitted_profiles,
     matched_filter,
     tuned_threshold,
 )
@@ -43,7 +45,7 @@ from astrosieve_training.judge.report import Report, Section
 from astrosieve_training.judge.scores import binned
 from astrosieve_training.steps import say
 
-__all__ = ['DEPTHS', 'judge', 'measured', 'network_finder']
+__all__ = ['DEPTHS', 'judge', 'measured', 'network_finder', 'subframe_finder']
 
 DEPTHS = (0.0, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 1.0)
 """Ends of the bins of depth."""
@@ -67,11 +69,9 @@ def network_finder(model: Model) -> Finder:
     return Finder(model.card.name, find, threshold)
 
 
-def _images(
-    config: BlobConfig, which: ImageSet, part: str | None = 'training'
-) -> Iterator[SimulatedDifference]:
+def _images(config: BlobConfig, which: ImageSet) -> Iterator[SimulatedDifference]:
     for seed in which.seeds:
-        yield simulated_image(config, seed, part)
+        yield simulated_image(config, seed)
 
 
 def _baselines(config: BlobConfig) -> list[Finder]:
@@ -94,6 +94,17 @@ def _prepared(
     find: Find,
 ) -> Callable[[SimulatedDifference, Prepared], Table]:
     return lambda _, prepared: find(prepared)
+
+
+def _fitted(own: Finder) -> Finder:
+    """Return a finder whose blobs are measured by least squares."""
+
+    def find(made: SimulatedDifference, prepared: Prepared) -> Table:
+        found = own.find(made, prepared)
+        assert isinstance(found, Table)
+        return fitted_profiles(found, made, own.threshold)
+
+    return Finder(f'{own.name}, profiles fitted', find, own.threshold)
 
 
 def _number(values: np.ndarray) -> Number:
@@ -161,7 +172,7 @@ def _limits(judged: Judged) -> list[tuple[str, Limit]]:
 
 def _seconds(model: Model, config: BlobConfig) -> Number:
     """Return the time of an image, the fastest of a few."""
-    made = simulated_image(config, config.judged.seed, None)
+    made = simulated_image(config, config.judged.seed)
     times = []
     for _ in range(_RUNS):
         began = time.perf_counter()
@@ -196,7 +207,7 @@ def judge(
     report : `~astrosieve_training.judge.report.Report`
     """
     own = network_finder(model)
-    finders = [own, *_baselines(config), *others]
+    finders = [own, _fitted(own), *_baselines(config), *others]
     prepare = get_preprocessing(config.preprocessing)
     everyone: list[Judged] = []
     sets = samples(config)

@@ -37,7 +37,7 @@ _INWARD = 8  # pixels from the edge of such a window
 
 
 def simulated_image(
-    config: BlobConfig, seed: int, part: str | None = 'training', blobs: int = 0
+    config: BlobConfig, seed: int, part: str = 'training', blobs: int = 0
 ) -> simulate.SimulatedDifference:
     """
     Return a simulated difference.
@@ -48,14 +48,16 @@ def simulated_image(
         Says the shape.
     seed : int
         Decides everything else.
-    part : {'training', 'judged'} or None, optional
+    part : {'training', 'judged'}, optional
         Which real stamps are among the blobs, where they are there.
     blobs : int, optional
         How many; 0 for as many as there usually are.
     """
-    stamps = real_stamps(part) if part else None
     return simulate.simulate_difference(
-        seed, shape=config.shape, n_blobs=blobs or None, stamps=stamps
+        seed,
+        shape=config.shape,
+        n_blobs=blobs or None,
+        stamps=real_stamps(part),
     )
 
 

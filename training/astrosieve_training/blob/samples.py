@@ -40,13 +40,14 @@ def samples(config: BlobConfig) -> dict[str, Images]:
     Returns
     -------
     samples : dict of str to callable
-        Analytic blobs; held-back real stamps among them; differences made of sequences
-        of the monitor; real residuals of sky and galaxies. What needs the data folder
+        Blobs of analytic profiles and some like the real ones that were learnt from;
+        the same with held-back ones; differences made of sequences of the monitor;
+        real residuals of sky and galaxies. What needs the data folder
         is left out where there is none.
     """
     n, seed = config.judged.images, config.judged.seed
     found: dict[str, Images] = {
-        SIMULATED: partial(_simulated, config, config.judged, None)
+        SIMULATED: partial(_simulated, config, config.judged, 'training')
     }
     if real_stamps('judged') is not None:
         others = ImageSet(n, seed + n)
@@ -61,7 +62,7 @@ def samples(config: BlobConfig) -> dict[str, Images]:
 
 
 def _simulated(
-    config: BlobConfig, which: ImageSet, part: str | None
+    config: BlobConfig, which: ImageSet, part: str
 ) -> Iterator[SimulatedDifference]:
     for seed in which.seeds:
         yield simulated_image(config, seed, part)
