@@ -96,7 +96,8 @@ def find_blobs(
     Returns
     -------
     blobs : `~astropy.table.Table`
-        A row for each blob, by falling ``p_blob``: ``x`` and ``y`` of the centre of its
+        A row for each blob, by falling ``p_blob``, that is as deep as the card's
+        option 'least_depth' at least: ``x`` and ``y`` of the centre of its
         light loss (pixels, 0-based); ``radius``, of the circle as large as the area
         that loses more than half of the depth (pixels); ``depth``, the largest loss,
         in the unit of the difference; ``p_blob``; ``subframe``, see
@@ -129,6 +130,7 @@ def find_blobs(
     prepared = prepare.prepare(image.sci, image.spoilt)
     marks = marks_of(loaded, prepare, prepared, least)
     table = _table(marks, loaded, prepared)
+    table = table[table['depth'] >= loaded.card.options.get('least_depth', 0)]
     left_out = 0
     if places is not None:
         again = _is_known(table, places)

@@ -204,6 +204,13 @@ def test_percent_and_huge_values(model: Model, drawn: Draw) -> None:
     assert abs(find_blobs(data, model=model)['x'][0] - 100) < 3
 
 
+def test_least_depth(model: Model, drawn: Draw) -> None:
+    """What loses less light than the card says is not reported."""
+    options = {**model.card.options, 'least_depth': 0.2}
+    shallow = Model(replace(model.card, options=options), model.path)
+    assert len(find_blobs(drawn(), model=shallow)) == 0
+
+
 def test_a_model_of_subframes(model: Model, drawn: Draw) -> None:
     """One that does not say where is refused by name."""
     other = Model(replace(model.card, name='whole', options={}), model.path)

@@ -138,6 +138,11 @@ def export(run: Path, output: Path) -> None:
     help='Page that gets the tables; several times for several.',
 )
 @click.option(
+    '--isr',
+    metavar='NAME|PATH',
+    help='A network of the report, judged by its subframes beside the model.',
+)
+@click.option(
     '--ablation',
     is_flag=True,
     help="Try the other ideas of blob-isr2021's report too, each for minutes.",
@@ -148,6 +153,7 @@ def evaluate(
     output: Path,
     update: bool,
     readmes: tuple[Path, ...],
+    isr: str | None,
     ablation: bool,
 ) -> None:
     """
@@ -167,8 +173,9 @@ def evaluate(
         judge = need('blob.isr2021.evaluate').judge_subframes
         report = judge(judged, loaded, output, ablation=ablation)
     else:
-        loaded = need('blob.train').load_run(run)
-        report = need('blob.evaluate').judge(judged, loaded.config, output)
+        loaded, judge = need('blob.train').load_run(run), need('blob.evaluate')
+        others = [judge.subframe_finder(load_model(isr, task='blob'))] if isr else []
+        report = judge.judge(judged, loaded.config, output, others=others)
     for path in report.write(output):
         click.echo(f'written: {path}')
     for line in [*report.summary, *report.limits_table()]:

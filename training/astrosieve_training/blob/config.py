@@ -13,6 +13,7 @@ from astrosieve_training.settings import (
     ConfigError,
     Count,
     Natural,
+    NotNegative,
     Positive,
     Settings,
     load_dataclass,
@@ -73,6 +74,9 @@ class BlobConfig(Settings):
         Windows that an epoch shows of each image.
     side : int
         Pixels along a side of a window, a multiple of 16.
+    least_depth : float
+        Fraction of the light: what loses less is not reported. Old blobs that grow a
+        little look like new ones, but for this.
     measuring : float
         How much position, radius and depth count beside the marks.
     train : `~astrosieve_training.learn.settings.LoopSettings`
@@ -93,6 +97,7 @@ class BlobConfig(Settings):
     shape: tuple[Count, Count] = (1014, 1014)
     windows: Count = 16
     side: Count = 256
+    least_depth: NotNegative = 0.015
     measuring: Positive = 0.1
     version: str = '1.0'
     description: str = ''

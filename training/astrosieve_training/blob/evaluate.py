@@ -69,6 +69,16 @@ def network_finder(model: Model) -> Finder:
     return Finder(model.card.name, find, threshold)
 
 
+def subframe_finder(model: Model) -> Finder:
+    """Return a model that tells subframes apart."""
+
+    def find(made: SimulatedDifference, _: Any) -> np.ndarray:
+        scores = score_subframes(made.data, mask=made.mask, model=model)
+        return np.asarray(scores['p_blob'])
+
+    return Finder(model.card.name, find, 0.5)
+
+
 def _images(config: BlobConfig, which: ImageSet) -> Iterator[SimulatedDifference]:
     for seed in which.seeds:
         yield simulated_image(config, seed)

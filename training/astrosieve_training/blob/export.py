@@ -98,7 +98,11 @@ def export_run(
         seed=config.seed,
         licence=config.licence,
         activation='sigmoid',
-        options={'outputs': list(OUTPUTS), 'errors': run.errors},
+        options={
+            'outputs': list(OUTPUTS),
+            'errors': run.errors,
+            'least_depth': config.least_depth,
+        },
         limits=config.limits,
         references=config.references,
     )

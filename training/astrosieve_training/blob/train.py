@@ -163,6 +163,8 @@ def candidates(
         signal = np.pad(prepared.signal, whole, constant_values=np.nan)
         marks = read_marks(predict(prepare(signal[None]))[0], _LEAST)
         _, noise = prepared.mesh.at(marks.x, marks.y)
+        deep = marks.depth * noise >= config.least_depth
+        marks, noise = marks.take(deep), noise[deep]
         blob = match(marks.x, marks.y, made.blobs)
         yield Candidates(marks, noise, made.blobs, blob)
 
