@@ -52,6 +52,7 @@ DEPTHS = (0.0, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 1.0)
 
 _SIZES = (0.0, 3.0, 5.0, 8.0, 12.0, 100.0)  # pixels, of bins of radius
 _CANDIDATE = 0.02  # lowest probability of what is calibrated
+_NORMAL = 0.6745  # median of the absolute values of a normal distribution
 _RUNS = 5  # of which the fastest is the time of an image
 
 
@@ -115,6 +116,12 @@ def _fitted(own: Finder) -> Finder:
         return fitted_profiles(found, made, own.threshold)
 
     return Finder(f'{own.name}, profiles fitted', find, own.threshold)
+
+
+def _cell(values: np.ndarray, form: str) -> str:
+    """Return a median as a cell of a table."""
+    found = _number(values)
+    return f'{found.value:{form}}' if found.n else '-'
 
 
 def _number(values: np.ndarray) -> Number:
@@ -251,6 +258,9 @@ def judge(
         measured={f'{e.sample}, {e.by}': e.subframe_share(USUAL) for e in everyone},
         operating_points={OPERATING_POINT: _point(model, mine[0])},
         figures=figures,
+        short=_summary(
+            [e for e in everyone if e.sample == SIMULATED and 'fitted' not in e.by]
+        ),
     )
 
 
@@ -294,7 +304,7 @@ def _summary(everyone: list[Judged]) -> list[str]:
             row += [
                 each.found(each.within(FAINT)),
                 f'{len(each.others) / each.n_images:.3f}',
-                f'{_number(measured(each)["position"]).value:.2f}',
+                _cell(measured(each)['position'], '.2f'),
             ]
         rows.append(row)
     return markdown_table(
@@ -357,20 +367,18 @@ def _errors(everyone: list[Judged]) -> list[str]:
     rows = []
     for each in _finding(everyone):
         errors = measured(each)
-        cells: list[str] = [f'{_number(errors["position"]).value:.2f}']
+        cells = [_cell(errors['position'], '.2f')]
         for name in ('radius', 'depth'):
             values = errors[name]
             known = values[np.isfinite(values)]
             within = Share(int((np.abs(known) <= 0.15).sum()), len(known))
             cells += [
-                f'{_number(np.abs(values)).value:.3f}',
-                f'{_number(values).value:+.3f}',
+                _cell(np.abs(values), '.3f'),
+                _cell(values, '+.3f'),
                 str(within),
             ]
         for name in ('position', 'radius', 'depth'):
-            cells.append(
-                f'{_number(np.abs(errors[f"pull of {name}"])).value / 0.6745:.2f}'
-            )
+            cells.append(_cell(np.abs(errors[f'pull of {name}']) / _NORMAL, '.2f'))
         rows.append((each.sample, each.by, *cells))
     return markdown_table(
         (
