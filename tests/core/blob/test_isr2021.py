@@ -60,9 +60,12 @@ def test_nothing_gives_zeros() -> None:
     assert not ZScaleClip().prepare(np.full((300, 300), np.nan)).any()
 
 
-def test_inputs_have_a_channel() -> None:
-    """As the card says."""
+def test_inputs_are_standardised_one_by_one() -> None:
+    """A subframe's own level and spread are of no account; shapes are the card's."""
     prepare = ZScaleClip()
-    inputs = prepare(np.zeros((3, 256, 256)))
+    subframes = np.random.default_rng(3).normal(0, 1, (3, 256, 256))
+    inputs = prepare(subframes)
+    again = prepare(subframes * np.array([1, 2, 0.3])[:, None, None] - 1)
+    np.testing.assert_allclose(again['image'], inputs['image'], atol=1e-5)
     assert inputs['image'].shape == (3, *prepare.shapes['image'])
     assert set(prepare.meanings) == set(prepare.shapes)

@@ -6,7 +6,7 @@ import numpy as np
 
 from astrosieve.blob.subframes import SIDE
 
-__all__ = ['ZScaleClip', 'zscale_limits']
+__all__ = ['ZScaleClip', 'standardised', 'zscale_limits']
 
 _FACTOR = 0.5  # of the ZScale limits
 _BORDER = 10  # pixels: what is clipped there is replaced by the median
@@ -44,12 +44,21 @@ def zscale_limits(image: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def standardised(images: np.ndarray) -> np.ndarray:
+    """Return images, (..., ny, nx), of mean 0 and spread 1; 0 where all is the same."""
+    images = images - images.mean(axis=(-2, -1), keepdims=True)
+    spread = images.std(axis=(-2, -1), keepdims=True)
+    return np.asarray(images / np.where(spread > 0, spread, 1))
+
+
 class ZScaleClip:
     """
     Clipped at half of the ZScale limits, standardised, and what is missing the median.
 
     The report's differences have a level of zero, about which half of the limits lies;
-    so the median is taken off first. Bad pixels are missing ones.
+    so the median is taken off first. Bad pixels are missing ones. Each subframe is
+    standardised too: the report's code does so where blobs were superimposed, and if
+    that were all, subframes with a blob could be told by their level alone.
 
     References
     ----------
@@ -62,7 +71,7 @@ class ZScaleClip:
         self.shapes: dict[str, tuple[int, ...]] = {'image': (1, SIDE, SIDE)}
         self.meanings = {
             'image': 'subframe of a difference without its median, clipped at half of '
-            "the whole image's ZScale limits and standardised with all of it"
+            "the whole image's ZScale limits, and standardised"
         }
 
     def prepare(self, sci: np.ndarray, spoilt: np.ndarray | None = None) -> np.ndarray:
@@ -94,9 +103,8 @@ class ZScaleClip:
             lost |= border & ((image < low) | (image > high))
         image[lost] = 0
         np.clip(image, low, high, out=image)
-        spread = image.std()
-        return (image - image.mean()) / (spread if spread > 0 else 1)
+        return standardised(image)
 
     def __call__(self, subframes: np.ndarray) -> dict[str, np.ndarray]:
         """Return the inputs of (n, 256, 256) subframes of prepared images."""
-        return {'image': np.asarray(subframes, dtype=np.float32)[:, None]}
+        return {'image': standardised(np.asarray(subframes, np.float32))[:, None]}

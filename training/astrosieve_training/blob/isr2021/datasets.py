@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from astrosieve.blob.preprocessing import isr2021 as preprocessing
-from astrosieve.blob.preprocessing.isr2021 import ZScaleClip
+from astrosieve.blob.preprocessing.isr2021 import ZScaleClip, standardised
 from astrosieve.blob.subframes import SIDE, subframe_boxes, subframe_numbers
 from astrosieve_training.blob import profiles, simulate
 from astrosieve_training.blob.isr2021.config import SubframeConfig
@@ -53,7 +53,8 @@ class Subframes:
         self, rows: np.ndarray, rng: np.random.Generator | None
     ) -> tuple[dict[str, np.ndarray], np.ndarray, None]:
         """Return some; they are the same in each epoch, as in the report."""
-        return ZScaleClip()(self.images[rows]), self.target[rows], None
+        image = self.images[rows].astype(np.float32)[:, None]
+        return {'image': image}, self.target[rows], None
 
 
 def _prepared(seed: int) -> dict[str, np.ndarray]:
@@ -68,14 +69,13 @@ def _superimposed(
     config: SubframeConfig,
     stamps: Stamps | None,
 ) -> np.ndarray:
-    """Return a subframe with blobs, clipped as its image was, standardised anew."""
+    """Return a subframe with blobs, clipped as its image was."""
     image = image.copy()
     for _ in range(int(rng.integers(1, config.most + 1))):
         profile = stamps.draw(rng) if stamps else draw_profile(rng)
         x, y = (int(at) for at in rng.integers(0, SIDE, 2))
         add_at(image, profile.image, x, y, times=rng.uniform(*config.strength))
-    np.clip(image, None, largest, out=image)
-    return np.asarray((image - image.mean()) / image.std())
+    return np.minimum(image, largest)
 
 
 def _drawn(
@@ -92,7 +92,7 @@ def _drawn(
     image = whole[y : y + SIDE, x : x + SIDE].astype(np.float32)
     if blob:
         image = _superimposed(image, float(whole.max()), rng, config, stamps)
-    image = np.rot90(image, int(rng.integers(4)))
+    image = np.rot90(standardised(image), int(rng.integers(4)))
     noise = rng.standard_normal(image.shape, dtype=np.float32)
     image = image + np.float32(config.noise) * noise
     return image[:: rng.choice([-1, 1]), :: rng.choice([-1, 1])]
@@ -169,7 +169,7 @@ def judged_subframes(config: SubframeConfig) -> tuple[Subframes, np.ndarray]:
             near = (np.minimum(x, y) > -reach) & (np.maximum(x, y) < SIDE + reach)
             if near.any() and not (own == number).any():
                 continue
-            images.append(whole[rows, columns].astype(np.float16))
+            images.append(standardised(whole[rows, columns]).astype(np.float16))
             target.append(int(not (own == number).any()))
             depths.append(max(blobs['depth'][own == number], default=0.0))
     key = digest(config.judged, code_version(module_of(Subframes)))
