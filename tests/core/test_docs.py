@@ -10,11 +10,13 @@ from pathlib import Path
 import click
 import pytest
 
+from astrosieve.blob.command import blobs
 from astrosieve.commands.models import models
 from astrosieve.models.registry import load_model
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.command import classify
 from astrosieve.source.flags import CLASS_FLAGS
+from astrosieve_training.blob.commands import blob
 from astrosieve_training.source.commands import source
 
 DOCS = Path(__file__).parents[2] / 'docs'
@@ -65,11 +67,20 @@ def test_results_are_the_card_s() -> None:
     assert [line for line in lines if line in rows] == rows
 
 
-def test_documented_options_exist() -> None:
+@pytest.mark.parametrize(
+    ('task', 'commands', 'fewest'),
+    [
+        ('source', (classify, models, *source.commands.values()), 30),
+        ('blob', (blobs, *blob.commands.values()), 15),
+    ],
+)
+def test_documented_options_exist(
+    task: str, commands: tuple[click.Command, ...], fewest: int
+) -> None:
     """Each option named in the page of the task is one of its commands or steps."""
-    named = named_options((DOCS / 'tasks' / 'source.md').read_text(encoding='utf-8'))
-    assert len(named) > 30
-    assert sorted(named - options_of(classify, models, *source.commands.values())) == []
+    named = named_options((DOCS / 'tasks' / f'{task}.md').read_text(encoding='utf-8'))
+    assert len(named) > fewest
+    assert sorted(named - options_of(*commands)) == []
 
 
 def test_the_python_interface_is_there() -> None:

@@ -7,7 +7,9 @@ from astrosieve.lazy import lazy_names
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        '.badpixels': ('expand_bad_pixels', 'write_bad_pixels'),
         '.classes': ('CLASSES',),
+        '.difference': ('Difference', 'make_difference'),
         '.errors': ('DifferenceError',),
         '.find': ('find_blobs',),
         '.flags': ('BLOB_FLAGS',),

@@ -36,9 +36,9 @@ section.image { display: grid; grid-template-columns: minmax(0, 1.5fr) minmax(0,
 figure { margin: 0; position: relative; }
 figure img { display: block; width: 100%; border-radius: 4px; }
 figure svg { position: absolute; inset: 0; width: 100%; height: 100%; }
-circle { fill: none; stroke-width: 5; vector-effect: non-scaling-stroke; }
-circle { stroke-width: 2px; } .new { stroke: #ff3b30; } .old { stroke: #3d9bff; }
-svg text { font: 26px sans-serif; fill: #ff3b30; stroke: #000; stroke-width: 5px;
+circle { fill: none; stroke-width: 2px; vector-effect: non-scaling-stroke; }
+.new { stroke: #ff3b30; } .old { stroke: #3d9bff; }
+svg text { font: 600 34px sans-serif; fill: #fff; stroke: #000; stroke-width: 7px;
   paint-order: stroke; }
 .card { display: flex; gap: 10px; border-top: 1px solid var(--line); padding: 8px 0; }
 .card img { width: 96px; height: 96px; flex: none; image-rendering: pixelated;
@@ -148,7 +148,7 @@ def _section(image: dict[str, Any], pictures: Path) -> str:
             at = x - radius - 4 if right else x + radius + 4
             anchor = 'end' if right else 'start'
             circles.append(
-                f'<text x="{at:.0f}" y="{y + 9:.0f}" text-anchor="{anchor}">'
+                f'<text x="{at:.0f}" y="{y + 12:.0f}" text-anchor="{anchor}">'
                 f'{blob["id"]}</text>'
             )
     picture = pictures / image['picture']

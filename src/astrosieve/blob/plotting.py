@@ -62,6 +62,9 @@ def blob_figure(
     marker = CLASSES.marker('blob')
     x, y, radius = (fill_masked(blobs[name]) for name in ('x', 'y', 'radius'))
     from matplotlib.patches import Circle
+    from matplotlib.patheffects import withStroke
+
+    outlined = [withStroke(linewidth=2.5, foreground='black')]
 
     for number, place in enumerate(zip(x, y, strict=True)):
         around = max(2 * radius[number], _LEAST)
@@ -75,8 +78,9 @@ def blob_figure(
             textcoords='offset points',
             ha='right' if left else 'left',
             va='center',
-            color=marker.color,
+            color='white',
             fontsize=8,
+            path_effects=outlined,
         )
     axes.set(xlabel='x (pixels)', ylabel='y (pixels)', title=title)
     axes.set(xlim=(-0.5, data.shape[1] - 0.5), ylim=(-0.5, data.shape[0] - 0.5))

@@ -16,26 +16,31 @@ __all__ = ['HALF', 'saliency', 'saliency_levels']
 HALF = 32
 """Half of the side of the picture, pixels."""
 _AROUND = 64  # half of the side of what the network sees
-_PATCH, _STEP = 12, 8  # side of what is covered, and the steps that it is moved by
+_SMALLEST = 8  # side of what is covered, pixels, and 5/2 of the radius at least
 _LEAST = 0.01  # probability that a blob which is not found any more has, at most
 _SAME = 8.0  # pixels within which it is the same blob
 
 
 def saliency(
-    data: np.ndarray, x: float, y: float, *, model: Model | str = 'blob'
+    data: np.ndarray,
+    x: float,
+    y: float,
+    radius: float,
+    *,
+    model: Model | str = 'blob',
 ) -> np.ndarray:
     """
     Return by how much a blob's probability falls where parts of it are covered.
 
-    Squares of 12 pixels are set to zero, 8 pixels apart; the gradient of the network
-    is not needed.
+    Squares a little larger than the blob are set to zero, half a square apart; the
+    gradient of the network is not needed.
 
     Parameters
     ----------
     data : 2D `~numpy.ndarray`
         Difference image.
-    x, y : float
-        Position of the blob.
+    x, y, radius : float
+        The blob, pixels.
     model : `~astrosieve.models.registry.Model` or str, optional
         The network.
 
@@ -52,18 +57,25 @@ def saliency(
     whole = _logit(cutout, at, model)
     fall = np.zeros((2 * HALF, 2 * HALF), dtype=np.float32)
     times = np.zeros_like(fall)
-    starts = range(-HALF, HALF, _STEP)
+    patch = max(round(2.5 * radius), _SMALLEST)
+    starts = range(-HALF - patch // 2, HALF, max(patch // 2, 6))
     for dy, dx in product(starts, starts):
         y0, x0 = row - top + dy, column - left + dx
-        box = tuple(slice(max(k, 0), max(k + _PATCH, 0)) for k in (y0, x0))
+        box = tuple(slice(max(k, 0), max(k + patch, 0)) for k in (y0, x0))
         if not cutout[box].size:
             continue
         covered = cutout.copy()
         covered[box] = np.where(np.isnan(covered[box]), np.nan, 0)
-        there = tuple(slice(k + HALF, k + HALF + _PATCH) for k in (dy, dx))
+        there = tuple(
+            slice(max(k + HALF, 0), max(k + HALF + patch, 0)) for k in (dy, dx)
+        )
         fall[there] += whole - _logit(covered, at, model)
         times[there] += 1
-    return fall / np.maximum(times, 1)
+    rows, columns = (
+        (k - HALF + np.arange(2 * HALF) >= 0) & (k - HALF + np.arange(2 * HALF) < n)
+        for k, n in zip((row, column), data.shape, strict=True)
+    )
+    return fall / np.maximum(times, 1) * np.outer(rows, columns)
 
 
 def _logit(cutout: np.ndarray, at: tuple[float, float], model: Model | str) -> float:

@@ -316,7 +316,9 @@ class Watch:
             if not same:
                 last += 1
                 earlier.append((last, x, y, values['radius']))
-                fall = saliency(found.difference.data, x, y, model=self.model)
+                fall = saliency(
+                    found.difference.data, x, y, values['radius'], model=self.model
+                )
                 png = grey_png(saliency_levels(fall))
                 blob['saliency'] = base64.b64encode(png).decode('ascii')
             known = {name: v for name, v in values.items() if math.isfinite(v)}
