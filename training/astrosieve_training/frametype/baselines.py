@@ -19,7 +19,8 @@ def _statistics(frames: Frames) -> np.ndarray:
     """Return numbers of each frame for the forest: moments and quantiles of inputs."""
     inputs, _, _ = frames.batch(np.arange(len(frames)), None)
     if 'numbers' in inputs:
-        return inputs['numbers']
+        axes = np.sort(inputs['axes'], axis=1).reshape(len(frames), -1)
+        return np.concatenate([inputs['numbers'], axes], axis=1)
     image = inputs['image'].reshape(len(frames), -1)
     quantiles = np.quantile(image, [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99], axis=1).T
     return np.column_stack([quantiles, image.mean(axis=1), image.std(axis=1)])

@@ -11,6 +11,7 @@ __all__ = [
     'NUMBERS',
     'Levels',
     'axis_numbers',
+    'brightest',
     'compressed',
     'numbers',
     'spread',
@@ -198,43 +199,46 @@ def _moments(values: np.ndarray) -> list[float]:
     return [float(np.arcsinh((away**n).mean())) / (2 * n - 2) for n in (3, 4)]
 
 
-def _brightest(found: Levels, across: np.ndarray) -> list[float]:
+def brightest(found: Levels, across: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
-    Return what lies along the brightest line of pixels.
+    Return the brightest line of pixels above the others, and these, smoothed.
 
-    ``across`` is the image with that line along its second axis: a trace has a
-    continuum there, a line of a lamp the slit, a hit next to nothing.
+    ``across`` is the image with the line along its second axis: a trace has a star's
+    spectrum there, a line of a lamp the slit, a hit next to nothing.
     """
     middle = np.median(across[:, spread(across.shape[1], 300)], axis=1)
     at = int(np.argmax(_fine(middle)))
-    rows = across[max(at - 1, 0) : at + 2]
-    line = found.of(rows.mean(axis=0))
+    line = found.of(across[max(at - 1, 0) : at + 2].mean(axis=0))
     others = found.of(np.median(across[spread(len(across), 200)], axis=0))
-    line, others = (_smoothed(each, 5) for each in (line, others))
-    excess = line - others
+    line, others = (_smoothed(each, 3) for each in (line, others))
+    return line - others, others
+
+
+def _along(excess: np.ndarray, others: np.ndarray) -> list[float]:
+    """Return what lies along the brightest line."""
     low, half, high = np.quantile(excess, [0.1, 0.5, 0.9])
     rough = np.abs(_fine(excess)).mean()
     return [
         *compressed(np.array([low, half, high])),
         float(rough / (abs(half) + rough + 1)),
-        float(_match(line, others)),
+        _match(excess + others, others),
         float(compressed(rough)),
     ]
 
 
-def axis_numbers(found: Levels, profile: np.ndarray, across: np.ndarray) -> np.ndarray:
+def axis_numbers(
+    profile: np.ndarray, excess: np.ndarray, others: np.ndarray
+) -> np.ndarray:
     """
     Return what holds along one axis, (AXIS_NUMBERS,).
 
     Parameters
     ----------
-    found : `Levels`
-        Of the frame.
     profile : (6, N) `~numpy.ndarray`
         10th, 50th, 90th percentile across, and medians of three parts across, in units
         of the noise.
-    across : 2D `~numpy.ndarray`
-        The image, this axis first.
+    excess, others : (M,) `~numpy.ndarray`
+        What lies along the brightest line at right angles, see `brightest`.
     """
     low, middle, high = profile[:3]
     parts = profile[3:]
@@ -261,6 +265,6 @@ def axis_numbers(found: Levels, profile: np.ndarray, across: np.ndarray) -> np.n
         *_peaks(fine, noise), *_moments(fine), *_moments(wave), ends, near, *lags,
         float((middle - base > 5).mean()),
         float((middle - base > 0.3 * (middle.max() - base)).mean()),
-        *_brightest(found, across),
+        *_along(excess, others),
     ]  # fmt: skip
     return np.array(values, dtype=np.float32).clip(-3, 3)

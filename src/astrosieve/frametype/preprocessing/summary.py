@@ -9,6 +9,7 @@ from astrosieve.frametype.preprocessing.numbers import (
     NUMBERS,
     Levels,
     axis_numbers,
+    brightest,
     compressed,
     numbers,
     spread,
@@ -21,12 +22,12 @@ _BINS = 256
 _TRIM = 0.8  # share of differences that measure the noise
 _NORMAL = 0.5586 * np.sqrt(2)  # mean of the smallest 80 % of |differences|, in sigma
 _MAPS = 9
-_PROFILES = 15
+_PROFILES = 18
 _SIDE = 16  # pixels; a frame is not trimmed below
 # Which map stands where when rows become columns: the noises along x and y swap.
 TRANSPOSED = (0, 1, 2, 4, 3, 5, 6, 7, 8)
 # Which profile stands where when what is across is flipped: the outer parts swap.
-_ACROSS = [0, 1, 2, 5, 4, 3, 6, 7, 8, 11, 10, 9, 12, 13, 14]
+_ACROSS = [0, 1, 2, 5, 4, 3, 6, 7, 8, 11, 10, 9, 12, 13, 14, 15, 16, 17]
 
 
 def _trimmed(image: np.ndarray) -> np.ndarray:
@@ -112,7 +113,7 @@ class Summary:
             'profiles': 'along x and y, in 256 bins: largest and least in the bin of '
             'the 10th, 50th and 90th percentile across and of the medians of three '
             'parts across, as arcsinh of sigma; means of the percentiles over the '
-            'largest',
+            'largest; the same of the brightest line of pixels above the others',
             'axes': 'along x and y: contrast, peaks, moments, likeness of the three '
             'parts and of neighbours, what lies along the brightest line',
             'numbers': 'levels, noise, sharp pixels, shares of rows and columns: the '
@@ -123,15 +124,22 @@ class Summary:
         """Return maps, profiles and numbers of one frame."""
         found = _levels(_trimmed(np.asarray(pixels, dtype=np.float32)))
         profiles = [_collapsed(found, axis) for axis in (0, 1)]
-        along = (found.image.T, found.image)
-        axes = [
-            axis_numbers(found, profile, image)
-            for profile, image in zip(profiles, along, strict=True)
-        ]
+        # Of each axis: the brightest line of pixels at right angles to it.
+        lines = [brightest(found, each) for each in (found.image.T, found.image)]
         return {
             'maps': _maps(found),
-            'profiles': np.stack([_binned(each) for each in profiles]),
-            'axes': np.stack(axes),
+            'profiles': np.stack(
+                [
+                    np.concatenate([_binned(profile), _line(line)])
+                    for profile, (line, _) in zip(profiles, lines[::-1], strict=True)
+                ]
+            ),
+            'axes': np.stack(
+                [
+                    axis_numbers(p, *line)
+                    for p, line in zip(profiles, lines, strict=True)
+                ]
+            ),
             'numbers': numbers(found),
         }
 
@@ -184,15 +192,34 @@ def _collapsed(found: Levels, axis: int) -> np.ndarray:
     return found.of(np.stack([*_ranked(across, 0.1, 0.5, 0.9), *medians]))
 
 
+def _bins(profiles: np.ndarray) -> np.ndarray:
+    """Return the pixels of 256 bins, (..., 256, pixels of one)."""
+    start, length = _starts(profiles.shape[-1], _BINS)
+    return profiles[..., start[:, None] + np.arange(length)]
+
+
 def _binned(profiles: np.ndarray) -> np.ndarray:
     """Return the largest and least in 256 bins, and means over the largest of all."""
-    start, length = _starts(profiles.shape[1], _BINS)
-    bins = profiles[:, start[:, None] + np.arange(length)]
+    bins = _bins(profiles)
     scale = max(float(np.quantile(profiles[2], 0.998)), 3.0)
     return np.concatenate(
         [
             compressed(bins.max(axis=2)),
             compressed(bins.min(axis=2)),
             (bins[:3].mean(axis=2) / scale).clip(-1, 1.5),
+        ]
+    ).astype(np.float32)
+
+
+def _line(line: np.ndarray) -> np.ndarray:
+    """Return the largest and least in 256 bins, and medians over nearly the largest."""
+    bins = _bins(line)
+    middle = np.median(bins, axis=1)
+    scale = max(float(np.quantile(middle, 0.98)), 3.0)
+    return np.stack(
+        [
+            compressed(bins.max(axis=1)),
+            compressed(bins.min(axis=1)),
+            (middle / scale).clip(-1, 1.5),
         ]
     ).astype(np.float32)
