@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.nddata import NDData
 from numpy.typing import ArrayLike
 
 from astrosieve.frametype.classes import UNKNOWN
-from astrosieve.frametype.frames import as_frame, read_frames
+from astrosieve.frametype.frames import Frame, FrameError, as_frame, read_frames
 from astrosieve.frametype.headers import header_type
 from astrosieve.frametype.preprocessing import FLIPS, get_preprocessing
 from astrosieve.models.registry import Model, load_model
@@ -41,6 +42,9 @@ class TypedFrame:
         Of the file; empty for a whole file, or an array.
     thumbnail : 2D `~numpy.ndarray` or None
         Pixels, few.
+    reason : str
+        Why an image of several could not be typed; it is then 'unknown', its
+        probabilities NaN.
     """
 
     frame_type: str
@@ -49,11 +53,12 @@ class TypedFrame:
     header_type: str = ''
     extension: str = ''
     thumbnail: np.ndarray | None = None
+    reason: str = ''
 
     @property
     def agrees(self) -> bool:
-        """Whether the header says the same, or nothing."""
-        return self.header_type in ('', self.frame_type)
+        """Whether the header says the same, or nothing, or the frame has no type."""
+        return bool(self.reason) or self.header_type in ('', self.frame_type)
 
 
 def decide(
@@ -98,7 +103,7 @@ def _scored(pixels: np.ndarray, model: Model) -> np.ndarray:
 
 
 def classify_frame(
-    data: ArrayLike,
+    data: ArrayLike | NDData,
     header: Mapping[str, Any] | None = None,
     model: str | Path | Model = 'frametype',
 ) -> TypedFrame:
@@ -107,10 +112,12 @@ def classify_frame(
 
     Parameters
     ----------
-    data : 2D array_like
-        Raw pixels, in any unit.
+    data : 2D array_like, `~astropy.units.Quantity` or `~astropy.nddata.NDData`
+        Raw pixels, in any unit. Of `~astropy.nddata.CCDData` and masked arrays the mask
+        counts too.
     header : mapping, optional
-        FITS header; it changes nothing but ``header_type``.
+        FITS header; it changes nothing but ``header_type``. That of the data where it
+        is not given.
     model : str, path-like or `~astrosieve.models.registry.Model`, optional
         The model.
 
@@ -127,7 +134,21 @@ def classify_frame(
     """
     model = load_model(model, task='frametype')
     prepare = get_preprocessing(model.card.preprocessing)
-    return _typed(as_frame(np.asarray(data), prepare.max_pixels), header, model)
+    if header is None and isinstance(data, NDData):
+        header = data.meta
+    return _typed(as_frame(_plain(data), prepare.max_pixels), header, model)
+
+
+def _plain(data: ArrayLike | NDData) -> np.ndarray:
+    """Return the numbers of data; what is masked is NaN."""
+    mask = getattr(data, 'mask', None)
+    values = np.asarray(data.data if isinstance(data, NDData) else data)
+    if mask is None or not np.any(mask):
+        return values
+    if np.shape(mask) != values.shape:
+        msg = f'the mask is {np.shape(mask)}, the data are {values.shape}'
+        raise FrameError(msg)
+    return np.where(mask, np.nan, values)
 
 
 def _typed(
@@ -161,19 +182,25 @@ def classify_file(
     -------
     frames : list of `TypedFrame`
         The whole file; of several extensions each of them after it. A whole is what
-        three quarters of the votes of its extensions say.
+        three quarters of the votes of its extensions say. Of several, one that is no
+        frame says why.
 
     Raises
     ------
     FrameError
-        If the file cannot be read, or one of its images is no frame.
+        If the file cannot be read, or none of its images is a frame.
     """
     model = load_model(model, task='frametype')
     prepare = get_preprocessing(model.card.preprocessing)
     frames = [
         _typed(frame.pixels, frame.header, model, frame.extension)
+        if frame.pixels is not None
+        else _untyped(frame, model)
         for frame in read_frames(path, prepare.max_pixels)
     ]
+    if all(each.reason for each in frames):
+        msg = f'{path}: {frames[0].reason}, as its other images'
+        raise FrameError(msg)
     if len(frames) == 1:
         only = frames[0]
         return [
@@ -182,7 +209,20 @@ def classify_file(
                 thumbnail=only.thumbnail,
             )
         ]  # fmt: skip
-    return [_together(frames), *frames]
+    return [_together([each for each in frames if not each.reason]), *frames]
+
+
+def _untyped(frame: Frame, model: Model) -> TypedFrame:
+    """Return what stands for an image that is no frame."""
+    classes = model.card.classes
+    return TypedFrame(
+        UNKNOWN,
+        dict.fromkeys(classes, float('nan')),
+        dict.fromkeys(classes, 0),
+        header_type(frame.header),
+        frame.extension,
+        reason=frame.problem,
+    )
 
 
 def _together(frames: Sequence[TypedFrame]) -> TypedFrame:

@@ -36,17 +36,21 @@ class Frame:
 
     Parameters
     ----------
-    pixels : 2D float32 `~numpy.ndarray`
-        Finite; of a large frame pairs of rows and columns.
+    pixels : 2D float32 `~numpy.ndarray` or None
+        Finite; of a large frame pairs of rows and columns. None where the image is no
+        frame.
     header : `~astropy.io.fits.Header`
         The image's, with what the primary header adds.
     extension : str
         Name and version, or number, of its HDU.
+    problem : str
+        Why the image is no frame.
     """
 
-    pixels: np.ndarray
+    pixels: np.ndarray | None
     header: fits.Header
     extension: str
+    problem: str = ''
 
 
 def list_frames(folder: Path) -> list[Path]:
@@ -83,12 +87,13 @@ def read_frames(path: str | Path, max_pixels: int | None = None) -> Iterator[Fra
     Yields
     ------
     frame : `Frame`
-        Each SCI extension, else each image of two dimensions.
+        Each SCI extension, else each image of two dimensions. Of several, one that is
+        no frame says why.
 
     Raises
     ------
     FrameError
-        If the file cannot be read, or an image is none that can be typed.
+        If the file cannot be read, or its only image is no frame.
     """
     path = Path(path)
     with _open(path) as hdus:
@@ -104,8 +109,10 @@ def read_frames(path: str | Path, max_pixels: int | None = None) -> Iterator[Fra
             try:
                 yield Frame(_pixels(hdu, max_pixels), header, name)
             except FrameError as error:
-                msg = f'{path}[{name}]: {error}'
-                raise FrameError(msg) from error
+                if len(chosen) == 1:
+                    msg = f'{path}[{name}]: {error}'
+                    raise FrameError(msg) from error
+                yield Frame(None, header, name, str(error))
 
 
 @contextmanager

@@ -18,8 +18,11 @@ __all__ = ['header_type']
 _TYPES = (
     'IMAGETYP', 'OBSTYPE', 'IMGTYPE', 'IMTYPE', 'OBS_TYPE', 'IMAGECAT', 'FRAMETYP',
     'FRAMETYPE', 'FRAME', 'EXPTYPE', 'DATATYPE', 'CALTYPE', 'OBSCLASS', 'DATA-TYP',
-    'ESO DPR TYPE', 'DPR TYPE', 'ESO DPR CATG', 'DPR CATG', 'KOAIMTYP',
+    'ESO DPR TYPE', 'DPR TYPE', 'ESO DPR CATG', 'DPR CATG', 'KOAIMTYP', 'FLAVOR',
 )  # fmt: skip
+_MODES = ('OBSMODE', 'OBS_MODE')  # name calibrations; else the set-up alone
+_CAMEL = re.compile(r'(?<=[a-z])(?=[A-Z])')
+_TECHNIQUES = ('ESO DPR TECH', 'DPR TECH')
 _TIMES = ('EXPTIME', 'EXPOSURE', 'EXPOSED', 'ITIME', 'TTIME', 'TELAPSE', 'ELAPTIME')
 _LONG = 300.0  # seconds; an exposure of a named target that no standard takes
 
@@ -47,9 +50,16 @@ _WORDS = tuple(
         ('flat', r'flat|twilight|quartz|halogen|orderdef|\btrace\b'),
         ('bias', r'\b(?:bias|zero)'),
         ('dark', r'\bdark'),
-        ('arc', r'\b(?:arc|arcs|arclamp|comp|comparison|wave|wavecal|linelamp)\b'),
+        (
+            'arc',
+            r'\b(?:arc|arcs|arclamp|comp|comparison|wave|wavecal|linelamp)\b|^line$'
+            r'|\bcalibration lamp\b',
+        ),
         ('standard', r'\b(?:std|standard|stdstar|specphot|flux|telluric|partnercal)\b'),
-        ('science', r'^(?:object|obj|science|sci|target|light|sky|on-sky)\b'),
+        (
+            'science',
+            r'^(?:object|obj|science|sci|target|light|sky|on-sky|spectrum|spec)\b',
+        ),
     )
 )
 # In OBJECT, where people also write the names of their targets.
@@ -170,7 +180,13 @@ def header_type(header: Mapping[str, Any] | None) -> str:
     if not header:
         return ''
     found = [_first(_WORDS, text) for text in _texts(header, _TYPES)]
-    said = next((kind for kind in found if kind not in ('', 'science')), '')
+    modes = [_first(_WORDS, _CAMEL.sub(' ', t)) for t in _texts(header, _MODES)]
+    said = next((kind for kind in found + modes if kind not in ('', 'science')), '')
+    image = any(
+        re.match('image', t, re.IGNORECASE) for t in _texts(header, _TECHNIQUES)
+    )
+    if image and said not in ('bias', 'dark'):
+        return UNKNOWN
     if said:
         return said
     seconds, target = _seconds(header), _of_object(header)

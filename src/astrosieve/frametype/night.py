@@ -51,7 +51,7 @@ class Row:
     @property
     def rank(self) -> int:
         """Place in the summary: disagreements, not typed, unknown, the rest."""
-        if self.frame is None:
+        if self.reason:
             return 1
         if not self.frame.agrees:
             return 0
@@ -60,7 +60,7 @@ class Row:
 
 def night_rows(path: Path, frames: Sequence[TypedFrame]) -> list[Row]:
     """Return the rows of a file."""
-    return [Row(path, frame) for frame in frames]
+    return [Row(path, frame, frame.reason) for frame in frames]
 
 
 def frame_table(rows: Sequence[Row], classes: Sequence[str]) -> Table:
@@ -97,7 +97,7 @@ def frame_table(rows: Sequence[Row], classes: Sequence[str]) -> Table:
 
 
 def _said(row: Row) -> str:
-    if row.frame is None:
+    if row.frame is None or row.reason:
         return row.reason
     best = max(row.frame.probabilities.values())
     votes, cast = max(row.frame.votes.values()), sum(row.frame.votes.values())

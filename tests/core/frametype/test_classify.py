@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.io import fits
+from astropy.nddata import CCDData
 from click.testing import CliRunner
 
 pytest.importorskip('onnx')
@@ -26,7 +28,7 @@ from astrosieve.models.inputs import described_inputs
 from astrosieve.models.registry import Model, load_model, sha256_of
 
 Draw = Callable[..., np.ndarray]
-LIT = 6  # of the numbers: the share of cells more than 10 sigma above zero
+LIT = 17  # of the numbers: the share of cells more than 10 sigma above zero
 
 
 @pytest.fixture
@@ -124,6 +126,55 @@ def test_mosaic(model: Model, drawn: Draw, tmp_path: Path) -> None:
         assert sum(whole.votes.values()) == 8
         assert whole.header_type == 'flat'
         assert [each.frame_type for each in parts] == list(kinds)
+
+
+def test_mosaic_with_a_dead_detector(
+    model: Model, drawn: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One extension of zeros is told apart; the others say what the whole is."""
+    hdus = [fits.PrimaryHDU(header=fits.Header({'OBJECT': 'bias'}))]
+    hdus += [fits.ImageHDU(each) for each in (drawn('flat'), np.zeros((70, 90)))]
+    fits.HDUList(hdus).writeto(tmp_path / 'm.fits')
+    whole, lit, dead = classify_file(tmp_path / 'm.fits', model)
+    assert (whole.frame_type, lit.frame_type) == ('flat', 'flat')
+    assert sum(whole.votes.values()) == 4
+    assert (dead.frame_type, dead.reason) == (UNKNOWN, 'all pixels are zero')
+    assert all(np.isnan(p) for p in dead.probabilities.values())
+    assert dead.agrees
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(
+        frametype, ['m.fits', '--model', str(model.path), '--summary']
+    )
+    assert done.exit_code == 0, done.output
+    table = Table.read(tmp_path / 'm_frametypes.ecsv')
+    assert table['reason'].filled('').tolist() == ['', '', 'all pixels are zero']
+    assert np.isnan(table['p_flat'][2])
+    assert 'all pixels are zero' in (tmp_path / 'm_frametypes.html').read_text()
+    for hdu in hdus[1:]:
+        hdu.data = np.full((70, 90), 3.0)
+    fits.HDUList(hdus).writeto(tmp_path / 'none.fits')
+    with pytest.raises(FrameError, match='all pixels are 3, as its other images'):
+        classify_file(tmp_path / 'none.fits', model)
+
+
+def test_data_of_astropy(model: Model, drawn: Draw) -> None:
+    """CCDData brings its header and its mask; a Quantity is its value."""
+    data = drawn('flat').astype(float)
+    mask = np.zeros(data.shape, bool)
+    mask[:4] = True
+    spoilt = np.where(mask, 1e9, data)
+    ccd = CCDData(spoilt, mask=mask, unit='adu', meta={'IMAGETYP': 'dark'})
+    frame = classify_frame(ccd, model=model)
+    plain = classify_frame(np.where(mask, np.nan, data), model=model)
+    assert frame.probabilities == plain.probabilities
+    assert frame.header_type == 'dark'
+    masked = np.ma.masked_array(spoilt, mask)
+    assert classify_frame(masked, model=model).probabilities == plain.probabilities
+    assert classify_frame(data * u.electron, model=model).frame_type == 'flat'
+    with pytest.raises(FrameError, match='only 0% of the pixels are finite'):
+        classify_frame(np.ma.masked_array(data, np.ones(data.shape, bool)), model=model)
+    with pytest.raises(FrameError, match='no numbers'):
+        classify_frame(data.astype(complex), model=model)
 
 
 def test_night(
