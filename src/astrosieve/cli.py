@@ -17,6 +17,7 @@ COMMANDS_GROUP = 'astrosieve.commands'
 _COMMANDS = {
     'classify': 'astrosieve.source.command:classify',
     'demo': 'astrosieve.source.command:demo',
+    'frametype': 'astrosieve.frametype.command:frametype',
     'models': 'astrosieve.commands.models:models',
 }
 

@@ -16,7 +16,7 @@ from astrosieve_training.steps import StepGroup
 
 __all__ = ['main']
 
-_TASKS = ('source',)
+_TASKS = ('frametype', 'source')
 
 
 class _Tasks(StepGroup):

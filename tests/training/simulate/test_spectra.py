@@ -19,6 +19,7 @@ from astrosieve_training.simulate.spectra import (
 )
 from astrosieve_training.simulate.spectra.oddities import ODDITIES
 from astrosieve_training.simulate.spectra.optics import Beam
+from astrosieve_training.simulate.spectra.quirks import Quirks, draw_quirks
 from astrosieve_training.simulate.spectra.readout import expose, layout, read_out
 from astrosieve_training.simulate.spectra.scenes import KINDS
 from astrosieve_training.simulate.spectra.spectrographs import Slit
@@ -33,7 +34,7 @@ def plain(**changes: object) -> Spectrograph:
         'ceiling': 65535.0, 'amplifiers': (1, 1), 'overscan': 0, 'prescan': 0,
         'overscan_rows': 0, 'trimmed': False, 'subtracted': False, 'number': 'uint16',
         'dark': 0.0, 'hot_share': 0.0, 'bad_columns': 0, 'structure': 0.0, 'glow': 0.0,
-        'response': 0.0,
+        'response': 0.0, 'quirks': Quirks(),
     }  # fmt: skip
     optics = {
         'orientation': 'x+', 'shape': (160, 600), 'binning': (1, 1), 'lsf': 1.0,
@@ -241,6 +242,81 @@ def test_unsigned_numbers_read_as_signed_wrap():
     data = read_out(electrons, plain(number='int16'), 1.0, np.random.default_rng(1))
     assert data.dtype == np.int16
     assert (data < 0).all()
+
+
+def test_lines_begin_with_a_transient():
+    """It is as high as said, and has decayed by e after its length."""
+    frame = simulate_frame(plain(quirks=Quirks(line_start=(800.0, 20.0))), 'bias', 1)
+    columns = light(frame).mean(axis=0)
+    assert columns[0] == pytest.approx(800, rel=0.02)
+    assert columns[20] == pytest.approx(800 / np.e, rel=0.03)
+    assert abs(columns[300:].mean()) < 2
+    rows = light(simulate_frame(
+        plain(quirks=Quirks(frame_start=(800.0, 20.0))), 'bias', 1
+    )).mean(axis=1)  # fmt: skip
+    assert rows[0] == pytest.approx(800, rel=0.02)
+
+
+def test_bias_ramps():
+    """The level rises over the amplifier by what is said."""
+    frame = simulate_frame(plain(quirks=Quirks(ramp=(100.0, 0.0))), 'bias', 1)
+    rows = light(frame).mean(axis=1)
+    assert rows[-1] - rows[0] == pytest.approx(100, abs=3)
+
+
+def test_archives_keep_other_units():
+    """Electrons are ADU times the gain, and rates those over the time."""
+    electrons = np.full((20, 400), 5000.0, np.float32)
+    rng = [np.random.default_rng(1) for _ in range(3)]
+    trait = {'gain': 2.0, 'subtracted': True, 'number': 'float32'}
+    adu, counts, rates = (
+        np.median(
+            read_out(electrons, plain(**trait, quirks=Quirks(unit=unit)), 50.0, r)
+        )
+        for unit, r in zip(('adu', 'electron', 'electron/s'), rng, strict=True)
+    )
+    assert counts == pytest.approx(2 * adu, rel=0.05)
+    assert rates == pytest.approx(counts / 50)
+
+
+def test_borders_and_gaps_hold_no_data():
+    """The file has one value there, whatever was read."""
+    quirks = Quirks(border=(3, 65535.0), gap=(11, 0.0))
+    data = simulate_frame(plain(quirks=quirks), 'flat', 1).data
+    assert (data[:3, :200] == 65535).all()
+    assert (data[:, -3:] == 65535).all()
+    middle = data.shape[1] // 2
+    assert (data[:, middle - 5 : middle + 6] == 0).all()
+    assert (data[3:-3, middle + 7] > 0).all()
+
+
+def test_charge_comes_late_and_crosses_over():
+    """What is lost comes afterwards; the mirror image is faint."""
+    electrons = np.zeros((80, 60), np.float32)
+    electrons[10, 20] = 10_000
+    late = Quirks(trail=(0.1, 5.0)).late(electrons)
+    assert late[10, 20] == pytest.approx(9000, rel=0.05)
+    assert late[11, 20] > late[16, 20] > 0
+    assert late.sum() == pytest.approx(10_000, rel=0.01)
+    assert (late[:10] == 0).all()
+    mixed = Quirks(crosstalk=1e-3).mixed(electrons, (1, 2))
+    assert mixed[10, 39] == pytest.approx(10)
+    assert np.array_equal(Quirks(crosstalk=1e-3).mixed(electrons, (1, 1)), electrons)
+
+
+def test_traits_are_drawn_of_all_kinds():
+    """Most detectors have few of them, all occur, and whole numbers have no NaN."""
+    rng = np.random.default_rng(5)
+    drawn = [
+        draw_quirks(rng, 4.0, real_numbers=False, subtracted=False) for _ in range(400)
+    ]
+    plainest = Quirks()
+    for trait in ('line_start', 'frame_start', 'ramp', 'trail', 'crosstalk', 'border',
+                  'gap', 'dead_amplifier'):  # fmt: skip
+        share = np.mean([getattr(q, trait) != getattr(plainest, trait) for q in drawn])
+        assert 0.01 < share < 0.5, trait
+    assert not any(np.isnan([q.border[1], q.gap[1]]).any() for q in drawn)
+    assert {q.unit for q in drawn} == {'adu'}
 
 
 def test_standards_are_bright_and_science_is_under_a_sky():
