@@ -197,7 +197,8 @@ def _pinholes(
 ) -> np.ndarray:
     """Return the light along a slit behind a mask of pinholes."""
     step = max(2 * slit.half / rng.integers(3, 20), 3 * spectrograph.seeing)
-    places = np.arange(-slit.half + step / 2, slit.half, step)
+    count = max(int(2 * slit.half / step), 1)
+    places = (np.arange(count) - (count - 1) / 2) * step
     width = spectrograph.seeing * 0.6
     return np.sum([trace(spectrograph, slit, at, width) for at in places], axis=0)
 
