@@ -33,7 +33,8 @@ class Quirks:
     dead_amplifier : bool
         Whether the last amplifier shows nothing.
     border : (int, float)
-        Pixels around the frame that hold no data, and what stands there.
+        Pixels around the frame that hold no data, at most a twelfth of its side, and
+        what stands there.
     gap : (int, float)
         Pixels between two chips pasted side by side, and what stands there.
     unit : str
@@ -81,6 +82,7 @@ class Quirks:
     def archived(self, data: np.ndarray) -> np.ndarray:
         """Return data with border and gap; NaN stands only in real numbers."""
         width, value = self.border
+        width = min(width, min(data.shape) // 12)
         if width:
             for edge in (
                 np.s_[:width], np.s_[-width:], np.s_[:, :width], np.s_[:, -width:],
