@@ -16,6 +16,7 @@ __version__ = _version('astrosieve')
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
+        '.blob.find': ('find_blobs',),
         '.frametype.classify': ('classify_frame',),
         '.models.registry': ('list_models', 'load_model'),
         '.source.classify': ('classify_sources',),

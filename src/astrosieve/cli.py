@@ -15,6 +15,7 @@ __all__ = ['main']
 COMMANDS_GROUP = 'astrosieve.commands'
 
 _COMMANDS = {
+    'blobs': 'astrosieve.blob.command:blobs',
     'classify': 'astrosieve.source.command:classify',
     'demo': 'astrosieve.source.command:demo',
     'frametype': 'astrosieve.frametype.command:frametype',

@@ -1,10 +1,11 @@
 """
-Make the golden scores of the shipped source models.
+Make the golden scores of the shipped models.
 
 Run ``python tests/data/make_golden.py`` after new weights were exported: writes
 golden-NAME-VERSION.npz, the detections of the bundled exposure and what the model
 says of them. The pixels are the bundled ones, so that image, preprocessing and
-network are held together by one number per class.
+network are held together by one number per class. Of a model that marks blobs it is
+the table of a difference that is drawn here.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 import astrosieve.weights
 from astrosieve import load_model
+from astrosieve.blob import find_blobs
 from astrosieve.images.exposures import read_chips
 from astrosieve.source.classify import classify_sources
 from astrosieve.source.demo import demo_exposure, demo_truth
@@ -33,14 +35,35 @@ def scores(name: str) -> np.ndarray:
     return np.column_stack([table[f'p_{each}'] for each in model.card.classes])
 
 
+def difference() -> np.ndarray:
+    """Return a difference with blobs of 4 to 25 %, and one that is filled."""
+    rng = np.random.default_rng(2021)
+    y, x = np.mgrid[:384, :320]
+    data = rng.normal(0.002, 0.01, x.shape) + 2e-5 * x
+    for number, depth in enumerate((0.04, 0.06, 0.1, 0.15, 0.2, 0.25)):
+        at_x, at_y = 60 + 100 * (number % 3), 80 + 170 * (number // 3)
+        away = np.hypot(x - at_x - 0.3 * number, y - at_y) / (3 + number)
+        data += depth * np.exp2(-(away ** (2 + number % 3)))
+    return data.astype(np.float32)
+
+
+def blobs(name: str) -> np.ndarray:
+    """Return what a model says of the difference, (N, 5)."""
+    table = find_blobs(difference(), model=name)
+    return np.column_stack([table[n] for n in ('x', 'y', 'radius', 'depth', 'p_blob')])
+
+
 def main() -> None:
-    """Write a file for each source model."""
+    """Write a file for each model."""
     weights = Path(astrosieve.weights.__path__[0])
     manifest = json.loads((weights / 'manifest.json').read_text(encoding='utf-8'))
     for name, entry in manifest['models'].items():
         if name.startswith('source'):
             path = FOLDER / f'golden-{name}-{entry["version"]}.npz'
             np.savez_compressed(path, probabilities=scores(name))
+        elif 'outputs' in load_model(name).card.options:
+            path = FOLDER / f'golden-{name}-{entry["version"]}.npz'
+            np.savez_compressed(path, blobs=blobs(name))
 
 
 if __name__ == '__main__':

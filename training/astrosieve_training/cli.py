@@ -16,7 +16,7 @@ from astrosieve_training.steps import StepGroup
 
 __all__ = ['main']
 
-_TASKS = ('frametype', 'source')
+_TASKS = ('blob', 'frametype', 'source')
 
 
 class _Tasks(StepGroup):
