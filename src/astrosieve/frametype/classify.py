@@ -12,7 +12,13 @@ from astropy.nddata import NDData
 from numpy.typing import ArrayLike
 
 from astrosieve.frametype.classes import UNKNOWN
-from astrosieve.frametype.frames import Frame, FrameError, as_frame, read_frames
+from astrosieve.frametype.frames import (
+    Frame,
+    FrameError,
+    as_frame,
+    check_whole,
+    read_frames,
+)
 from astrosieve.frametype.headers import header_type
 from astrosieve.frametype.preprocessing import FLIPS, get_preprocessing
 from astrosieve.models.registry import Model, load_model
@@ -157,6 +163,7 @@ def _typed(
     model: Model,
     extension: str = '',
 ) -> TypedFrame:
+    check_whole(pixels)
     p = _scored(pixels, model)
     classes = model.card.classes
     frame_type, votes = decide(p, classes)
@@ -193,13 +200,11 @@ def classify_file(
     model = load_model(model, task='frametype')
     prepare = get_preprocessing(model.card.preprocessing)
     frames = [
-        _typed(frame.pixels, frame.header, model, frame.extension)
-        if frame.pixels is not None
-        else _untyped(frame, model)
-        for frame in read_frames(path, prepare.max_pixels)
+        _typed_or_not(frame, model) for frame in read_frames(path, prepare.max_pixels)
     ]
     if all(each.reason for each in frames):
-        msg = f'{path}: {frames[0].reason}, as its other images'
+        others = ', as its other images' if len(frames) > 1 else ''
+        msg = f'{path}: {frames[0].reason}{others}'
         raise FrameError(msg)
     if len(frames) == 1:
         only = frames[0]
@@ -212,8 +217,14 @@ def classify_file(
     return [_together([each for each in frames if not each.reason]), *frames]
 
 
-def _untyped(frame: Frame, model: Model) -> TypedFrame:
-    """Return what stands for an image that is no frame."""
+def _typed_or_not(frame: Frame, model: Model) -> TypedFrame:
+    """Return the type of an image, or what stands for one that is no frame."""
+    problem = frame.problem
+    if frame.pixels is not None:
+        try:
+            return _typed(frame.pixels, frame.header, model, frame.extension)
+        except FrameError as error:
+            problem = str(error)
     classes = model.card.classes
     return TypedFrame(
         UNKNOWN,
@@ -221,7 +232,7 @@ def _untyped(frame: Frame, model: Model) -> TypedFrame:
         dict.fromkeys(classes, 0),
         header_type(frame.header),
         frame.extension,
-        reason=frame.problem,
+        reason=problem,
     )
 
 

@@ -15,11 +15,19 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from astrosieve.exceptions import AstrosieveWarning, ExposureError
 
-__all__ = ['Frame', 'FrameError', 'as_frame', 'list_frames', 'read_frames']
+__all__ = [
+    'Frame',
+    'FrameError',
+    'as_frame',
+    'check_whole',
+    'list_frames',
+    'read_frames',
+]
 
 _SIDE = 16  # pixels; less is no frame
 _LARGEST = 1 << 30  # pixels
 _USABLE = 0.5  # share of the pixels
+_BLANK = 0.35  # share of the rows, or columns, that hold one value each
 _FITS = re.compile(r'\.(fits?|fts)(\.(gz|fz|bz2|xz|Z))?$', re.IGNORECASE)
 _TURN = 1 << 15  # half of what 16 bits hold
 _WRAPPED = 2e-4  # share of neighbours that lie a whole turn apart
@@ -249,6 +257,22 @@ def as_frame(data: np.ndarray, max_pixels: int | None = None) -> np.ndarray:
     if part.dtype.kind == 'i' and part.dtype.itemsize == 2:
         part = _unsigned(part)
     return _finite(part.astype(np.float32))
+
+
+def check_whole(pixels: np.ndarray) -> None:
+    """
+    Refuse a frame that was not read out whole.
+
+    Raises
+    ------
+    FrameError
+        If over a third of its rows or columns hold one value each.
+    """
+    for axis, what in ((1, 'rows'), (0, 'columns')):
+        blank = float((pixels.min(axis=axis) == pixels.max(axis=axis)).mean())
+        if blank > _BLANK:
+            msg = f'{blank:.0%} of the {what} hold one value: not read out whole?'
+            raise FrameError(msg)
 
 
 def _unsigned(data: np.ndarray) -> np.ndarray:

@@ -157,6 +157,21 @@ def test_mosaic_with_a_dead_detector(
         classify_file(tmp_path / 'none.fits', model)
 
 
+def test_frames_that_were_not_read_whole(
+    model: Model, drawn: Draw, tmp_path: Path
+) -> None:
+    """Half of the rows without data are told; a border is none of that."""
+    data = drawn('flat').astype(np.float32)
+    data[: len(data) // 12] = 0
+    assert classify_frame(data, model=model).frame_type == 'flat'
+    data[len(data) // 2 :] = 7
+    with pytest.raises(FrameError, match='% of the rows hold one value: not read out'):
+        classify_frame(data, model=model)
+    fits.PrimaryHDU(data.T).writeto(tmp_path / 'half.fits')
+    with pytest.raises(FrameError, match=r'half.fits: \d\d% of the columns hold one'):
+        classify_file(tmp_path / 'half.fits', model)
+
+
 def test_data_of_astropy(model: Model, drawn: Draw) -> None:
     """CCDData brings its header and its mask; a Quantity is its value."""
     data = drawn('flat').astype(float)
