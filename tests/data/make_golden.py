@@ -5,7 +5,8 @@ Run ``python tests/data/make_golden.py`` after new weights were exported: writes
 golden-NAME-VERSION.npz, the detections of the bundled exposure and what the model
 says of them. The pixels are the bundled ones, so that image, preprocessing and
 network are held together by one number per class. Of a model that marks blobs it is
-the table of a difference that is drawn here.
+the table of a difference that is drawn here, of one that types frames the probabilities
+of frames that are drawn here.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import astrosieve.weights
-from astrosieve import load_model
+from astrosieve import classify_frame, load_model
 from astrosieve.blob import find_blobs
 from astrosieve.images.exposures import read_chips
 from astrosieve.source.classify import classify_sources
@@ -53,17 +54,53 @@ def blobs(name: str) -> np.ndarray:
     return np.column_stack([table[n] for n in ('x', 'y', 'radius', 'depth', 'p_blob')])
 
 
+def frames() -> dict[str, np.ndarray]:
+    """Return frames of a long slit dispersed along x, ADU, that are easily told."""
+    rng = np.random.default_rng(2018)
+    y, x = np.mgrid[:400, :900]
+    slit = 0.5 * (np.tanh((y - 40.5) / 2) - np.tanh((y - 360.5) / 2))
+    wave = np.exp(-(((x - 480) / 330) ** 2))
+    lines = rng.uniform(30, 870, 45)
+    bright = rng.lognormal(0, 1.2, 45)
+    arc = sum(
+        b * np.exp(-0.5 * ((x - at - 0.01 * (y - 200)) / 1.5) ** 2)
+        for at, b in zip(lines, bright, strict=True)
+    )
+    star = np.exp(-0.5 * ((y - 210 - 0.004 * x) / 2.5) ** 2)
+    light = {
+        'bias': np.zeros(x.shape),
+        'flat': 30_000 * slit * wave,
+        'arc': 4000 * slit * wave * arc,
+        'standard': 20_000 * wave * star + 10 * slit,
+    }
+    return {
+        name: (1000 + rng.normal(each / 1.5, np.sqrt(each / 2 + 12))).astype(np.float32)
+        for name, each in light.items()
+    }
+
+
+def types(name: str) -> np.ndarray:
+    """Return what a model says of the frames, (4, C)."""
+    found = [classify_frame(each, model=name) for each in frames().values()]
+    return np.array([list(each.probabilities.values()) for each in found])
+
+
 def main() -> None:
     """Write a file for each model."""
     weights = Path(astrosieve.weights.__path__[0])
     manifest = json.loads((weights / 'manifest.json').read_text(encoding='utf-8'))
     for name, entry in manifest['models'].items():
-        if name.startswith('source'):
-            path = FOLDER / f'golden-{name}-{entry["version"]}.npz'
-            np.savez_compressed(path, probabilities=scores(name))
-        elif 'outputs' in load_model(name).card.options:
-            path = FOLDER / f'golden-{name}-{entry["version"]}.npz'
-            np.savez_compressed(path, blobs=blobs(name))
+        card = load_model(name).card
+        if card.task == 'source':
+            arrays = {'probabilities': scores(name)}
+        elif card.task == 'frametype':
+            arrays = {'probabilities': types(name)}
+        elif 'outputs' in card.options:
+            arrays = {'blobs': blobs(name)}
+        else:
+            continue
+        path = FOLDER / f'golden-{name}-{entry["version"]}.npz'
+        np.savez_compressed(path, **arrays)
 
 
 if __name__ == '__main__':
