@@ -52,7 +52,11 @@ def test_import_is_light() -> None:
 
 
 @pytest.mark.parametrize(
-    'name', ['source.classify', 'source.exposures', 'source.command', 'source.demo']
+    'name',
+    [
+        *('blob.command', 'frametype.command'),
+        *('source.classify', 'source.exposures', 'source.command', 'source.demo'),
+    ],
 )
 def test_core_loads_no_host(name: str) -> None:
     """Not the core's modules either bring in a host, torch or scipy."""
