@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.nddata import NDData
-from numpy.typing import ArrayLike
 
 from astrosieve.frametype.classes import UNKNOWN
 from astrosieve.frametype.frames import (
@@ -21,6 +19,7 @@ from astrosieve.frametype.frames import (
 )
 from astrosieve.frametype.headers import header_type
 from astrosieve.frametype.preprocessing import FLIPS, get_preprocessing
+from astrosieve.images.measured import HandedOver
 from astrosieve.models.registry import Model, load_model
 
 __all__ = ['TypedFrame', 'classify_file', 'classify_frame', 'decide']
@@ -109,7 +108,7 @@ def _scored(pixels: np.ndarray, model: Model) -> np.ndarray:
 
 
 def classify_frame(
-    data: ArrayLike | NDData,
+    data: Any,
     header: Mapping[str, Any] | None = None,
     model: str | Path | Model = 'frametype',
 ) -> TypedFrame:
@@ -140,15 +139,19 @@ def classify_frame(
     """
     model = load_model(model, task='frametype')
     prepare = get_preprocessing(model.card.preprocessing)
-    if header is None and isinstance(data, NDData):
-        header = data.meta
-    return _typed(as_frame(_plain(data), prepare.max_pixels), header, model)
+    try:
+        handed = HandedOver.of(data)
+    except TypeError as error:
+        raise FrameError(str(error)) from error
+    header = getattr(data, 'meta', None) if header is None else header
+    pixels = _plain(handed.data, handed.mask)
+    return _typed(as_frame(pixels, prepare.max_pixels), header, model)
 
 
-def _plain(data: ArrayLike | NDData) -> np.ndarray:
+def _plain(data: Any, mask: Any) -> np.ndarray:
     """Return the numbers of data; what is masked is NaN."""
-    mask = getattr(data, 'mask', None)
-    values = np.asarray(data.data if isinstance(data, NDData) else data)
+    mask = getattr(data, 'mask', None) if mask is None else mask
+    values = np.asarray(data)
     if mask is None or not np.any(mask):
         return values
     if np.shape(mask) != values.shape:

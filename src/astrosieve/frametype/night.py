@@ -51,7 +51,7 @@ class Row:
     @property
     def rank(self) -> int:
         """Place in the summary: disagreements, not typed, unknown, the rest."""
-        if self.reason:
+        if self.frame is None or self.reason:
             return 1
         if not self.frame.agrees:
             return 0

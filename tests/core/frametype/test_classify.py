@@ -188,6 +188,8 @@ def test_data_of_astropy(model: Model, drawn: Draw) -> None:
     assert classify_frame(data * u.electron, model=model).frame_type == 'flat'
     with pytest.raises(FrameError, match='only 0% of the pixels are finite'):
         classify_frame(np.ma.masked_array(data, np.ones(data.shape, bool)), model=model)
+    with pytest.raises(FrameError, match='open the file with'):
+        classify_frame('a.fits', model=model)
     with pytest.raises(FrameError, match='no numbers'):
         classify_frame(data.astype(complex), model=model)
 

@@ -117,7 +117,9 @@ def _real(
     for number, seed in enumerate(which.seeds):
         made = simulated_image(config, seed, 'judged')
         rng = np.random.default_rng([seed, 2])
-        light = blots[number % len(blots)] / rng.uniform(0.7, 5)
+        blot = blots[number % len(blots)]
+        light = (blot - np.nanmedian(blot)) / rng.uniform(0.7, 5)
+        light = np.where(np.isfinite(light), light, 0.0)
         loss = rng.uniform(-_RESIDUAL, _RESIDUAL) * np.nan_to_num(sky)
         yield replace(
             made,

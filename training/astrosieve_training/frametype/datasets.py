@@ -266,6 +266,9 @@ def real_frames(config: FrameConfig, folder: Path, *, windows: int = 0) -> Frame
             if row['label'] not in config.classes:
                 continue
             frame = next(read_frames(folder / row['file'], prepare.max_pixels))
+            if frame.pixels is None:
+                msg = f'{folder / row["file"]}: {frame.problem}'
+                raise FrameError(msg)
             shown = [_window(frame.pixels, rng) for _ in range(windows)]
             about = (
                 config.classes.index(row['label']), row['instrument'], '',

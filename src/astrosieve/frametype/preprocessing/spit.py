@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from astropy.stats import sigma_clip
-from astropy.visualization import ZScaleInterval
 
 __all__ = ['Spit', 'resized', 'trimmed']
 
@@ -26,6 +24,8 @@ def trimmed(pixels: np.ndarray) -> np.ndarray:
     The columns are clipped at 3 sigma; the lit part begins, from either side, where the
     maximum of a row is 10 % above that of the row before.
     """
+    from astropy.stats import sigma_clip
+
     image = np.rot90(pixels) if pixels.shape[0] > pixels.shape[1] else pixels
     maxima = np.ma.max(sigma_clip(image, sigma=3, axis=0), axis=1).filled(0)
     first, last = _edge(maxima), len(maxima) - _edge(maxima[::-1])
@@ -61,6 +61,8 @@ class Spit:
 
     def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
         """Return the image of one frame."""
+        from astropy.visualization import ZScaleInterval
+
         image = resized(trimmed(pixels), _SHAPE)
         low, high = ZScaleInterval(contrast=_CONTRAST).get_limits(image)
         scaled = (image - low) / max(high - low, 1e-30)
