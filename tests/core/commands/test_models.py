@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from astrosieve.commands.models import models
-from astrosieve.models.registry import list_models
+from astrosieve.models.registry import list_models, load_model
 
 
 def test_list() -> None:
@@ -37,4 +37,8 @@ def test_a_card_is_a_screen(name: str) -> None:
     assert len(lines) <= 36
     assert max(map(len, lines)) <= 80
     assert '--all' in lines[-1]
-    assert len(CliRunner().invoke(models, [name, '--all']).stdout) > 5_000
+    whole = CliRunner().invoke(models, [name, '--all']).stdout
+    assert len(whole) > len(result.stdout)
+    tables = load_model(name).card.metrics['tables']
+    assert len(tables) > 5
+    assert all(line in whole for line in tables)
