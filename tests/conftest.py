@@ -33,7 +33,8 @@ def pytest_collection_modifyitems(
         left_out.add('slow')
     if shutil.which('chromium') is None:
         left_out.add('browser')
-    left_out |= {name for name in ('ccdproc', 'pypeit') if find_spec(name) is None}
+    hosts = ('ccdproc', 'pypeit', 'watchfiles')
+    left_out |= {name for name in hosts if find_spec(name) is None}
     dropped = [item for item in items if left_out & {*item.keywords}]
     config.hook.pytest_deselected(items=dropped)
     items[:] = [item for item in items if not left_out & {*item.keywords}]

@@ -384,11 +384,11 @@ def test_images_that_cannot_be_read(run: Run, night: Path, sequence: Path) -> No
     assert '2 images could not be looked at' in result.stderr
 
 
-@pytest.mark.parametrize('heard', [True, False])
+@pytest.mark.parametrize(
+    'heard', [pytest.param(True, marks=pytest.mark.watchfiles), False]
+)
 def test_changes(night: Path, monkeypatch: pytest.MonkeyPatch, heard: bool) -> None:
     """With watchfiles and without, a look is due after some time at the latest."""
-    if heard:
-        pytest.importorskip('watchfiles')
     monkeypatch.setattr(watch_module, '_SETTLED', 0.01)
     monkeypatch.setattr(watch_module, 'find_spec', lambda name: heard or None)
     start = time.monotonic()
