@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-__all__ = ['Batch', 'Preprocessing', 'described_inputs']
+from astrosieve.exceptions import ModelError
+
+__all__ = ['Batch', 'Preprocessing', 'described_inputs', 'named_preprocessing']
+
+_P = TypeVar('_P')
 
 
 @dataclass(frozen=True)
@@ -53,3 +58,28 @@ def described_inputs(preprocessing: Preprocessing) -> dict[str, dict[str, Any]]:
         }
         for name, shape in preprocessing.shapes.items()
     }
+
+
+def named_preprocessing(known: Mapping[str, Callable[[], _P]], name: str) -> _P:
+    """
+    Return a preprocessing by the name that model cards state.
+
+    Parameters
+    ----------
+    known : mapping of str to callable
+        What makes each preprocessing of a task, by its versioned name.
+    name : str
+        Which.
+
+    Raises
+    ------
+    ModelError
+        If this version of the package does not have it.
+    """
+    if name not in known:
+        msg = (
+            f'preprocessing {name!r} is not known here (known: {", ".join(known)}); '
+            'the model may need a newer astrosieve'
+        )
+        raise ModelError(msg)
+    return known[name]()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -10,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from astropy.table import Table
 from torch import nn
 
-from astrosieve.atomic import atomic_path
 from astrosieve.blob.marks import Marks, read_marks
 from astrosieve.blob.preprocessing import get_preprocessing
 from astrosieve.models.cards import OperatingPoint
@@ -29,6 +26,7 @@ from astrosieve_training.blob.images import (
 from astrosieve_training.blob.matching import match
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.calibrate import fit_sigmoids
+from astrosieve_training.learn.runs import read_run, write_run
 from astrosieve_training.settings import ConfigError, build_dataclass
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
@@ -234,7 +232,6 @@ def _widened(found: list[Candidates], p: np.ndarray, least: float) -> dict[str, 
 
 
 def _save(run: Run, folder: Path) -> None:
-    loop.save_state(run.network.state_dict(), folder / 'network.pt')
     content = {
         'config': asdict(run.config),
         'temperature': run.temperature,
@@ -243,8 +240,7 @@ def _save(run: Run, folder: Path) -> None:
         'errors': run.errors,
         'summary': run.summary,
     }
-    with atomic_path(folder / 'run.json', overwrite=True) as temporary:
-        temporary.write_text(json.dumps(content, indent=1), encoding='utf-8')
+    write_run(folder, run.network, content)
 
 
 def load_run(folder: Path) -> Run:
@@ -256,12 +252,7 @@ def load_run(folder: Path) -> Run:
     ConfigError
         If there is none in the folder.
     """
-    try:
-        content = json.loads((folder / 'run.json').read_text(encoding='utf-8'))
-        state = torch.load(folder / 'network.pt', weights_only=True)
-    except (OSError, ValueError) as error:
-        msg = f'{folder}: holds no finished training ({error}); run the step train'
-        raise ConfigError(msg) from error
+    content, state = read_run(folder)
     config = build_dataclass(BlobConfig, content.pop('config'), '')
     network = networks.build(config)
     network.load_state_dict(state)

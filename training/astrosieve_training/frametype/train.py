@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -14,7 +13,6 @@ import torch
 from joblib import Parallel, delayed
 from torch import nn
 
-from astrosieve.atomic import atomic_path
 from astrosieve.frametype.classify import decide
 from astrosieve.frametype.preprocessing import FLIPS
 from astrosieve.models.calibration import softmax
@@ -30,7 +28,8 @@ from astrosieve_training.frametype.datasets import (
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.calibrate import fit_scaling
 from astrosieve_training.learn.losses import ClassLoss
-from astrosieve_training.settings import ConfigError, build_dataclass
+from astrosieve_training.learn.runs import read_run, write_run
+from astrosieve_training.settings import build_dataclass
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
@@ -264,14 +263,12 @@ def _told(
 
 
 def _save(run: Run, folder: Path) -> None:
-    loop.save_state(run.network.state_dict(), folder / 'network.pt')
     content = {
         'config': asdict(run.config),
         'temperature': run.temperature,
         'summary': run.summary,
     }
-    with atomic_path(folder / 'run.json', overwrite=True) as temporary:
-        temporary.write_text(json.dumps(content, indent=1), encoding='utf-8')
+    write_run(folder, run.network, content)
 
 
 def load_run(folder: Path) -> Run:
@@ -283,12 +280,7 @@ def load_run(folder: Path) -> Run:
     ConfigError
         If there is none in the folder.
     """
-    try:
-        content = json.loads((folder / 'run.json').read_text(encoding='utf-8'))
-        state = torch.load(folder / 'network.pt', weights_only=True)
-    except (OSError, ValueError) as error:
-        msg = f'{folder}: holds no finished training ({error}); run the step train'
-        raise ConfigError(msg) from error
+    content, state = read_run(folder)
     config = build_dataclass(FrameConfig, content['config'], '')
     network = networks.build(config, members=config.train.runs)
     network.load_state_dict(state)

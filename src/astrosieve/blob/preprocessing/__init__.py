@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from astrosieve.blob.preprocessing._base import ImagePreprocessing, Prepared
 from astrosieve.blob.preprocessing.local_noise import LocalNoise
-from astrosieve.exceptions import ModelError
+from astrosieve.models.inputs import named_preprocessing
 
 __all__ = ['ImagePreprocessing', 'LocalNoise', 'Prepared', 'get_preprocessing']
 
@@ -29,11 +29,4 @@ def get_preprocessing(name: str) -> ImagePreprocessing:
     ModelError
         If this version of the package does not have it.
     """
-    if name not in _PREPROCESSINGS:
-        known = ', '.join(_PREPROCESSINGS)
-        msg = (
-            f'preprocessing {name!r} is not known here (known: {known}); '
-            'the model may need a newer astrosieve'
-        )
-        raise ModelError(msg)
-    return _PREPROCESSINGS[name]()
+    return named_preprocessing(_PREPROCESSINGS, name)

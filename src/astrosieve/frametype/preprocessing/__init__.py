@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from astrosieve.exceptions import ModelError
 from astrosieve.frametype.preprocessing._base import FLIPS, FramePreprocessing
 from astrosieve.frametype.preprocessing.spit import Spit
 from astrosieve.frametype.preprocessing.summary import Summary
+from astrosieve.models.inputs import named_preprocessing
 
 __all__ = ['FLIPS', 'FramePreprocessing', 'Spit', 'Summary', 'get_preprocessing']
 
@@ -31,11 +31,4 @@ def get_preprocessing(name: str) -> FramePreprocessing:
     ModelError
         If this version of the package does not have it.
     """
-    if name not in _PREPROCESSINGS:
-        known = ', '.join(_PREPROCESSINGS)
-        msg = (
-            f'preprocessing {name!r} is not known here (known: {known}); '
-            'the model may need a newer astrosieve'
-        )
-        raise ModelError(msg)
-    return _PREPROCESSINGS[name]()
+    return named_preprocessing(_PREPROCESSINGS, name)

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from astrosieve.exceptions import ModelError
 from astrosieve.images.measured import MeasuredImage
-from astrosieve.models.inputs import Batch
+from astrosieve.models.inputs import Batch, named_preprocessing
 from astrosieve.source.preprocessing._base import (
     FittedPreprocessing,
     SourcePreprocessing,
@@ -45,14 +44,7 @@ def get_preprocessing(name: str) -> SourcePreprocessing:
     ModelError
         If this version of the package does not have it.
     """
-    if name not in _PREPROCESSINGS:
-        known = ', '.join(_PREPROCESSINGS)
-        msg = (
-            f'preprocessing {name!r} is not known here (known: {known}); '
-            'the model may need a newer astrosieve'
-        )
-        raise ModelError(msg)
-    return _PREPROCESSINGS[name]()
+    return named_preprocessing(_PREPROCESSINGS, name)
 
 
 def fit_image(

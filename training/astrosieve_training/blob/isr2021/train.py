@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -11,12 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from astrosieve.atomic import atomic_path
 from astrosieve_training.blob.isr2021.config import KIND, SubframeConfig
 from astrosieve_training.blob.isr2021.datasets import Subframes, drawn_subframes
 from astrosieve_training.blob.networks import isr2021
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.losses import ClassLoss
+from astrosieve_training.learn.runs import read_run, write_run
 from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.settings import ConfigError, build_dataclass
 from astrosieve_training.stages import Stages
@@ -131,18 +130,16 @@ def train_subframes(config: SubframeConfig, folder: Path) -> SubframeRun:
         'seconds': first.seconds + then.seconds,
     }
     run = SubframeRun(config, network.eval(), summary)
-    loop.save_state(network.state_dict(), folder / 'network.pt')
-    with atomic_path(folder / 'run.json', overwrite=True) as temporary:
-        content = {'config': asdict(config), 'summary': summary}
-        temporary.write_text(json.dumps(content, indent=1), encoding='utf-8')
+    content = {'config': asdict(config), 'summary': summary}
+    write_run(folder, run.network, content)
     return run
 
 
 def is_subframe_run(folder: Path) -> bool:
     """Return whether a folder holds a training of such a network."""
     try:
-        content = json.loads((folder / 'run.json').read_text(encoding='utf-8'))
-    except (OSError, ValueError):
+        content, _ = read_run(folder)
+    except ConfigError:
         return False
     return bool(content['config'].get('kind') == KIND)
 
@@ -156,12 +153,7 @@ def load_subframe_run(folder: Path) -> SubframeRun:
     ConfigError
         If there is none in the folder.
     """
-    try:
-        content = json.loads((folder / 'run.json').read_text(encoding='utf-8'))
-        state = torch.load(folder / 'network.pt', weights_only=True)
-    except (OSError, ValueError) as error:
-        msg = f'{folder}: holds no finished training ({error}); run the step train'
-        raise ConfigError(msg) from error
+    content, state = read_run(folder)
     config = build_dataclass(SubframeConfig, content['config'], '')
     network = isr2021.build(config)
     network.load_state_dict(state)
