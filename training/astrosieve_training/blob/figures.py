@@ -58,7 +58,7 @@ def draw_reliability(mine: Sequence[Judged], path: Path) -> None:
                 label=each.sample,
             )
         axis.set(xlabel='p_blob', ylabel='share of blobs')
-        axis.legend(frameon=False)
+        axis.legend(frameon=False, fontsize=7, loc='upper left')
 
 
 def draw_sheet(
