@@ -1,0 +1,12 @@
+"""Is a candidate of a difference image real, or bogus, and of which kind?"""
+
+from __future__ import annotations
+
+from astrosieve.lazy import lazy_names
+
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        '.classes': ('CLASSES', 'REAL', 'REAL_KINDS', 'SURVEY_CLASSES'),
+    },
+)
