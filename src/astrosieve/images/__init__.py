@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             'BackgroundMesh',
             'measure_background',
             'measure_mesh',
+            'measure_noise',
         ),
         '.dq': ('DQMeaning',),
         '.exposures': ('Chip', 'chip_from_header', 'read_chips'),

@@ -9,12 +9,20 @@ from astropy.stats import mad_std, sigma_clip
 
 from astrosieve.images.pixels import sample_pixels
 
-__all__ = ['Background', 'BackgroundMesh', 'measure_background', 'measure_mesh']
+__all__ = [
+    'Background',
+    'BackgroundMesh',
+    'measure_background',
+    'measure_mesh',
+    'measure_noise',
+]
 
 _CELL = 32  # pixels along a side of a cell of the mesh
 _PIXELS = 2_000_000  # of the image that are looked at at once
 _QUIET = 0.1  # share of the cells that are called quiet
+_SAMPLE = 100_000  # pixels among which the least difference is looked for
 _LOWER = 0.1587  # one standard deviation below the median of a normal distribution
+_SMALL = 0.3, 0.38532  # share of differences, and within how many deviations they are
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,41 @@ class BackgroundMesh:
         )
         return np.asarray(level, np.float32), np.asarray(noise, np.float32)
 
+    def over(self, rows: slice, columns: slice) -> tuple[np.ndarray, np.ndarray]:
+        """
+        Interpolate linearly in each pixel of a box.
+
+        Parameters
+        ----------
+        rows, columns : slice
+            Pixels, from ``start`` to ``stop``.
+
+        Returns
+        -------
+        level, noise : (ny, nx) float32 `~numpy.ndarray`
+        """
+        below, above, ty = _neighbours(self.y, np.arange(rows.start, rows.stop))
+        left, right, tx = _neighbours(self.x, np.arange(columns.start, columns.stop))
+        ty, tx = ty.astype(np.float32)[:, None], tx.astype(np.float32)
+        planes = []
+        for plane in (self.level, self.noise):
+            lines = plane[below] + ty * (plane[above] - plane[below])
+            full = lines[:, right]
+            full -= lines[:, left]
+            full *= tx
+            full += lines[:, left]
+            planes.append(full)
+        return planes[0], planes[1]
+
+    def smoothed(self) -> BackgroundMesh:
+        """Return the mesh of the medians of each cell and its eight neighbours."""
+        planes = []
+        for plane in (self.level, self.noise):
+            wide = np.pad(plane, 1, mode='edge')
+            windows = np.lib.stride_tricks.sliding_window_view(wide, (3, 3))
+            planes.append(np.median(windows, axis=(2, 3)).astype(np.float32))
+        return BackgroundMesh(self.x, self.y, *planes)
+
 
 def _neighbours(
     middles: np.ndarray, values: np.ndarray
@@ -185,6 +228,112 @@ def measure_mesh(
         level.astype(np.float32),
         noise.astype(np.float32),
     )
+
+
+def measure_noise(sci: np.ndarray, *, spoilt: np.ndarray | None = None) -> np.ndarray:
+    """
+    Measure the noise of a pixel in the cells of `measure_mesh`.
+
+    It is that of the smallest three tenths of the differences of pixels two apart,
+    along rows or along columns, whichever gives less: sources and their edges, stripes
+    and defects make large differences.
+
+    Parameters
+    ----------
+    sci : 2D `~numpy.ndarray`
+        The image.
+    spoilt : 2D `~numpy.ndarray`, optional
+        Pixels that are not zero here are left out.
+
+    Returns
+    -------
+    noise : (cells, cells) float32 `~numpy.ndarray`
+        Standard deviation, positive: a cell where nine tenths of the pixels do not
+        differ has the median of the others, and none has less than half of the
+        quietest tenth. Of numbers as coarse as their noise it holds the rounding. An
+        image without noise has the standard deviation of all its pixels, or 1.
+    """
+    ny, nx = sci.shape
+    (_, rows), (_, columns) = _cells(ny), _cells(nx)
+    step = _step(sci, spoilt)
+    some = max(1, _PIXELS // (_CELL * nx))
+    parts = [
+        _spread(sci, spoilt, rows[n : n + some], columns, step)
+        for n in range(0, len(rows), some)
+    ]
+    noise = np.concatenate([each for each, _ in parts])
+    measured = noise > 0
+    varied = np.concatenate([each for _, each in parts]) & measured
+    measured = varied if varied.any() else measured
+    if not measured.any():
+        whole = measure_background(sci, spoilt=spoilt).noise
+        return np.full(noise.shape, whole if whole > 0 else 1, np.float32)
+    noise[~measured] = np.median(noise[measured])
+    floor = 0.5 * np.quantile(noise[measured], _QUIET)
+    return np.maximum(noise, floor).astype(np.float32)
+
+
+def _step(sci: np.ndarray, spoilt: np.ndarray | None) -> float:
+    """Return the least difference of neighbours, 0 where there is none."""
+    rows = slice(None, None, max(1, sci.size // _SAMPLE))
+    with np.errstate(all='ignore'):
+        steps = np.abs(np.diff(sci[rows], axis=1))
+    good = np.isfinite(steps) & (steps > 0)
+    if spoilt is not None:
+        good &= (spoilt[rows, 1:] == 0) & (spoilt[rows, :-1] == 0)
+    return float(steps[good].min()) if good.any() else 0.0
+
+
+def _spread(
+    sci: np.ndarray,
+    spoilt: np.ndarray | None,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    step: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return the noise in cells, and whether it is that of more than a few pixels.
+
+    What numbers are rounded to is spread out, so that its place among the ranks does
+    not jump. The noise is 0 where it is not known.
+    """
+    shape = (*rows.shape, *columns.shape)
+    sample = sci[rows.ravel()][:, columns.ravel()].astype(np.float32)
+    if spoilt is not None:
+        sample[spoilt[rows.ravel()][:, columns.ravel()] != 0] = np.nan
+    sample = sample.reshape(shape)
+    best = np.full((shape[0], shape[2]), np.inf, np.float32)
+    varied = np.ones(best.shape, bool)
+    rng = np.random.default_rng(0)
+    share, deviations = _SMALL
+    for axis in (1, 3):
+        with np.errstate(all='ignore'):
+            each = np.diff(sample, axis=axis).transpose(0, 2, 1, 3)
+            each = each.reshape(*best.shape, -1)
+            rounding = step * rng.triangular(-1, 0, 1, each.shape)
+            spread = np.abs(each + rounding.astype(np.float32))
+        known = np.isfinite(spread).sum(axis=2)
+        enough = known >= max(1, each.shape[2] // 16)
+        plain = _ranked(np.abs(each), known, 1 - _QUIET)
+        noise = _ranked(spread, known, share)
+        noise /= np.float32(deviations * np.sqrt(2))
+        varied &= (plain > 0) | ~enough
+        best = np.fmin(best, np.where(enough, noise, np.inf))
+    known = np.isfinite(best)
+    return np.where(known, best, 0), varied & known
+
+
+def _ranked(values: np.ndarray, known: np.ndarray, share: float) -> np.ndarray:
+    """Return the value that a share of those known lie below; NaN is not known."""
+    n = values.shape[2]
+    if not n:
+        return np.zeros(known.shape, np.float32)
+    k = np.minimum((share * known).astype(int), np.maximum(known - 1, 0))
+    if (known == n).all():
+        place = int(k.flat[0])
+        return np.partition(values, place, axis=2)[:, :, place]
+    ranked = np.sort(values, axis=2)  # NaN last
+    return np.take_along_axis(ranked, k[:, :, None], axis=2)[:, :, 0]
 
 
 def _percentiles(

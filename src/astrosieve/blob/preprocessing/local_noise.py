@@ -5,26 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from astrosieve.blob.preprocessing._base import Prepared
-from astrosieve.images.background import BackgroundMesh, measure_mesh
+from astrosieve.images.background import measure_mesh
 
 __all__ = ['LocalNoise']
 
 _LARGEST = 1e6  # standard deviations
-
-
-def _smoothed(plane: np.ndarray) -> np.ndarray:
-    """Return the median of each cell and its eight neighbours."""
-    wide = np.pad(plane, 1, mode='edge')
-    windows = np.lib.stride_tricks.sliding_window_view(wide, (3, 3))
-    return np.median(windows, axis=(2, 3)).astype(np.float32)
-
-
-def _interpolation(middles: np.ndarray, n: int) -> np.ndarray:
-    """Return the weights of middles of cells in each of n pixels, (n, cells)."""
-    pixels = np.arange(n)
-    return np.stack(
-        [np.interp(pixels, middles, row) for row in np.eye(len(middles))], axis=1
-    ).astype(np.float32)
 
 
 class LocalNoise:
@@ -62,15 +47,11 @@ class LocalNoise:
         prepared : `~astrosieve.blob.preprocessing.Prepared`
             The noise is zero where the image has none at all.
         """
-        mesh = measure_mesh(sci, spoilt=spoilt)
-        mesh = BackgroundMesh(
-            mesh.x, mesh.y, _smoothed(mesh.level), _smoothed(mesh.noise)
-        )
-        rows = _interpolation(mesh.y, sci.shape[0])
-        columns = _interpolation(mesh.x, sci.shape[1]).T
+        mesh = measure_mesh(sci, spoilt=spoilt).smoothed()
+        level, noise = mesh.over(*(slice(0, n) for n in sci.shape))
         with np.errstate(all='ignore'):
-            signal = sci - rows @ mesh.level @ columns
-            signal /= rows @ mesh.noise @ columns
+            signal = sci - level
+            signal /= noise
         np.clip(signal, -_LARGEST, _LARGEST, out=signal)
         if spoilt is not None:
             signal[spoilt != 0] = np.nan

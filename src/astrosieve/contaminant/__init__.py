@@ -1,0 +1,12 @@
+"""Which pixels of an image are spoilt, and by what?"""
+
+from __future__ import annotations
+
+from astrosieve.lazy import lazy_names
+
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        '.classes': ('CLASSES',),
+    },
+)
