@@ -8,5 +8,7 @@ __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         '.classes': ('CLASSES', 'REAL', 'REAL_KINDS', 'SURVEY_CLASSES'),
+        '.flags': ('STAMP_FLAGS',),
+        '.preprocessing': ('Stamps', 'get_preprocessing'),
     },
 )
