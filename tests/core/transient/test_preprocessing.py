@@ -88,11 +88,11 @@ def test_noise_is_the_unit_whatever_the_sources() -> None:
     """They hold beside a galaxy; values of 1e38 are no pixels."""
     planes = triplet()
     planes[:, :2] += source(63, flux=60 * NOISE, fwhm=7)
-    planes[:, 1, :, 45:] = -3.4e38
+    planes[:, 1, :, 54:] = -3.4e38
     levels = measure_levels(Stamps(planes))
     np.testing.assert_allclose(levels.noise, NOISE, rtol=0.15)
     np.testing.assert_allclose(levels.level, [[100, 40, 0]], atol=0.3 * NOISE)
-    assert not levels.usable[0, 1, :, 45:].any()
+    assert not levels.usable[0, 1, :, 54:].any()
 
 
 def test_wide_psfs_are_binned() -> None:

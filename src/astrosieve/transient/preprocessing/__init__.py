@@ -14,7 +14,13 @@ from astrosieve.transient.preprocessing._base import StampPreprocessing, Stamps
 from astrosieve.transient.preprocessing.negm2021 import Negm2021
 from astrosieve.transient.preprocessing.noise_units import NoiseUnits
 
-__all__ = ['Negm2021', 'NoiseUnits', 'StampPreprocessing', 'Stamps', 'get_preprocessing']
+__all__ = [
+    'Negm2021',
+    'NoiseUnits',
+    'StampPreprocessing',
+    'Stamps',
+    'get_preprocessing',
+]
 
 _PREPROCESSINGS: dict[str, Callable[[], StampPreprocessing]] = {
     NoiseUnits.name: NoiseUnits,

@@ -104,8 +104,8 @@ def measure_levels(stamps: Stamps) -> Levels:
     """
     Measure level and noise of each plane.
 
-    The noise is the distance of the median from the lower quartile, which sources do
-    not move; of differences, which have sources of both signs, half of that between
+    The noise is the distance of the median from the lower quartile, which sources
+    move little; of differences, which have sources of both signs, half of that between
     the quartiles.
 
     Parameters

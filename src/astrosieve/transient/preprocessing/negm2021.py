@@ -37,16 +37,17 @@ class Negm2021:
         n, n_planes, ny, nx = stamps.planes.shape
         levels = measure_levels(stamps)
         if stamps.white is not None:
-            grey = np.where(levels.usable, stamps.planes / np.float32(stamps.white), 0.5)
+            grey_levels = stamps.planes / np.float32(stamps.white)
+            grey = np.where(levels.usable, grey_levels, np.float32(0.5))
         else:
             grey = 0.5 + levels.signal(stamps.planes) / (2 * _RANGE)
         image = np.full((n, n_planes, _SIDE, _SIDE), 0.5, np.float32)
         rows, inside_rows = _overlap(ny)
         columns, inside_columns = _overlap(nx)
         image[:, :, rows, columns] = grey[:, :, inside_rows, inside_columns]
-        blank = ~levels.there.any(axis=1)
+        blank = (~levels.there).all(axis=1)
         flags = np.where(blank, STAMP_FLAGS.blank, 0).astype(np.int32)
-        return Batch({'stamps': image.clip(0, 1)}, flags, ~blank)
+        return Batch({'stamps': image.clip(0, 1)}, flags, flags == 0)
 
 
 def _overlap(n: int) -> tuple[slice, slice]:

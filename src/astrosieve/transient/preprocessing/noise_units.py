@@ -139,10 +139,10 @@ class NoiseUnits:
 
 def _usable(stamps: Stamps, levels: Levels) -> np.ndarray:
     """Return where all planes that are there can be used, (n, ny, nx) float32."""
-    whole = levels.usable | ~levels.there[..., None, None]
-    return (whole.all(axis=1) & levels.there.any(axis=1)[:, None, None]).astype(
-        np.float32
-    )
+    there = levels.there[..., None, None]
+    usable = np.ones_like(stamps.planes[:, 0])
+    usable[(there & ~levels.usable).any(axis=1) | (~there).all(axis=1)] = 0
+    return usable
 
 
 def _difference(stamps: Stamps, levels: Levels, signal: np.ndarray) -> np.ndarray:
@@ -163,14 +163,12 @@ def _peak(
     reach = int(_REACH)
     y0, x0 = ny // 2 - reach, nx // 2 - reach
     side = 2 * reach + 1
-    around = (difference * usable)[
-        :, y0 - 1 : y0 + side + 1, x0 - 1 : x0 + side + 1
-    ]
+    around = (difference * usable)[:, y0 - 1 : y0 + side + 1, x0 - 1 : x0 + side + 1]
     smooth = around[:, :-2] + 2 * around[:, 1:-1] + around[:, 2:]
     smooth = smooth[:, :, :-2] + 2 * smooth[:, :, 1:-1] + smooth[:, :, 2:]
     rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     smooth[:, np.hypot(rows, columns) > _REACH] = 0
-    flat = smooth.reshape(n, -1)
+    flat = smooth.reshape(n, side**2)
     at = np.abs(flat).argmax(axis=1)
     # Nothing at all is at the centre.
     at[flat[np.arange(n), at] == 0] = flat.shape[1] // 2
