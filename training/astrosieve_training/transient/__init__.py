@@ -1,0 +1,1 @@
+"""Candidates of transient surveys: simulated, learnt, judged."""

@@ -1,0 +1,165 @@
+"""Configurations of networks for candidates, one TOML file each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+from astrosieve.transient.classes import CLASSES, REAL, REAL_KINDS
+from astrosieve_training.learn.settings import LoopSettings
+from astrosieve_training.settings import (
+    ConfigError,
+    Natural,
+    NotNegative,
+    Rule,
+    Settings,
+    Share,
+    load_dataclass,
+    not_known,
+    one_of,
+)
+from astrosieve_training.transient.simulate.surveys import HELD_BACK, SURVEYS
+
+__all__ = ['FieldSet', 'TransientConfig', 'load_config']
+
+_LEARNT = tuple(each.name for each in SURVEYS)
+_KNOWN = (*_LEARNT, *(each.name for each in HELD_BACK))
+_Surveys = Annotated[
+    tuple[str, ...],
+    Rule(f'some of {", ".join(_KNOWN)}', lambda names: set(names) <= {*_KNOWN}),
+]
+_Names = Annotated[
+    tuple[str, ...],
+    Rule(f'some of {", ".join(CLASSES)}', lambda names: set(names) <= {*CLASSES}),
+]
+_TOLD_APART = (
+    *REAL_KINDS, 'dipole', 'residual', 'saturated', 'spike', 'satellite_trail',
+    'cosmic_ray', 'bad_pixel', 'bad_template', 'noise',
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FieldSet(Settings):
+    """
+    Candidates of simulated fields.
+
+    Parameters
+    ----------
+    fields : int
+        Fields of triplets, some 65 candidates each.
+    band_fields : int
+        Fields in three bands, some 35 candidates each.
+    seed : int
+        Of the first; no two sets may share one.
+    surveys : tuple of str
+        Of the triplets.
+    """
+
+    seed: Natural
+    fields: Natural = 0
+    band_fields: Natural = 0
+    surveys: _Surveys = _LEARNT
+
+    @property
+    def seeds(self) -> range:
+        """Seeds of the triplets; three-band fields have the same ones."""
+        return range(self.seed, self.seed + max(self.fields, self.band_fields))
+
+
+@dataclass(frozen=True)
+class TransientConfig(Settings):
+    """
+    A network for candidates.
+
+    Parameters
+    ----------
+    name, version, description, licence, limits, references
+        For the model card.
+    kind : {'stamps', 'negm2021'}
+        Architecture.
+    preprocessing : str
+        What makes its inputs.
+    classes : tuple of str
+        In the order of the outputs.
+    seed : int
+        Of everything random.
+    training, validation, calibrating, judged : `FieldSet`
+        Simulated fields. Where only ``training`` has any, its candidates are split:
+        a quarter to be judged, 30 % of the rest for validation and calibration.
+    prior : float
+        Share of real candidates for which probabilities hold.
+    incomplete : float
+        Share of the triplets that lack a template, a difference, or a science image.
+    unlabelled : float
+        How much the answers to turned and unturned unlabelled alerts, which are to
+        agree, count beside the truth; 0 for simulated candidates alone.
+    dropout : float
+        Share of the dense layer's inputs that are left out in training.
+    train : `~astrosieve_training.learn.settings.LoopSettings`
+        The loop.
+    default : bool
+        Whether the task's name means this model.
+    """
+
+    name: str
+    training: FieldSet
+    kind: Annotated[str, one_of('stamps', 'negm2021')] = 'stamps'
+    preprocessing: str = 'stamps-1'
+    validation: FieldSet | None = None
+    calibrating: FieldSet | None = None
+    judged: FieldSet | None = None
+    classes: _Names = _TOLD_APART
+    seed: Natural = 0
+    prior: Share = 0.5
+    incomplete: Share = 0.0
+    unlabelled: NotNegative = 0.0
+    dropout: Share = 0.0
+    version: str = '1.0'
+    description: str = ''
+    licence: str = 'BSD-3-Clause'
+    limits: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    train: LoopSettings = field(default_factory=LoopSettings)
+    default: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        others = (self.validation, self.calibrating, self.judged)
+        if len({each is None for each in others}) > 1:
+            msg = 'give validation, calibrating and judged, or none of them'
+            raise ConfigError(msg)
+        sets = [self.training, *(each for each in others if each is not None)]
+        seeds = [seed for each in sets for seed in each.seeds]
+        if len(set(seeds)) < len(seeds):
+            msg = 'two sets share a field; give them seeds farther apart'
+            raise ConfigError(msg)
+        if not {REAL, *REAL_KINDS} & set(self.classes):
+            msg = f"classes must have '{REAL}' or one of its kinds"
+            raise ConfigError(msg)
+
+
+def load_config(name: str | Path) -> TransientConfig:
+    """
+    Read a configuration.
+
+    Parameters
+    ----------
+    name : str or path-like
+        Name of one that comes with the package, or a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name, or it has unknown keys or impossible values.
+    """
+    folder = Path(str(files('astrosieve_training.configs.transient')))
+    path = Path(name)
+    if path.suffix != '.toml':
+        path = folder / f'{name}.toml'
+        if not path.is_file():
+            known = sorted(each.stem for each in folder.glob('*.toml'))
+            raise ConfigError(not_known('no configuration', str(name), known))
+    config: TransientConfig = load_dataclass(TransientConfig, path)
+    return config
