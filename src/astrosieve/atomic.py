@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from astrosieve.exceptions import OutputError
 
-__all__ = ['atomic_path', 'check_output', 'protected']
+__all__ = ['atomic_path', 'check_output', 'protected', 'replacing']
 
 _NAME = 40  # characters of the file's name that a temporary one ends with
 
@@ -142,4 +143,45 @@ def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise
     except OSError as error:
         msg = f'{path}: cannot be written ({error.strerror or error})'
+        raise OutputError(msg) from error
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """
+    Give a copy of a file that takes its place when all went well.
+
+    This is for files that the user asks to have changed, inputs too.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; links are followed.
+
+    Yields
+    ------
+    copy : `~pathlib.Path`
+        Copy to change, in the same folder, with the same suffix.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be replaced, or the disk is full.
+    """
+    target = Path(path).resolve()
+    try:
+        handle, name = tempfile.mkstemp(
+            prefix='.', suffix=f'-{target.name[-_NAME:]}', dir=target.parent
+        )
+        os.close(handle)
+        copy = Path(name)
+        try:
+            shutil.copyfile(target, copy)
+            yield copy
+            copy.chmod(stat.S_IMODE(target.stat().st_mode))
+            copy.replace(target)
+        finally:
+            copy.unlink(missing_ok=True)
+    except OSError as error:
+        msg = f'{path}: cannot be replaced ({error.strerror or error})'
         raise OutputError(msg) from error

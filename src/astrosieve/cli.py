@@ -20,6 +20,7 @@ _COMMANDS = {
     'demo': 'astrosieve.source.command:demo',
     'frametype': 'astrosieve.frametype.command:frametype',
     'models': 'astrosieve.commands.models:models',
+    'segment': 'astrosieve.contaminant.command:segment',
 }
 
 

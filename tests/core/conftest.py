@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,12 @@ def write_flc(path: Path, planes: list[np.ndarray], **primary: object) -> Path:
             hdus.append(hdu)
     hdus.writeto(path)
     return path
+
+
+@pytest.fixture(name='write_flc')
+def write_flc_() -> Callable[..., Path]:
+    """What writes FLC-like files."""
+    return write_flc
 
 
 @pytest.fixture

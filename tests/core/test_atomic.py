@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from astrosieve.atomic import atomic_path
+from astrosieve.atomic import atomic_path, protected, replacing
 from astrosieve.exceptions import OutputError
 
 
@@ -97,3 +97,26 @@ def test_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         atomic_path(tmp_path / 'out.ecsv'),
     ):
         pytest.fail('must not get here')
+
+
+def test_replacing_an_input(tmp_path: Path) -> None:
+    """A file takes its changes as a whole, or none of them, and keeps its rights."""
+    path = tmp_path / 'a.txt'
+    path.write_text('old')
+    path.chmod(0o640)
+
+    def fail() -> None:
+        with replacing(path) as copy:
+            copy.write_text('half')
+            msg = 'on the way'
+            raise ValueError(msg)
+
+    with pytest.raises(ValueError, match='on the way'):
+        fail()
+    assert path.read_text() == 'old'
+    with protected([path]), replacing(path) as copy:
+        assert copy.read_text() == 'old'
+        copy.write_text('new')
+    assert path.read_text() == 'new'
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [path]

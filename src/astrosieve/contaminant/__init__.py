@@ -7,6 +7,10 @@ from astrosieve.lazy import lazy_names
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
-        '.classes': ('CLASSES',),
+        '.classes': ('CLASSES', 'SPOILT'),
+        '.dq': ('MASK_BITS',),
+        '.files': ('read_contaminants',),
+        '.priors': ('expected_shares',),
+        '.segment': ('Contaminants', 'segment_contaminants'),
     },
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from astrosieve.classes import ClassInfo, ClassSet, Marker
 
-__all__ = ['CLASSES']
+__all__ = ['CLASSES', 'SPOILT']
 
 # The colours are as far apart as fifteen can be, to eyes with all cones and to those
 # without red or without green ones (Machado, Oliveira & Fernandes 2009).
@@ -111,3 +111,17 @@ CLASSES = ClassSet(
     ]
 )
 """In the order of planes and bits; several may hold in one pixel."""
+
+SPOILT = (
+    'cosmic_ray',
+    'hot_pixel',
+    'bad_pixel',
+    'hot_column',
+    'bad_column',
+    'bad_row',
+    'persistence',
+    'satellite_trail',
+    'saturation',
+    'bleed',
+)
+"""Those whose pixels do not measure the sky: what masks leave out."""

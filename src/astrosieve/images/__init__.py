@@ -21,7 +21,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         '.measured': ('MeasuredImage',),
         '.mosaic': ('Place', 'arrange'),
         '.psf': ('estimate_fwhm',),
-        '.tiles': ('Tiling', 'run_tiles'),
+        '.tiles': ('Tiling', 'cut_axis', 'run_tiles'),
         '.traits': ('ImageTraits',),
         '.units': ('PixelUnit', 'parse_unit'),
     },

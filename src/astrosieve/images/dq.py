@@ -31,7 +31,8 @@ class DQMeaning:
         Hot, warm or unstable: the pixel adds charge of its own to its signal.
     written : dict of str to int
         The bit that a pipeline sets, by what it found: 'lost', 'bad', 'hot',
-        'unstable', 'warm', 'full_well', 'converter'; 0 where it leaves no mark.
+        'unstable', 'warm', 'full_well', 'converter', 'hit', 'trail' (that of a
+        satellite); 0 where it leaves no mark.
     """
 
     no_signal: int

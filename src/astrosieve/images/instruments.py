@@ -31,6 +31,8 @@ _CCD_DQ = DQMeaning(
         'warm': 64,
         'full_well': 256,
         'converter': 2048,
+        'hit': 8192,
+        'trail': 16384,
     },
 )
 
@@ -92,6 +94,8 @@ _WFPC2 = Instrument(
             'warm': 0,
             'full_well': 8,
             'converter': 8,
+            'hit': 8192,
+            'trail': 0,
         },
     ),
     fwhm=1.4,
@@ -154,6 +158,8 @@ INSTRUMENTS = (
                 'warm': 16,
                 'full_well': 256,
                 'converter': 256,
+                'hit': 8192,
+                'trail': 0,
             },
         ),
     ),

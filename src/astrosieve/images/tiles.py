@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 
-__all__ = ['Tiling', 'run_tiles']
+__all__ = ['Tiling', 'cut_axis', 'run_tiles']
 
 
 @dataclass(frozen=True)
@@ -152,3 +152,36 @@ def _tile(image: np.ndarray, box: tuple[slice, slice], size: int) -> np.ndarray:
     tile = image[box]
     missing = [(0, size - n) for n in tile.shape]
     return np.pad(tile, missing, mode='edge') if any(m for _, m in missing) else tile
+
+
+def cut_axis(
+    n: int, *, size: int, overlap: int, step: int
+) -> list[tuple[slice, slice]]:
+    """
+    Cut an axis into pieces that overlap, and say what of each counts.
+
+    Parameters
+    ----------
+    n : int
+        Pixels.
+    size, overlap : int
+        Longest piece, and what neighbours share at least, multiples of ``step``.
+    step : int
+        What the first pixel and the length of each piece are multiples of, as the
+        grids of a network want it.
+
+    Returns
+    -------
+    pieces : list of (slice, slice)
+        Pieces, all of one length, of which the last may end beyond the axis; and what
+        is taken from each, every pixel from where the edges are farther.
+    """
+    whole = -(-n // step) * step
+    number = max(-(-(whole - overlap) // (size - overlap)), 1)
+    length = -(-(whole + (number - 1) * overlap) // (number * step)) * step
+    starts = [min(k * (length - overlap), whole - length) for k in range(number)]
+    ends = [(b + a + length) // 2 for a, b in pairwise(starts)]
+    return [
+        (slice(start, start + length), slice(first, last))
+        for start, first, last in zip(starts, [0, *ends], [*ends, n], strict=True)
+    ]

@@ -10,6 +10,7 @@ from astrosieve.images.background import (
     BackgroundMesh,
     measure_background,
     measure_mesh,
+    measure_noise,
 )
 
 
@@ -234,3 +235,45 @@ class TestInterpolation:
         """None in, none out."""
         level, spread = mesh.at(np.empty(0), np.empty(0))
         assert level.shape == spread.shape == (0,)
+
+
+class TestNoise:
+    """Noise of a pixel by differences of neighbours."""
+
+    def test_gradients_and_sources_do_not_count(self, star_field) -> None:
+        """Unlike in the spread of all pixels."""
+        y, x = np.mgrid[: star_field.data.shape[0], : star_field.data.shape[1]]
+        found = measure_noise(star_field.data + 0.5 * x + 0.2 * y)
+        assert np.median(found) == pytest.approx(star_field.noise, rel=0.1)
+
+    def test_stripes_do_not_count(self) -> None:
+        """Rows that differ leave the differences along them alone."""
+        image = 2 * noise((128, 160)) + 30 * noise((128, 1), 1)
+        assert np.median(measure_noise(image)) == pytest.approx(2, rel=0.1)
+
+    def test_unusable_pixels(self) -> None:
+        """A cell without any has the median of the others."""
+        image = 3 * noise((96, 96))
+        image[:32, :32] = np.nan
+        spoilt = np.isnan(image).astype(np.uint8)
+        found = measure_noise(image, spoilt=spoilt)
+        assert found.shape == (3, 3)
+        assert found == pytest.approx(3, rel=0.3)
+        assert (
+            measure_noise(np.full((40, 40), np.nan), spoilt=np.ones((40, 40))) == 1
+        ).all()
+
+
+def test_mesh_over_a_box() -> None:
+    """Interpolated as at single positions; a cell of a spike is smoothed away."""
+    level = np.arange(12, dtype=np.float32).reshape(3, 4)
+    mesh = BackgroundMesh(
+        16 + 32.0 * np.arange(4), 16 + 32.0 * np.arange(3), level, level
+    )
+    y, x = np.mgrid[10:50, 60:128]
+    for plane, expected in zip(
+        mesh.over(slice(10, 50), slice(60, 128)), mesh.at(x, y), strict=True
+    ):
+        assert plane == pytest.approx(expected, abs=1e-5)
+    level[1, 1] = 1e6
+    assert mesh.smoothed().level.max() < 12

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from astrosieve.images.tiles import Tiling, run_tiles
+from astrosieve.images.tiles import Tiling, cut_axis, run_tiles
 
 SHAPES = [(64, 64), (65, 64), (100, 173), (31, 90), (5, 7), (1, 1), (64, 200)]
 
@@ -106,3 +106,20 @@ def test_shapes_must_fit() -> None:
         run_tiles(
             box_means, np.zeros((50, 51)), tiling, out=np.zeros((1, 50, 50)), chunk=1
         )
+
+
+@pytest.mark.parametrize('n', [1, 31, 32, 64, 100, 257, 1000])
+@pytest.mark.parametrize(('size', 'overlap'), [(64, 32), (96, 32), (256, 64)])
+def test_an_axis_in_pieces(n: int, size: int, overlap: int) -> None:
+    """On one grid, of one length, each pixel where its own piece reaches far enough."""
+    pieces = cut_axis(n, size=size, overlap=overlap, step=32)
+    taken = [pixel for _, part in pieces for pixel in range(part.start, part.stop)]
+    assert taken == list(range(n))
+    lengths = {piece.stop - piece.start for piece, _ in pieces}
+    assert len(lengths) == 1
+    assert lengths.pop() <= size
+    for piece, part in pieces:
+        assert piece.start % 32 == piece.stop % 32 == 0
+        assert piece.start == 0 or part.start - piece.start >= overlap // 2
+        assert piece.stop >= n or piece.stop - part.stop >= overlap // 2
+    assert pieces[-1][0].stop - n < 32

@@ -20,12 +20,12 @@ from astropy.coordinates import SkyCoord
 from astropy.table import QTable
 
 from astrosieve.images.mosaic import Place
+from astrosieve.images.stretch import grey
 from astrosieve.pages import save_page
 from astrosieve.source import plotting
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve.source.plotting import overlay_page
-from astrosieve.source.plotting.stretch import grey
 
 SHAPE = (60, 100)
 PLACES = [Place(SHAPE), Place(SHAPE, 2j, -20 + 10j), Place(SHAPE, 1, 120 + 90j, True)]

@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 
 from astrosieve.figures import save_figure
 from astrosieve.images.mosaic import Place
+from astrosieve.images.stretch import brightest, grey
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.plotting import draw_overlay, overlay_figure
-from astrosieve.source.plotting.stretch import brightest, grey
 
 
 def make_table(n: int, shape: tuple[int, int], seed: int = 0) -> Table:

@@ -10,8 +10,8 @@ from astropy.table import Table
 
 from astrosieve.figures import new_figure
 from astrosieve.images.mosaic import Place, arrange, bounds
+from astrosieve.images.stretch import grey
 from astrosieve.source.classes import CLASSES
-from astrosieve.source.plotting.stretch import grey
 from astrosieve.tables.catalogs import fill_masked
 
 if TYPE_CHECKING:

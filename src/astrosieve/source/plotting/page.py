@@ -15,10 +15,10 @@ from astropy.table import Table
 
 from astrosieve.classes import CONVENTIONS
 from astrosieve.images.mosaic import Place, arrange
+from astrosieve.images.stretch import grey
 from astrosieve.pages import encoded, grey_png, page_text
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.flags import CLASS_FLAGS
-from astrosieve.source.plotting.stretch import grey
 from astrosieve.tables.catalogs import fill_masked
 
 __all__ = ['overlay_page']

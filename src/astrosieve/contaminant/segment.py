@@ -1,0 +1,318 @@
+"""Images in, a map of each class out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice, product
+from pathlib import Path
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from numpy.typing import ArrayLike
+
+from astrosieve import __version__
+from astrosieve.contaminant.classes import CLASSES
+from astrosieve.contaminant.preprocessing import get_preprocessing
+from astrosieve.contaminant.priors import Prior, expected_shares
+from astrosieve.exceptions import AstrosieveWarning, ModelError
+from astrosieve.images.dq import DQMeaning
+from astrosieve.images.measured import MeasuredImage
+from astrosieve.images.tiles import cut_axis
+from astrosieve.models.cards import ModelCard
+from astrosieve.models.registry import Model, load_model
+
+__all__ = [
+    'OPERATING_POINT',
+    'Contaminants',
+    'Part',
+    'bits_of',
+    'mask_type',
+    'segment_contaminants',
+    'segment_parts',
+    'thresholds_of',
+]
+
+OPERATING_POINT = 'best'
+"""The operating point of a card at which a class holds: a threshold for each."""
+
+_STEP = 32  # what tiles begin at and end at multiples of
+_TILE = 1152  # pixels along the longest side of a tile
+_OVERLAP = 192  # pixels that tiles share, where the card does not say
+_AT_ONCE = 2  # tiles: bounds the memory
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """
+    What is said of some rows of an image.
+
+    Parameters
+    ----------
+    rows : slice
+        Which.
+    probabilities : (C, ny, nx) float16 `~numpy.ndarray`
+        Of each class of the model; NaN where a pixel is not usable.
+    mask : (ny, nx) integer `~numpy.ndarray`
+        Bits of the classes that hold, each at its own threshold.
+    """
+
+    rows: slice
+    probabilities: np.ndarray
+    mask: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Contaminants:
+    """
+    The map of an image.
+
+    Parameters
+    ----------
+    probabilities : (C, ny, nx) float16 `~numpy.ndarray`
+        Of each class in each pixel; they need not sum to one, since several may hold.
+        NaN where a pixel is not usable.
+    mask : (ny, nx) integer `~numpy.ndarray`
+        Bits of the classes that hold, each at its own threshold, see ``bits``.
+    classes : tuple of str
+        Names of the planes.
+    bits : dict of str to int
+        Value of each class's bit.
+    thresholds : dict of str to float
+        At which probability a class holds.
+    meta : dict
+        Model, hash, version, prior.
+    """
+
+    probabilities: np.ndarray
+    mask: np.ndarray
+    classes: tuple[str, ...]
+    bits: dict[str, int]
+    thresholds: dict[str, float]
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        ny, nx = self.mask.shape
+        return f'<Contaminants {len(self.classes)} classes, {ny}x{nx} pixels>'
+
+    def probability(self, name: str) -> np.ndarray:
+        """Return the probability of a class, (ny, nx)."""
+        self._check(name)
+        plane: np.ndarray = self.probabilities[self.classes.index(name)]
+        return plane
+
+    def where(self, *names: str) -> np.ndarray:
+        """Return in which pixels one of some classes holds, (ny, nx) bool."""
+        for name in names:
+            self._check(name)
+        wanted = sum({self.bits[name] for name in names})
+        found: np.ndarray = (self.mask & self.mask.dtype.type(wanted)) != 0
+        return found
+
+    def _check(self, name: str) -> None:
+        if name not in self.classes:
+            msg = f'no class {name!r}; there are {", ".join(self.classes)}'
+            raise ValueError(msg)
+
+
+def bits_of(classes: tuple[str, ...]) -> dict[str, int]:
+    """
+    Return the value of each class's bit in a mask.
+
+    Bit n is that of class n of `~astrosieve.contaminant.CLASSES`, whatever the model;
+    classes of other people's models have those that follow.
+    """
+    others = [name for name in classes if name not in CLASSES]
+    order = (*CLASSES, *others)
+    return {name: 1 << order.index(name) for name in classes}
+
+
+def segment_contaminants(
+    data: ArrayLike | u.Quantity,
+    *,
+    mask: ArrayLike | None = None,
+    dq: ArrayLike | None = None,
+    unit: str | u.UnitBase | None = None,
+    gain: float | u.Quantity | None = None,
+    exptime: float | u.Quantity | None = None,
+    model: str | Path | Model = 'contaminant',
+    prior: Prior | None = None,
+    dq_bits: DQMeaning | None = None,
+) -> Contaminants:
+    """
+    Tell for each pixel what spoils it, or lights it.
+
+    Parameters
+    ----------
+    data : 2D array_like, Quantity, `~astropy.nddata.NDData` or CCDData
+        Pixels, of any size, in any linear unit, with or without sky and bias. Those
+        that are NaN, infinite or masked in a masked array are not usable: of them
+        nothing is said, and they change nothing of the others.
+    mask : 2D bool array_like, optional
+        `True` excludes a pixel.
+    dq : 2D int array_like, optional
+        DQ flags; pixels that carry no signal are not usable.
+    unit, gain : optional
+        Unit of the pixels, and electrons per DN. They are checked, and change nothing:
+        a network sees the image in units of its own noise.
+    exptime : float or `~astropy.units.Quantity`, optional
+        Exposure time, seconds; needed where ``prior`` holds a rate.
+    model : str, path-like or `~astrosieve.models.registry.Model`, optional
+        The model.
+    prior : dict of str to float or Quantity, optional
+        Share of the pixels that a class is expected to hold, or its rate, see
+        `~astrosieve.contaminant.priors.expected_shares`. The odds of the probabilities
+        are multiplied by those of the prior over those of the training.
+    dq_bits : `~astrosieve.images.dq.DQMeaning`, optional
+        Meaning of the DQ bits; by default that of ACS and WFC3/UVIS.
+
+    Returns
+    -------
+    contaminants : `Contaminants`
+        ``probabilities`` (C, ny, nx), ``mask``, the bits of the classes that hold at
+        their own thresholds, and ``classes``.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or it states no thresholds.
+    TypeError, ValueError
+        If an array is no 2D image or not of the image's shape, a number not positive,
+        or the prior names no class of the model.
+
+    Warns
+    -----
+    AstrosieveWarning
+        If no pixel is usable.
+
+    References
+    ----------
+    Paillassa, M., Bertin, E. & Bouy, H. 2020, A&A 634, A48 (arXiv:1907.08298).
+    """
+    loaded = load_model(model, task='contaminant')
+    card = loaded.card
+    shares = expected_shares(prior, card, exptime) if prior else {}
+    image = MeasuredImage.of(
+        data, mask=mask, dq=dq, unit=unit, gain=gain, exptime=exptime, dq_bits=dq_bits
+    )
+    shape = image.sci.shape
+    bits = bits_of(card.classes)
+    probabilities = np.empty((len(card.classes), *shape), np.float16)
+    flags = np.empty(shape, mask_type(bits))
+    for part in segment_parts(image, loaded, shares):
+        probabilities[:, part.rows] = part.probabilities
+        flags[part.rows] = part.mask
+    if np.isnan(probabilities[0]).all():
+        msg = 'no pixel of the image is usable; nothing is said of any'
+        warnings.warn(msg, AstrosieveWarning, stacklevel=2)
+    meta = {
+        'model': f'{card.name} {card.version}',
+        'hash': card.sha256,
+        'version': __version__,
+        'prior': shares,
+    }
+    return Contaminants(
+        probabilities, flags, card.classes, bits, thresholds_of(card), meta
+    )
+
+
+def thresholds_of(card: ModelCard) -> dict[str, float]:
+    """
+    Return the thresholds of a model, by class.
+
+    Raises
+    ------
+    ModelError
+        If the card does not state them.
+    """
+    given = card.operating_point(OPERATING_POINT).threshold
+    if not isinstance(given, dict) or {*given} != {*card.classes}:
+        msg = (
+            f'operating point {OPERATING_POINT!r} of model {card.name} must have a '
+            'threshold for each class'
+        )
+        raise ModelError(msg)
+    return {name: given[name] for name in card.classes}
+
+
+def mask_type(bits: dict[str, int]) -> np.dtype:
+    """Return the smallest type of signed integers that FITS has for bits."""
+    return np.dtype(np.int16 if max(bits.values()) < 1 << 15 else np.int32)
+
+
+def segment_parts(
+    image: MeasuredImage,
+    model: Model,
+    shares: dict[str, float] | None = None,
+    *,
+    tile: int = _TILE,
+) -> Iterator[Part]:
+    """
+    Map an image, some rows after the other, so that the memory is bounded.
+
+    Parameters
+    ----------
+    image : `~astrosieve.images.measured.MeasuredImage`
+        The image.
+    model : `~astrosieve.models.registry.Model`
+        The model.
+    shares : dict of str to float, optional
+        Expected shares of classes.
+    tile : int, optional
+        Longest side of the tiles that a network is given, pixels, a multiple of 32;
+        changes nothing but time and memory.
+
+    Yields
+    ------
+    part : `Part`
+        From the first row to the last.
+    """
+    card = model.card
+    prepare = get_preprocessing(card.preprocessing)
+    limits = thresholds_of(card)
+    bits = bits_of(card.classes)
+    kind = mask_type(bits)
+    overlap = int(card.options.get('overlap', _OVERLAP))
+    ny, nx = image.sci.shape
+    bands, columns = (
+        cut_axis(n, size=max(tile, overlap + _STEP), overlap=overlap, step=_STEP)
+        for n in (ny, nx)
+    )
+    levels = prepare.levels(image)
+
+    def said(boxes: list[tuple[slice, slice]]) -> np.ndarray:
+        planes = np.stack([prepare.planes(levels, box) for box in boxes])
+        probabilities = model.predict({'image': planes}, chunk_size=1)
+        return card.for_prior(probabilities, shares) if shares else probabilities
+
+    boxes = [(band, box) for (band, _), (box, _) in product(bands, columns)]
+    maps = _in_chunks(said, boxes)
+    for band, rows in bands:
+        height = rows.stop - rows.start
+        probabilities = np.empty((len(card.classes), height, nx), np.float16)
+        mask = np.zeros((height, nx), kind)
+        inner = slice(rows.start - band.start, rows.stop - band.start)
+        for box, part in columns:
+            values = next(maps)[
+                :, inner, part.start - box.start : part.stop - box.start
+            ]
+            probabilities[:, :, part] = values
+            for plane, name in zip(values, card.classes, strict=True):
+                mask[:, part] |= kind.type(bits[name]) * (plane >= limits[name])
+        if image.spoilt is not None:
+            lost = image.spoilt[rows] != 0
+            probabilities[:, lost] = np.nan
+            mask[lost] = 0
+        yield Part(rows, probabilities, mask)
+
+
+def _in_chunks(
+    work: Callable[[list[tuple[slice, slice]]], np.ndarray],
+    boxes: list[tuple[slice, slice]],
+) -> Iterator[np.ndarray]:
+    """Yield the maps of boxes, some made at once."""
+    left = iter(boxes)
+    while chunk := list(islice(left, _AT_ONCE)):
+        yield from work(chunk)
