@@ -22,5 +22,6 @@ __getattr__, __dir__, __all__ = lazy_names(
         '.models.registry': ('list_models', 'load_model'),
         '.source.classify': ('classify_sources',),
         '.source.explain': ('explain_source',),
+        '.transient.score': ('score_transients',),
     },
 )

@@ -8,7 +8,11 @@ __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         '.classes': ('CLASSES', 'REAL', 'REAL_KINDS', 'SURVEY_CLASSES'),
+        '.candidates': ('Candidate', 'Order'),
+        '.errors': ('StampError',),
         '.flags': ('STAMP_FLAGS',),
         '.preprocessing': ('Stamps', 'get_preprocessing'),
+        '.readers': ('read_candidates',),
+        '.score': ('Scorer', 'score_table', 'score_transients'),
     },
 )

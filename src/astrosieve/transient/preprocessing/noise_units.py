@@ -26,6 +26,7 @@ _COARSEST = 2.5
 _BRIGHT = 15.0  # noise: maxima that tell the width of the PSF
 _FAINT = 5.0  # noise, above which what is brightest counts as 1
 _LARGEST = 1e6
+_NO_SKY, _SKY = 3.0, 10.0  # noise: levels of differences, and of images with a sky
 _NAMES = (
     'science, template, difference: arcsinh of the signal over the noise, over 4; '
     'the same three over their largest value; differences of three bands like the '
@@ -107,7 +108,7 @@ class NoiseUnits:
         else:
             told[:, 3] = there.any(axis=1)
         told[:, 4] = np.log2(sizes)
-        flags = _flags(stamps, told, view, peak)
+        flags = _flags(stamps, levels, told, view, peak)
         unscored = STAMP_FLAGS.value('blank', 'masked')
         return Batch(inputs, flags, (flags & unscored) == 0)
 
@@ -248,8 +249,18 @@ def _binning(centre: int, n: int, size: float) -> np.ndarray:
     return (np.clip(high - low, 0, None) / size).astype(np.float32)
 
 
+def _other_order(levels: Levels) -> np.ndarray:
+    """Return where one plane alone has no sky, as differences, and is not the third."""
+    sky = np.abs(levels.level / levels.noise)
+    differs = sky < _NO_SKY
+    alone = levels.there.all(axis=1) & (differs.sum(axis=1) == 1) & ~differs[:, 2]
+    others: np.ndarray = (differs | (sky > _SKY)).all(axis=1)
+    return alone & others
+
+
 def _flags(
     stamps: Stamps,
+    levels: Levels,
     told: np.ndarray,
     view: np.ndarray,
     peak: tuple[np.ndarray, ...],
@@ -270,6 +281,7 @@ def _flags(
         'no_difference': ~difference,
         'moved': np.hypot(peak[0] - ny // 2, peak[1] - nx // 2) >= 2,
         'partly_masked': ~blank & (near < 0.9),
+        'order': _other_order(levels) & ~bands,
     }
     flags = np.zeros(len(told), dtype=np.int32)
     for name, where in found.items():
