@@ -10,6 +10,8 @@ __getattr__, __dir__, __all__ = lazy_names(
         '.classes': ('CLASSES', 'SPOILT'),
         '.dq': ('MASK_BITS',),
         '.files': ('read_contaminants',),
+        '.filling': ('inpaint',),
+        '.nddata': ('mask_contaminants', 'masked_copy'),
         '.priors': ('expected_shares',),
         '.segment': ('Contaminants', 'segment_contaminants'),
     },

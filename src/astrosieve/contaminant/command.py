@@ -48,7 +48,7 @@ from astrosieve.contaminant.dq import (
     write_dq,
 )
 from astrosieve.contaminant.files import map_file
-from astrosieve.contaminant.inpaint import write_inpainted
+from astrosieve.contaminant.filling import write_inpainted
 from astrosieve.contaminant.plotting import overlay_figure
 from astrosieve.contaminant.priors import Prior, expected_shares
 from astrosieve.contaminant.segment import bits_of, segment_parts, thresholds_of
