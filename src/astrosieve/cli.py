@@ -20,6 +20,7 @@ _COMMANDS = {
     'demo': 'astrosieve.source.command:demo',
     'frametype': 'astrosieve.frametype.command:frametype',
     'models': 'astrosieve.commands.models:models',
+    'transients': 'astrosieve.transient.command:transients',
     'segment': 'astrosieve.contaminant.command:segment',
 }
 

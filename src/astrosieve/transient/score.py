@@ -95,6 +95,11 @@ class Scorer:
         self.card = self.model.card
         self.prior = prior or {}
         self.real = np.array(is_real(self.card.classes))
+        self.artefacts = [
+            name
+            for name, real in zip(self.card.classes, self.real, strict=True)
+            if not real
+        ]
         point = operating_point
         if point is None and _DEFAULT_POINT in self.card.operating_points:
             point = _DEFAULT_POINT
@@ -126,7 +131,7 @@ class Scorer:
         p = np.full((n, len(self.card.classes)), np.nan, dtype=np.float32)
         flags = np.zeros(n, dtype=np.int32)
         pieces = list(self._pieces(candidates))
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(max(min(os.cpu_count() or 1, len(pieces)), 1)) as pool:
             batches = list(pool.map(lambda rows: self._batch(candidates, rows), pieces))
         rows = np.concatenate([*pieces, np.empty(0, int)]).astype(int)
         if len(rows):
@@ -153,14 +158,13 @@ class Scorer:
 
     def names(self, p: np.ndarray, p_real: np.ndarray) -> list[str]:
         """Return 'real', or the likeliest artefact; empty where p is NaN."""
-        artefacts = [
-            name
-            for name, real in zip(self.card.classes, self.real, strict=True)
-            if not real
-        ]
         likeliest = np.nan_to_num(p[:, ~self.real]).argmax(axis=1)
         return [
-            '' if np.isnan(real) else REAL if real >= self.threshold else artefacts[k]
+            ''
+            if np.isnan(real)
+            else REAL
+            if real >= self.threshold
+            else self.artefacts[k]
             for real, k in zip(p_real, likeliest, strict=True)
         ]
 

@@ -17,7 +17,7 @@ from astrosieve.transient.readers.cubes import read_cubes
 from astrosieve.transient.readers.packets import read_archive, read_packets
 from astrosieve.transient.readers.pictures import read_picture
 
-__all__ = ['SUFFIXES', 'list_stamps', 'read_candidates']
+__all__ = ['SUFFIXES', 'file_root', 'list_stamps', 'read_candidates']
 
 Reader = Callable[..., Iterator[Candidate]]
 
@@ -104,6 +104,12 @@ def _reader(path: Path, start: bytes) -> Reader:
         'Avro packets are'
     )
     raise StampError(msg)
+
+
+def file_root(path: Path) -> str:
+    """Return a file's name without the suffixes of stamps."""
+    ends = [each for each in SUFFIXES if path.name.lower().endswith(each)]
+    return path.name[: len(path.name) - max(map(len, ends), default=0)] or path.name
 
 
 def list_stamps(folder: Path) -> list[Path]:
