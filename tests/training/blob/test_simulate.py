@@ -15,8 +15,8 @@ from astrosieve_training.blob.simulate import (
     simulate_monitor,
     write_monitor,
 )
-from astrosieve_training.blob.simulate.fields import add_at, smooth_field
 from astrosieve_training.data_folder import data_folder
+from astrosieve_training.simulate.fields import add_at, smooth_field
 
 SHAPE = (300, 280)
 

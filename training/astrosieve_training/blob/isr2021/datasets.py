@@ -13,7 +13,7 @@ from astrosieve.blob.subframes import SIDE, subframe_boxes, subframe_numbers
 from astrosieve_training.blob import profiles, simulate
 from astrosieve_training.blob.isr2021.config import SubframeConfig
 from astrosieve_training.blob.profiles import Stamps, draw_profile, real_stamps
-from astrosieve_training.blob.simulate.fields import add_at
+from astrosieve_training.simulate.fields import add_at
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest, module_of
 

@@ -9,8 +9,8 @@ from astropy.io import fits
 from scipy.ndimage import gaussian_filter
 
 from astrosieve.images.instruments import instrument
-from astrosieve_training.blob.simulate.fields import add_at, log_uniform
 from astrosieve_training.data_folder import data_folder
+from astrosieve_training.simulate.fields import add_at, log_uniform
 
 __all__ = [
     'bad_pixels',

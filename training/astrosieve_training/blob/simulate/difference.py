@@ -21,7 +21,7 @@ from astrosieve_training.blob.profiles import (
     real_stamps,
 )
 from astrosieve_training.blob.simulate import detector
-from astrosieve_training.blob.simulate.fields import (
+from astrosieve_training.simulate.fields import (
     add_at,
     log_uniform,
     ripples,

@@ -16,7 +16,7 @@ from astrosieve_training.blob.profiles import (
 )
 from astrosieve_training.blob.simulate import detector
 from astrosieve_training.blob.simulate.difference import blob_table, draw_depth
-from astrosieve_training.blob.simulate.fields import add_at, log_uniform, ripples
+from astrosieve_training.simulate.fields import add_at, log_uniform, ripples
 
 __all__ = ['SimulatedImage', 'simulate_monitor']
 

@@ -1,0 +1,132 @@
+"""Simulated images of contaminants: what they are, and that their truth is true."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+
+pytest.importorskip('scipy')
+
+from astrosieve.contaminant.classes import CLASSES
+from astrosieve_training.contaminant.simulate import (
+    FAMILIES,
+    JUDGED_FAMILIES,
+    TRAINED_FAMILIES,
+    SimulationSettings,
+    make_image,
+    simulated_image,
+)
+
+SMALL = SimulationSettings(shape=(96, 128))
+
+
+def plane(image: object, name: str, marks: str = 'truth') -> np.ndarray:
+    """Return what is marked of a class."""
+    marked: np.ndarray = getattr(image, marks)[CLASSES.names.index(name)]
+    return marked
+
+
+def test_seed_decides_an_image() -> None:
+    """Two of the same seed are the same, those of two seeds are not."""
+    first, again, other = (make_image(seed, SMALL) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first.sci, again.sci)
+    np.testing.assert_array_equal(first.truth, again.truth)
+    assert not np.array_equal(first.sci, other.sci, equal_nan=True)
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_every_family_makes_images(family: str) -> None:
+    """Of the shape asked for, finite where not masked, unsure nowhere where true."""
+    for seed in range(4):
+        made = make_image(seed, SMALL, family)
+        assert made.sci.dtype == np.float32
+        assert made.sci.shape == made.masked.shape == SMALL.shape
+        assert (
+            made.truth.shape == made.ignore.shape == (len(CLASSES.names), *SMALL.shape)
+        )
+        assert made.truth.dtype == made.ignore.dtype == bool
+        assert np.isfinite(made.sci[~made.masked]).all()
+        assert np.isnan(made.sci[made.masked]).all()
+        assert not (made.truth & (made.ignore | made.masked)).any()
+        assert made.meta['family'] == family
+        assert made.meta['seed'] == seed
+
+
+def test_families_for_judging_are_not_for_training() -> None:
+    """Ten families at least are learnt from; those kept aside only on demand."""
+    assert not set(JUDGED_FAMILIES) & set(TRAINED_FAMILIES)
+    assert len(TRAINED_FAMILIES) >= 10
+    drawn = {simulated_image(seed, 64).meta['family'] for seed in range(40)}
+    assert drawn <= set(TRAINED_FAMILIES)
+    judged = {
+        simulated_image(seed, 64, judged=True).meta['family'] for seed in range(4)
+    }
+    assert judged == set(JUDGED_FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ('name', 'sign', 'least'),
+    [('cosmic_ray', 1, 0.95), ('hot_pixel', 1, 0.95), ('bad_pixel', -1, 0.85),
+     ('hot_column', 1, 0.9), ('saturation', 1, 0.99), ('satellite_trail', 1, 0.75)],
+)  # fmt: skip
+def test_what_is_true_is_off_the_sky(name: str, sign: int, least: float) -> None:
+    """True pixels lie above, or below, the sky, but for the noise of faint ones."""
+    settings = SimulationSettings(shape=(96, 96), clean=0)
+    shares = []
+    for seed in range(120):
+        made = make_image(seed, settings, 'mosaic_thin')
+        others = [k for k, n in enumerate(CLASSES.names) if n not in (name, 'object')]
+        only = plane(made, name) & ~made.truth[others].any(axis=0)
+        if only.sum() > 3:
+            off = made.sci[only] - np.nanmedian(made.sci)
+            shares.append((sign * off > 0).mean())
+    assert len(shares) > 10
+    assert np.mean(shares) > least
+
+
+def test_plateaus_are_the_brightest() -> None:
+    """No pixel that is told is far above those that are saturated."""
+    for seed in range(40):
+        made = make_image(seed, SMALL, 'ztf')
+        full = plane(made, 'saturation')
+        if full.any() and made.meta['unit'] == 'raw':
+            assert np.nanmax(made.sci[~full]) <= 1.05 * np.nanmax(made.sci[full])
+
+
+def test_clean_images_have_objects_only() -> None:
+    """Without contaminants, what remains are objects, and plateaus of bright ones."""
+    settings = SimulationSettings(shape=(64, 64), clean=1)
+    for seed in range(12):
+        classes = set(make_image(seed, settings).meta['classes'])
+        assert classes <= {'object', 'saturation', 'bleed'}
+
+
+def test_failed_images_say_so() -> None:
+    """Stars of an image whose tracking failed are drawn out; none fails by itself."""
+    failed = SimulationSettings(shape=(64, 64), failed=1)
+    verdicts = {make_image(seed, failed).meta['verdict'] for seed in range(30)}
+    assert verdicts == {'tracking', 'guiding', 'focus'}
+    assert make_image(1, SMALL).meta['verdict'] is None
+
+
+def test_images_are_fast() -> None:
+    """One of 256x256 pixels takes 0.2 s on the mean, load of the machine aside."""
+    make_image(0)
+    began = time.process_time()
+    for seed in range(1, 13):
+        make_image(seed)
+    assert (time.process_time() - began) / 12 < 0.2
+
+
+@pytest.mark.slow
+def test_classes_are_frequent() -> None:
+    """Each class is in 13 % of the images at least; none but objects is in most."""
+    counts = Counter(
+        name for seed in range(400) for name in make_image(seed).meta['classes']
+    )
+    shares = {name: counts[name] / 400 for name in CLASSES.names}
+    assert min(shares.values()) > 0.13
+    assert max(v for k, v in shares.items() if k != 'object') < 0.55

@@ -1,0 +1,1 @@
+"""Training and judging of networks that tell which pixels are spoilt."""

@@ -1,0 +1,132 @@
+"""What bright stars leave about them: diffraction spikes and reflections."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from astrosieve_training.contaminant.simulate.draft import Draft, Star
+from astrosieve_training.simulate.fields import log_uniform
+
+__all__ = ['add_reflections', 'add_spikes']
+
+
+def add_spikes(draft: Draft) -> None:
+    """
+    Add diffraction spikes to the bright stars.
+
+    Two to eight at any angle, the brighter the star the longer; their light falls with
+    a power of the distance, some beaded, some unequal. They are true where their light
+    exceeds the noise, that of the star's halo included, and the star's smooth light
+    does not exceed eight times it; from 0.3 times the noise on, and within the star's
+    core, nobody can tell.
+    """
+    rng, stars = draft.rng, draft.stars
+    ny, nx = draft.shape
+    if not stars:
+        return
+    brightest = sorted(stars, key=lambda star: -star.flux)[:4]
+    number = int(rng.choice(draft.instrument.kind.arms))
+    start = rng.uniform(0, np.pi) if rng.random() < 0.7 else rng.choice([0, np.pi / 4])
+    if number in (3, 5) or rng.random() < 0.15:
+        turns = start + 2 * np.pi * np.arange(number) / number
+    else:
+        turns = start + np.pi * np.arange(number // 2) / (number // 2)
+        turns = np.concatenate([turns, turns + np.pi])
+    if rng.random() < 0.2:  # struts that do not meet at right angles
+        turns = (
+            turns + np.tile(rng.normal(0, 0.2, len(turns) // 2 or 1), 3)[: len(turns)]
+        )
+    power, width = (
+        rng.uniform(0.8, 2.2),
+        draft.profile.fwhm / 2.355 * rng.uniform(0.7, 1.4),
+    )
+    spread = rng.choice([0.0, 0.0, rng.uniform(0.0, 0.03)])
+    length = log_uniform(rng, 12, 160)
+    uneven = (
+        rng.uniform(0.6, 1.4, len(turns)) if rng.random() < 0.3 else np.ones(len(turns))
+    )
+    beads = rng.uniform(0.2, 0.9) if rng.random() < 0.35 else 0.0
+    period = log_uniform(rng, 3, 14)
+    plane = np.zeros(draft.shape, np.float32)
+    rows, columns = draft.grid()
+    for star in brightest:
+        reach = length * min((star.flux / brightest[0].flux) ** (0.7 / power), 1.0)
+        if reach < 5 or not (-nx < star.x < 2 * nx and -ny < star.y < 2 * ny):
+            continue
+        for turn, share in zip(turns, uneven, strict=True):
+            cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
+            along = (columns - star.x) * cos + (rows - star.y) * sin
+            across = (rows - star.y) * cos - (columns - star.x) * sin
+            away = np.maximum(along, np.float32(2.0))
+            light = (reach / away) ** np.float32(power)
+            light *= np.exp(-away / np.float32(2 * reach)) * np.float32(1.65 * share)
+            wide = np.float32(width) + np.float32(spread) * away
+            light *= np.exp(-0.5 * (across / wide) ** 2) * np.float32(width) / wide
+            if beads:
+                light *= 1 - beads * np.sin(np.pi * along / period) ** 2
+            light *= np.clip((along + 1) / 3, 0, 1)
+            plane += light
+    draft.add_light('spike', plane * np.float32(draft.noise))
+
+
+def _ghost(draft: Draft, star: Star | None, size: float) -> np.ndarray:
+    """Return one reflection, about one where it is bright."""
+    rng = draft.rng
+    ny, nx = draft.shape
+    if star is not None and rng.random() < 0.6:
+        away = size * abs(rng.normal(0, 0.8))
+        turn = rng.uniform(0, 2 * np.pi)
+        x, y = star.x + away * np.cos(turn), star.y + away * np.sin(turn)
+    else:
+        x, y = rng.uniform(-0.1, 1.1) * nx, rng.uniform(-0.1, 1.1) * ny
+    rows, columns = draft.grid()
+    dx, dy = columns - np.float32(x), rows - np.float32(y)
+    angle, ratio = rng.uniform(0, np.pi), rng.uniform(0.7, 1)
+    u = dx * np.cos(angle) + dy * np.sin(angle)
+    v = (dy * np.cos(angle) - dx * np.sin(angle)) / ratio
+    away = np.sqrt(u**2 + v**2)
+    soft = log_uniform(rng, 0.7, 4)
+    kind = rng.choice(['disc', 'ring', 'pupil', 'crescent'], p=[0.3, 0.25, 0.3, 0.15])
+    ghost = np.clip((size - away) / soft + 0.5, 0, 1)
+    if kind == 'ring':
+        width = max(rng.uniform(0.05, 0.3) * size, 1.5)
+        ghost = np.exp(-0.5 * ((away - size) / width) ** 2)
+    elif kind == 'pupil':
+        shade = rng.uniform(0.15, 0.5) * size
+        ox, oy = rng.normal(0, 0.1, 2) * size
+        ghost *= np.clip((np.hypot(u - ox, v - oy) - shade) / soft + 0.5, 0, 1)
+        number, start = int(rng.choice([0, 3, 4])), rng.uniform(0, np.pi)
+        for k in range(number):
+            turn = start + 2 * np.pi * k / number
+            beside = np.abs(v * np.cos(turn) - u * np.sin(turn))
+            ahead = u * np.cos(turn) + v * np.sin(turn) > 0
+            half = max(0.03 * size, 0.8)
+            ghost *= np.where(ahead, np.clip((beside - half) / soft + 0.5, 0, 1), 1)
+    elif kind == 'crescent':
+        ox, oy = rng.normal(0, 0.6, 2) * size
+        other = np.hypot(u - ox, v - oy)
+        ghost *= np.clip((size * rng.uniform(0.8, 1.4) - other) / soft + 0.5, 0, 1)
+    if rng.random() < 0.5:
+        ghost *= np.clip(1 + rng.uniform(-0.7, 0.9) * (away / size) ** 2, 0.1, None)
+    ghost *= np.clip(1 + rng.normal(0, 0.3) * u / size, 0, None)
+    return np.asarray(gaussian_filter(ghost, 0.8), dtype=np.float32)
+
+
+def add_reflections(draft: Draft) -> None:
+    """
+    Add reflections within the camera: discs, rings, pupils with struts, crescents.
+
+    They are true where they exceed 0.7 times the noise; from 0.2 times on nobody can
+    tell.
+    """
+    rng, noise = draft.rng, draft.noise
+    star = max(draft.stars, key=lambda each: each.flux, default=None)
+    size = log_uniform(rng, 6, 0.45 * min(draft.shape))
+    for _ in range(int(rng.choice([1, 1, 1, 2, 3]))):
+        plane = (
+            log_uniform(rng, 1.0, 15) * np.float32(noise) * _ghost(draft, star, size)
+        )
+        size *= rng.uniform(0.5, 1.6)
+        size = float(np.clip(size, 5, 0.5 * min(draft.shape)))
+        draft.add_light('reflection', plane)

@@ -1,0 +1,246 @@
+"""From electrons to numbers: chance, full wells, readout, units."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import correlate1d
+
+from astrosieve_training.contaminant.simulate.draft import Draft
+from astrosieve_training.simulate.fields import log_uniform
+
+__all__ = ['RULES', 'expose']
+
+RULES = {
+    'cosmic_ray': (2.0, 0.5),
+    'hot_pixel': (3.0, 0.7),
+    'persistence': (0.9, 0.3),
+    'nebulosity': (0.8, 0.25),
+    'object': (2.0, 0.7),
+    'reflection': (0.7, 0.2),
+    'spike': (1.0, 0.3),
+}
+"""
+Of classes that are told by strength: from how many times the noise of the pixel, that
+of the class's own electrons left out, they are true, and from how many nobody can tell.
+"""
+
+
+def _total(draft: Draft) -> np.ndarray:
+    """Return the mean electrons of each pixel, cosmic rays left out."""
+    mean = sum(draft.light.values()) * draft.response
+    mean = mean + sum(v for k, v in draft.charge.items() if k != 'cosmic_ray')
+    return np.asarray(np.maximum(mean, 0), dtype=np.float32)
+
+
+def _mark(draft: Draft, mean: np.ndarray, quiet: np.float32) -> None:
+    """Say what is true of the classes that are told by strength."""
+    floor = draft.noise**2 - draft.instrument.sky
+    for name, (clear, faint) in RULES.items():
+        own = draft.charge.get(name)
+        if own is None and name in draft.light:
+            own = draft.light[name] * np.minimum(draft.response, 1)
+        if own is None:
+            continue
+        rest = mean if name == 'cosmic_ray' else np.maximum(mean - own, 0)
+        noise = quiet * np.sqrt(rest + np.float32(floor))
+        draft.mark_excess(name, own, noise, clear, faint)
+        if name == 'spike':  # within the core of its star nobody can tell it
+            core = draft.light['object'] > 8 * own
+            draft.unsure[name] |= draft.truth[name] & core
+            draft.truth[name] &= ~core
+
+
+def _spill(
+    column: np.ndarray, moved: np.ndarray, excess: float, fill: np.ndarray
+) -> int:
+    """Let an excess run along a column to its end; return how far it comes."""
+    room = np.maximum(fill[: len(column)] - column - moved, 0)
+    filled = np.minimum(np.cumsum(room), excess)
+    moved += np.diff(filled, prepend=0).astype(np.float32)
+    return int(np.searchsorted(filled, filled[-1])) if len(filled) else 0
+
+
+def _overflow(draft: Draft, charge: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """
+    Clip at full well; in CCDs the excess runs along the columns, or along the rows.
+
+    It runs both ways, unequally, and tapers in some; in some the readout leaves a tail
+    after it, above or below the sky. Bleed is where more than 3 times the noise
+    arrived; in the pixels that overflowed nobody can tell it from saturation.
+    """
+    rng, well = draft.rng, np.float32(draft.instrument.well)
+    over = charge > well
+    clipped = np.minimum(charge, well)
+    bleeds = 'bleed' not in draft.instrument.kind.without and rng.random() < 0.75
+    if not (bleeds and over.any()):
+        return np.asarray(clipped)
+    turned = rng.random() < 0.25
+    held, source, own = (a.T if turned else a for a in (clipped, charge, over))
+    moved, after = np.zeros_like(held), np.zeros_like(held)
+    at = np.arange(len(held))
+    up = rng.uniform(0.35, 0.65)
+    taper = log_uniform(rng, 20, 300) if rng.random() < 0.3 else np.inf
+    fill = well * np.exp(-at / taper)
+    tail = rng.choice([0, 0, 0, 1, -1]) * log_uniform(rng, 2, 25) * draft.noise
+    fading = (tail * np.exp(-at / log_uniform(rng, 6, 60))).astype(np.float32)
+    for c in np.flatnonzero(own.any(axis=0)):
+        edges = np.flatnonzero(np.diff(own[:, c], prepend=False, append=False))
+        for start, stop in zip(edges[::2], edges[1::2], strict=True):
+            excess = float((source[start:stop, c] - well).sum())
+            if excess < 0.5 * well:
+                continue
+            # Upwards, and downwards in views that are turned round.
+            end = stop + _spill(held[stop:, c], moved[stop:, c], excess * up, fill)
+            before = held[:start, c][::-1], moved[:start, c][::-1]
+            _spill(*before, excess * (1 - up), fill)
+            after[end:, c] += fading[: len(held) - end]
+    if turned:
+        moved, after = moved.T, after.T
+    draft.offset += after
+    arrived = np.abs(moved) + np.abs(after)
+    clear = arrived > 3 * noise
+    draft.mark('bleed', clear & ~over, ((arrived > 0.5 * noise) & ~clear) | over)
+    return np.asarray(clipped + moved)
+
+
+def _patterns(draft: Draft) -> np.ndarray:
+    """Return what the readout adds: steps of amplifiers, bands of rows or columns."""
+    rng, noise = draft.rng, draft.noise
+    ny, nx = draft.shape
+    out = np.zeros(draft.shape, np.float32)
+    if rng.random() < 0.12:
+        at = int(rng.uniform(0.2, 0.8) * nx)
+        step = np.float32(log_uniform(rng, 0.3, 6) * noise)
+        (out if rng.random() < 0.8 else out.T)[:, at:] += step
+    banded = 0.35 if draft.instrument.kind.detector in ('ir', 'cmos') else 0.08
+    if rng.random() < banded:
+        out += np.float32(log_uniform(rng, 0.05, 0.4) * noise) * rng.standard_normal(
+            (ny, 1), dtype=np.float32
+        )
+    if rng.random() < banded:
+        out += np.float32(log_uniform(rng, 0.05, 0.3) * noise) * rng.standard_normal(
+            (1, nx), dtype=np.float32
+        )
+    return out
+
+
+def _blind(draft: Draft) -> np.ndarray | None:
+    """Return the overscan, if this image shows one: pixels without light or charge."""
+    rng = draft.rng
+    if draft.instrument.unit not in ('raw', 'counts') or rng.random() > 0.08:
+        return None
+    blind = np.zeros(draft.shape, bool)
+    width = int(rng.integers(6, 30))
+    side = int(rng.integers(4))
+    view = np.rot90(blind, side)
+    view[:width] = True
+    return blind
+
+
+def _in_unit(draft: Draft, electrons: np.ndarray) -> np.ndarray:
+    """Return the numbers of a file."""
+    rng, made = draft.rng, draft.instrument
+    top = 2.0**made.kind.bits - 1
+    numbers = np.clip(np.round(electrons / made.gain + made.pedestal), 0, top)
+    if made.unit == 'raw':
+        return np.asarray(numbers)
+    numbers = numbers - (made.pedestal + rng.normal(0, 0.2))
+    if made.unit == 'counts':
+        return np.asarray(np.round(numbers) if rng.random() < 0.4 else numbers)
+    numbers = numbers * made.gain
+    if made.unit == 'rate':
+        return np.asarray(numbers / made.exptime)
+    if made.unit == 'subtracted':
+        sky = np.median(numbers[::4, ::4]) + rng.normal(0, 0.1) * made.noise
+        return np.asarray((numbers - sky) / rng.choice([1.0, made.gain, made.exptime]))
+    if made.unit == 'scaled':
+        return np.asarray(numbers * log_uniform(rng, 1e-12, 1e3))
+    return np.asarray(numbers)
+
+
+def expose(draft: Draft) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Expose a draft and read it out; its truth is then complete.
+
+    Saturation is where a pixel is within 2 % of what can be told: full well, or the end
+    of the converter. What lies under it nobody can tell.
+
+    Parameters
+    ----------
+    draft : `Draft`
+        With all its light, charge and response. Changed.
+
+    Returns
+    -------
+    image : 2D float32 `~numpy.ndarray`
+        In the instrument's unit; NaN where masked.
+    masked : 2D bool `~numpy.ndarray`
+        Pixels without a value.
+    """
+    rng, made = draft.rng, draft.instrument
+    blind = _blind(draft)
+    if blind is not None:
+        for plane in (*draft.light.values(), *draft.charge.values(), draft.offset):
+            plane[blind] = 0
+    mean = _total(draft)
+    resampled = made.unit not in ('raw', 'counts') and rng.random() < 0.15
+    f = rng.uniform(0.15, 0.5) if resampled else 0.0
+    quiet = np.float32(f**2 + (1 - f) ** 2)
+    _mark(draft, mean, quiet)
+    noise = np.asarray(quiet * np.sqrt(mean + np.float32(draft.noise**2 - made.sky)))
+    chance = rng.poisson(np.minimum(mean, 1e8)).astype(np.float32) - mean
+    reading = np.float32(made.read_noise) * rng.standard_normal(
+        draft.shape, dtype=np.float32
+    )
+    if resampled:
+        for axis in (0, 1):
+            chance, reading = (
+                correlate1d(a, [f, 1 - f, 0], axis, mode='nearest')
+                for a in (chance, reading)
+            )
+    charge = np.maximum(mean + chance, 0) + draft.charge.get(
+        'cosmic_ray', np.float32(0)
+    )
+    charge = _overflow(draft, charge, noise)
+    ceiling = np.float32(made.ceiling)
+    full = charge >= 0.98 * ceiling
+    if full.any():
+        rough = float(rng.choice([0.0, 0.0, 0.002, 0.01]))
+        uneven = rng.normal(1, rough, int(full.sum()))
+        charge[full] = charge[full] * np.minimum(uneven, 1.0).astype(np.float32)
+        draft.mark('saturation', full)
+        for name in ('cosmic_ray', 'hot_pixel', 'spike', 'persistence', 'fringe',
+                     'nebulosity', 'reflection'):  # fmt: skip
+            if name in draft.truth:
+                draft.unsure[name] |= draft.truth[name] & full
+                draft.truth[name] &= ~full
+    electrons = charge + reading + draft.offset + _patterns(draft)
+    if blind is not None:
+        for marks in (*draft.truth.values(), *draft.unsure.values()):
+            marks[blind] = False
+    image = _in_unit(draft, electrons)
+    masked = _masked(draft)
+    image = np.where(masked, np.nan, image).astype(np.float32)
+    return image, masked
+
+
+def _masked(draft: Draft) -> np.ndarray:
+    """Return pixels without a value: corners of mosaics, known defects."""
+    rng = draft.rng
+    masked = np.zeros(draft.shape, bool)
+    fate = rng.random()
+    if fate < 0.04:
+        rows, columns = draft.grid()
+        turn = rng.uniform(0, 2 * np.pi)
+        away = (columns - draft.shape[1] / 2) * np.cos(turn)
+        away = away + (rows - draft.shape[0] / 2) * np.sin(turn)
+        masked = away > rng.uniform(0.2, 0.5) * min(draft.shape)
+    elif fate < 0.08 and 'bad_pixel' in draft.truth:
+        masked = draft.truth['bad_pixel'] & (
+            rng.random(draft.shape) < rng.uniform(0.3, 1)
+        )
+    for name, truth in draft.truth.items():
+        draft.unsure.setdefault(name, np.zeros(draft.shape, bool))
+        draft.unsure[name] |= masked
+        truth &= ~masked
+    return masked

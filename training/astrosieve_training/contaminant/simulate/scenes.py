@@ -1,0 +1,107 @@
+"""Stars and galaxies."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from scipy.special import gamma, gammaincinv
+
+from astrosieve_training.contaminant.simulate.draft import Draft, Star
+from astrosieve_training.simulate.fields import add_at, log_uniform
+
+__all__ = ['add_bright_stars', 'add_galaxies', 'add_stars']
+
+_FAINTEST = 0.05  # of the noise: less is left out
+
+
+def add_stars(draft: Draft) -> None:
+    """Add stars, from none to a crowd, here and there a cluster of them."""
+    rng, profile, noise = draft.rng, draft.profile, draft.noise
+    ny, nx = draft.shape
+    density = log_uniform(rng, 0.3, 25 if rng.random() < 0.85 else 140)
+    number = min(int(rng.poisson(density * ny * nx / 1e4)), 1200)
+    slope = rng.uniform(0.45, 1.1)
+    ceiling = draft.instrument.ceiling / noise
+    top = ceiling * (3.0 if rng.random() < 0.3 else rng.uniform(0.05, 0.8))
+    peaks = np.minimum(0.5 * (1 - rng.random(number)) ** (-1 / slope), top)
+    x = rng.uniform(-8, nx + 8, number)
+    y = rng.uniform(-8, ny + 8, number)
+    if rng.random() < 0.06:
+        size = log_uniform(rng, 10, 60)
+        away = size / np.sqrt((1 - rng.random(number) ** 0.9) ** (-2 / 3) - 0.999)
+        turn = rng.uniform(0, 2 * np.pi, number)
+        x = rng.uniform(0, nx) + away * np.cos(turn)
+        y = rng.uniform(0, ny) + away * np.sin(turn)
+    image = np.zeros(draft.shape, np.float32)
+    for star in zip(x, y, peaks * noise / profile.peak, strict=True):
+        profile.add(image, *star, _FAINTEST * noise)
+    draft.add_light('object', image)
+    draft.stars += [
+        Star(*each)
+        for each in zip(x, y, peaks * noise / profile.peak, strict=True)
+        if each[2] * profile.peak > 0.7 * draft.instrument.ceiling
+    ]
+
+
+def add_bright_stars(draft: Draft) -> None:
+    """Add one to three stars that overflow the pixels, now and then off the image."""
+    rng, profile = draft.rng, draft.profile
+    ny, nx = draft.shape
+    image = np.zeros(draft.shape, np.float32)
+    for _ in range(int(rng.choice([1, 1, 2, 3]))):
+        peak = draft.instrument.ceiling * log_uniform(rng, 1.2, 120)
+        edge = -0.05 if rng.random() < 0.15 else 0.05
+        star = Star(
+            rng.uniform(edge, 1 - edge) * nx,
+            rng.uniform(edge, 1 - edge) * ny,
+            peak / profile.peak,
+        )
+        profile.add(image, star.x, star.y, star.flux, _FAINTEST * draft.noise)
+        draft.stars.append(star)
+    draft.add_light('object', image)
+
+
+def _galaxy(draft: Draft, radius: float, surface: float) -> np.ndarray:
+    """Return a Sersic galaxy in a box of odd sides."""
+    rng = draft.rng
+    index = log_uniform(rng, 0.5, 4.5)
+    b = float(gammaincinv(2 * index, 0.5))
+    reach = int(
+        min(radius * (np.log(max(surface, 3) / _FAINTEST) / b) ** index + 6, 180)
+    )
+    at = np.arange(-reach, reach + 1, dtype=np.float32)
+    y, x = at[:, None] - rng.uniform(-0.5, 0.5), at[None] - rng.uniform(-0.5, 0.5)
+    angle, ratio = rng.uniform(0, np.pi), rng.uniform(0.2, 1)
+    u = x * np.cos(angle) + y * np.sin(angle)
+    v = (y * np.cos(angle) - x * np.sin(angle)) / ratio
+    away = np.sqrt(u**2 + v**2 + 0.1) / radius
+    light = np.exp(-b * (away ** (1 / index) - 1))
+    # What a pixel in the middle holds is bounded by the light of all.
+    whole = 2 * np.pi * index * np.exp(b) * b ** (-2 * index) * gamma(2 * index)
+    np.minimum(light, whole * radius**2 * ratio / 4, out=light)
+    if radius > 6 and rng.random() < 0.4:
+        pitch = np.tan(np.deg2rad(rng.uniform(12, 35)))
+        winding = np.log(np.maximum(away, 0.05)) / pitch
+        arms = np.cos(int(rng.choice([2, 2, 3, 4])) * (np.arctan2(v, u) - winding))
+        light *= 1 + rng.uniform(0.2, 0.9) * arms * np.clip(away, 0, 1)
+    soft = gaussian_filter(light, max(draft.profile.fwhm, 1) / 2.355)
+    edge = np.clip((reach + 0.5 - np.hypot(x, y)) / (0.2 * reach), 0, 1)
+    return np.asarray(surface * soft * edge, dtype=np.float32)
+
+
+def add_galaxies(draft: Draft) -> None:
+    """Add galaxies, now and then one that fills much of the image."""
+    rng = draft.rng
+    ny, nx = draft.shape
+    image = np.zeros(draft.shape, np.float32)
+    number = min(int(rng.poisson(log_uniform(rng, 0.1, 12) * ny * nx / 1e4)), 200)
+    least = 0.4 * draft.profile.fwhm
+    sizes = [log_uniform(rng, least, least + 9) for _ in range(number)]
+    if rng.random() < 0.12:
+        sizes.append(log_uniform(rng, 12, 50))
+    for radius in sizes:
+        surface = log_uniform(rng, 0.15, 15)
+        piece = _galaxy(draft, radius, surface)
+        at = (int(rng.integers(-5, n + 5)) for n in (nx, ny))
+        add_at(image, piece, *at, times=draft.noise)
+    draft.add_light('object', image)
