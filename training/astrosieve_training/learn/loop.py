@@ -195,8 +195,9 @@ def _optimizer(network: nn.Module, settings: LoopSettings) -> torch.optim.Optimi
     parameters, rate, decay = (
         network.parameters(), settings.learning_rate, settings.weight_decay,
     )  # fmt: skip
-    if settings.optimizer == 'sgd':
-        return torch.optim.SGD(
+    if settings.optimizer != 'adamw':
+        kind = {'sgd': torch.optim.SGD, 'rmsprop': torch.optim.RMSprop}
+        return kind[settings.optimizer](
             parameters, lr=rate, momentum=settings.momentum, weight_decay=decay
         )
     return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)

@@ -27,14 +27,14 @@ class LoopSettings(Settings):
     ----------
     epochs, batch_size : int
         Passes through the training set, and examples per step.
-    optimizer : {'adamw', 'sgd'}
-        AdamW, or stochastic gradient descent.
+    optimizer : {'adamw', 'sgd', 'rmsprop'}
+        AdamW, stochastic gradient descent, or RMSprop.
     learning_rate : float
         The highest, where there is a schedule.
     weight_decay : float
         With 0 AdamW is Adam.
     momentum : float
-        Of stochastic gradient descent.
+        Of stochastic gradient descent, and of RMSprop.
     schedule : {'constant', 'one-cycle'}
         Of the learning rate (Smith & Topin 2019, SPIE 11006, 1100612).
     patience : int
@@ -49,7 +49,7 @@ class LoopSettings(Settings):
 
     epochs: Count = 10
     batch_size: Annotated[int, at_least(2)] = 128
-    optimizer: Annotated[str, one_of('adamw', 'sgd')] = 'adamw'
+    optimizer: Annotated[str, one_of('adamw', 'sgd', 'rmsprop')] = 'adamw'
     learning_rate: Positive = 1e-3
     weight_decay: NotNegative = 0.0
     momentum: NotNegative = 0.0

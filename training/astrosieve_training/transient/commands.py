@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from astrosieve.commands.options import output_folder_option, overwrite_option
-from astrosieve_training.steps import StepGroup, need, seed_option
+from astrosieve.models.registry import load_model
+from astrosieve_training.steps import (
+    EXISTING_FILE,
+    EXISTING_FOLDER,
+    StepGroup,
+    config_option,
+    need,
+    say,
+    seed_option,
+)
+
+_CONFIG = 'transient'
+_RUN = click.argument('run', type=EXISTING_FOLDER)
+_ALERTS = click.option(
+    '--alerts',
+    type=EXISTING_FOLDER,
+    help='Folder of real alerts, ztf_train.npz and .csv; else that of the data folder.',
+)
 
 
 @click.group(cls=StepGroup)
@@ -53,3 +71,112 @@ def simulate(
         overwrite=overwrite,
     )  # fmt: skip
     click.echo(f'{len(table)} candidates written to {output}')
+
+
+@transient.command()
+@config_option(_CONFIG)
+@click.option(
+    '-o',
+    '--output',
+    type=click.Path(file_okay=False, path_type=Path),
+    help='Folder of the training; NAME-run in the current one by default.',
+)
+@seed_option("In place of the file's.")
+@_ALERTS
+def train(
+    config: str, output: Path | None, seed: int | None, alerts: Path | None
+) -> None:
+    """
+    Train a network on simulated candidates, unlabelled real alerts beside them.
+
+    An interrupted training goes on where it stopped.
+    """
+    loaded = need('transient.config').load_config(config)
+    if seed is not None:
+        loaded = replace(loaded, seed=seed)
+    folder = output or Path(f'{loaded.name}-run')
+    folder.mkdir(parents=True, exist_ok=True)
+    real = _alert_folder(alerts) if loaded.unlabelled else None
+    run = need('transient.train').train(loaded, folder, real)
+    counts = ', '.join(f'{n} {name}' for name, n in run.summary['counts'].items())
+    click.echo(f'{counts}; calibration error {run.summary["calibration_error"]:.4f}')
+    click.echo(f'written to {folder}')
+
+
+@transient.command()
+@_RUN
+@output_folder_option('weights, card and manifest')
+def export(run: Path, output: Path) -> None:
+    """Write a training's network as ONNX, with its card."""
+    output.mkdir(parents=True, exist_ok=True)
+    loaded = need('transient.train').load_run(run)
+    card, difference = need('transient.export').export_run(loaded, output)
+    click.echo(
+        f'{card.name}-{card.version} written to {output}; torch and onnxruntime differ '
+        f'by {difference:.1e} at most'
+    )
+
+
+@transient.command()
+@_RUN
+@click.option(
+    '--model',
+    required=True,
+    metavar='NAME|PATH',
+    help='The model that was exported from the training.',
+)
+@output_folder_option('the report')
+@_ALERTS
+@click.option(
+    '--beside',
+    multiple=True,
+    type=EXISTING_FOLDER,
+    help='Training of another network, to be judged on the same candidates.',
+)
+@click.option('--update', is_flag=True, help="Write the tables into the model's card.")
+@click.option(
+    '--readme',
+    'readmes',
+    multiple=True,
+    type=EXISTING_FILE,
+    help='Page that gets the tables; several times for several.',
+)
+def evaluate(
+    run: Path,
+    model: str,
+    output: Path,
+    alerts: Path | None,
+    beside: tuple[Path, ...],
+    update: bool,
+    readmes: tuple[Path, ...],
+) -> None:
+    """Judge a model: unseen surveys, real alerts, the benchmark's learners."""
+    load_run = need('transient.train').load_run
+    config = load_run(run).config
+    judged = load_model(model, task='transient')
+    say('judging')
+    output.mkdir(parents=True, exist_ok=True)
+    report = need('transient.evaluate').judge(
+        judged,
+        config,
+        output,
+        fields=run / 'fields',
+        alerts=_alert_folder(alerts) if config.training.fields else None,
+        others=[load_run(each) for each in beside],
+    )
+    for path in report.write(output):
+        click.echo(f'written: {path}')
+    for line in [*report.summary, *report.limits_table()]:
+        click.echo(line)
+    if update:
+        report.update_card()
+    for page in readmes:
+        report.update_readme(page, judged.card.name)
+
+
+def _alert_folder(given: Path | None) -> Path | None:
+    """Return the folder of real alerts, and say where there is none."""
+    folder: Path | None = given or need('transient.datasets').alert_folder()
+    if folder is None:
+        say('no real alerts: set ASTROSIEVE_DATA, or give --alerts')
+    return folder

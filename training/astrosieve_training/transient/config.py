@@ -99,6 +99,8 @@ class TransientConfig(Settings):
         Share of the dense layer's inputs that are left out in training.
     train : `~astrosieve_training.learn.settings.LoopSettings`
         The loop.
+    tune : `~astrosieve_training.learn.settings.LoopSettings`
+        The loop that goes on with labels of a survey.
     default : bool
         Whether the task's name means this model.
     """
@@ -122,6 +124,7 @@ class TransientConfig(Settings):
     limits: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     train: LoopSettings = field(default_factory=LoopSettings)
+    tune: LoopSettings = field(default_factory=LoopSettings)
     default: bool = False
 
     def __post_init__(self) -> None:

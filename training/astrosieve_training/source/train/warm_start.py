@@ -1,10 +1,4 @@
-"""
-Networks to go on from: the weights of a model, read back from its ONNX file.
-
-What is exported has its batch normalisation folded into the convolutions and the
-calibration's offsets added to the last biases. It is read back as it is: the batch
-normalisations become biases.
-"""
+"""Networks to go on from: the weights of a model, read back from its ONNX file."""
 
 from __future__ import annotations
 
@@ -12,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from astrosieve.exceptions import ModelError
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import Model, load_model
 from astrosieve_training.learn.parity import ExportError, check_parity
+from astrosieve_training.learn.reading import fill_from_onnx
 from astrosieve_training.settings import ConfigError, build_dataclass
 from astrosieve_training.source.config import NetworkConfig, list_configs, load_config
 from astrosieve_training.source.train.parity import inputs_of
@@ -100,62 +93,12 @@ def network_of(card: ModelCard) -> NetworkConfig:
     return network
 
 
-def _initializers(path: Path) -> dict[str, np.ndarray]:
-    import onnx
-
-    model = onnx.load(str(path))
-    return {
-        each.name: np.array(onnx.numpy_helper.to_array(each))
-        for each in model.graph.initializer
-    }
-
-
-def _fill(network: nn.Module, values: dict[str, np.ndarray], name: str) -> None:
-    """Set a network's parameters to those of an ONNX file."""
-    import torch
-    from torch import nn
-
-    def tensor(*names: str) -> torch.Tensor:
-        for each in names:
-            if each in values:
-                return torch.from_numpy(values[each].astype(np.float32))
-        msg = f'{name}: its ONNX file has no {names[0]!r}; it is another network'
-        raise ModelError(msg)
-
-    def put(parameter: torch.Tensor, value: torch.Tensor, what: str) -> None:
-        if parameter.shape != value.shape:
-            msg = (
-                f'{name}: {what} is {tuple(value.shape)} in its ONNX file, '
-                f'{tuple(parameter.shape)} in the network; it is another network'
-            )
-            raise ModelError(msg)
-        parameter.copy_(value)
-
-    folded: torch.Tensor | None = None  # what the next batch normalisation adds
-    with torch.no_grad():
-        for where, module in network.named_modules():
-            if isinstance(module, nn.Conv2d):
-                put(module.weight, tensor(f'{where}.weight'), f'{where}.weight')
-                added = tensor(f'{where}.bias', f'{where}.weight_bias')
-                folded = added
-                if module.bias is not None:
-                    put(module.bias, added, f'{where}.bias')
-                    folded = torch.zeros_like(added)
-            elif isinstance(module, nn.BatchNorm2d) and folded is not None:
-                module.reset_running_stats()
-                module.weight.fill_(float(np.sqrt(1 + module.eps)))
-                put(module.bias, folded, f'{where}.bias')
-            elif isinstance(module, nn.Linear):
-                put(module.weight, tensor(f'{where}.weight'), f'{where}.weight')
-                put(module.bias, tensor(f'{where}.bias'), f'{where}.bias')
-
-
 def _read(model: Model) -> tuple[NetworkConfig, nn.Module]:
     from astrosieve_training.source.networks import build_network
 
     network = network_of(model.card)
     built = build_network(network)
-    _fill(built, _initializers(model.path), model.card.name)
+    fill_from_onnx(built, model.path, model.card.name)
     return network, built.eval()
 
 

@@ -191,7 +191,7 @@ def _changes(
     amplitude = np.exp(rng.normal(np.log(0.25), 1.0, len(sky.x)))
     change = sky.flux * amplitude
     able = np.flatnonzero((change > 0.8 * c.faintest) & (sky.flux < 3e3 * c.faintest))
-    some = rng.choice(able, min(18, len(able)), replace=False)
+    some = rng.choice(able, min(24, len(able)), replace=False)
     sign = rng.choice([-1, 1], len(some))
     loss = np.minimum(change[some], 0.9 * sky.flux[some])
     add('variable', sky.x[some], sky.y[some], np.where(sign > 0, change[some], -loss))
@@ -278,7 +278,7 @@ def expose(
     turn = rng.normal(0, 0.1 * s.shift / 256, 2)
     cx, cy = sky.x - shape[1] / 2, sky.y - shape[0] / 2
     dx, dy = c.shift
-    apart = s.shift * np.exp(rng.normal(-0.7, 0.6))  # of each star's own
+    apart = s.shift * np.exp(rng.normal(-1.2, 0.7))  # of each star's own
     wander = rng.normal(0, apart, (2, len(sky.x)))
     place = (sky.x + dx + turn[0] * cx - turn[1] * cy + wander[0],
              sky.y + dy + turn[0] * cy + turn[1] * cx + wander[1])  # fmt: skip

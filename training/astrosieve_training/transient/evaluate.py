@@ -1,0 +1,425 @@
+"""The judge of networks for candidates."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from astrosieve.markdown import markdown_table
+from astrosieve.models.metrics import Share, expected_calibration_error
+from astrosieve.models.registry import Model
+from astrosieve.transient.preprocessing import Stamps, get_preprocessing
+from astrosieve_training.judge.limits import Limit, Number
+from astrosieve_training.judge.report import Report, Section
+from astrosieve_training.judge.scores import Curve, binned, roc
+from astrosieve_training.stages import Stages
+from astrosieve_training.transient.baselines import learner_scores
+from astrosieve_training.transient.config import TransientConfig
+from astrosieve_training.transient.datasets import (
+    Examples,
+    p_real,
+    read_alerts,
+    simulated_sets,
+    truly_real,
+)
+from astrosieve_training.transient.figures import draw_reliability, draw_rocs
+from astrosieve_training.transient.simulate import make_candidates
+from astrosieve_training.transient.train import Run, probabilities
+
+__all__ = ['Judged', 'judge']
+
+_FALSE = 0.02  # share of the bogus at which completeness is compared
+_SNR = (5, 6, 8, 12, 20, 50, np.inf)
+_PUBLISHED = {'accuracy': 0.924, 'recall': 0.965, 'precision': 0.949, 'F1': 0.957}
+_OTHERS = {'rb': 0.5, 'drb': 0.5, 'braai_d6_m9': 0.5}
+_KNOWN = ('real_moving', 'real_named')
+UNSEEN, BANDS, ALERTS = 'unseen surveys', 'three bands', 'alerts of ZTF'
+
+
+@dataclass(frozen=True)
+class Judged:
+    """
+    Scores of candidates, and what is real.
+
+    Parameters
+    ----------
+    sample, by : str
+        Which candidates, and who scored them.
+    score : (N,) `~numpy.ndarray`
+        Higher for real ones.
+    real : (N,) bool `~numpy.ndarray`
+        The truth.
+    threshold : float
+        Kept is what has at least this score.
+    probable : bool
+        Whether scores are probabilities.
+    """
+
+    sample: str
+    by: str
+    score: np.ndarray
+    real: np.ndarray
+    threshold: float
+    probable: bool = True
+
+    @property
+    def kept(self) -> np.ndarray:
+        """What is called real."""
+        kept: np.ndarray = self.score >= self.threshold
+        return kept
+
+    @property
+    def curve(self) -> Curve:
+        """The ROC."""
+        return roc(self.score, self.real)
+
+    @property
+    def auc(self) -> Number:
+        """Area under the ROC."""
+        return Number(self.curve.area, len(self.real))
+
+    @property
+    def complete(self) -> Share:
+        """Real ones kept where 2 % of the bogus are."""
+        bogus = np.sort(self.score[~self.real])[::-1]
+        least = bogus[int(_FALSE * len(bogus))]
+        return Share.of(self.score > least, self.real)
+
+    @property
+    def accuracy(self) -> Share:
+        """What is called what it is."""
+        return Share.of(self.kept == self.real, np.ones(len(self.real), bool))
+
+    @property
+    def recall(self) -> Share:
+        """Real ones kept."""
+        return Share.of(self.kept, self.real)
+
+    @property
+    def precision(self) -> Share:
+        """Real ones of what is kept."""
+        return Share.of(self.real, self.kept)
+
+    @property
+    def false(self) -> Share:
+        """Bogus ones kept."""
+        return Share.of(self.kept, ~self.real)
+
+    @property
+    def f1(self) -> Number:
+        """Harmonic mean of precision and recall."""
+        wrong = int((self.kept != self.real).sum())
+        right = int((self.kept & self.real).sum())
+        return Number(2 * right / max(2 * right + wrong, 1), len(self.real))
+
+    @property
+    def error(self) -> Number:
+        """Calibration error of ``p_real``; none of scores that are no probabilities."""
+        both = np.column_stack([1 - self.score, self.score])
+        error = expected_calibration_error(both, self.real.astype(int))
+        return Number(error, len(self.real) * self.probable)
+
+    def of(self, rows: np.ndarray, sample: str) -> Judged:
+        """Return some of the candidates, as a sample."""
+        return replace(
+            self, sample=sample, score=self.score[rows], real=self.real[rows]
+        )
+
+
+def judge(
+    model: Model,
+    config: TransientConfig,
+    folder: Path,
+    *,
+    fields: Path | None = None,
+    alerts: Path | None = None,
+    others: Sequence[Run] = (),
+    jobs: int = -1,
+) -> Report:
+    """
+    Judge a model on surveys it has not seen, and on real alerts.
+
+    Parameters
+    ----------
+    model : `~astrosieve.models.registry.Model`
+        The model.
+    config : `~astrosieve_training.transient.config.TransientConfig`
+        Says what is simulated.
+    folder : `~pathlib.Path`
+        Gets the figures.
+    fields : `~pathlib.Path`, optional
+        Keeps what is simulated; that of the training has some already.
+    alerts : `~pathlib.Path`, optional
+        Folder of real alerts.
+    others : sequence of `~astrosieve_training.transient.train.Run`, optional
+        Trainings judged on the same candidates.
+    jobs : int, optional
+        Fields simulated side by side; -1 for as many as there are cores.
+
+    Returns
+    -------
+    report : `~astrosieve_training.judge.report.Report`
+    """
+    stages = Stages(fields or folder / 'fields', tidy=False)
+    sets = simulated_sets(config, stages, ('training', 'judged'), jobs=jobs)
+    judged = sets['judged']
+    own = _scored(model, judged)
+    everyone: list[Judged] = []
+    for sample, rows in _samples(judged).items():
+        mine = own.of(rows, sample)
+        everyone.append(mine)
+        theirs = [_by_run(run, config, stages, sample, jobs) for run in others]
+        everyone += [each for each in theirs if each is not None]
+        learnt = sets['training'].take(
+            (sets['training'].facts.survey == 'bands') == (sample == BANDS)
+        )
+        for name, (score, least) in learner_scores(learnt, judged.take(rows)).items():
+            everyone.append(Judged(sample, name, score, mine.real, least, False))
+    limits = _limits(everyone, model.card.name)
+    sections = _sections(own, judged, everyone)
+    if alerts is not None:
+        table, found = _real(model, alerts)
+        sections.insert(0, Section('Real alerts of ZTF', table))
+        limits += found
+    speed = _speed(model)
+    limits.append((f'{os.cpu_count()} cores', Limit('stamps a second', speed, 2000,
+                                                   least=True)))  # fmt: skip
+    figures = [folder / f'{config.name}-{what}.png' for what in ('roc', 'reliability')]
+    draw_rocs(everyone, figures[0])
+    draw_reliability([each for each in everyone if each.probable], figures[1])
+    summary = _summary(everyone)
+    if alerts is not None:
+        summary += ['', *table]
+    return Report(
+        model,
+        summary,
+        limits,
+        sections,
+        {'auc': {f'{each.sample}, {each.by}': each.auc for each in everyone}},
+        measured={
+            f'{each.sample}, {each.by}': {
+                'auc': each.auc, 'complete': each.complete, 'error': each.error,
+            }
+            for each in everyone
+        },
+        figures=figures,
+        short=_summary([each for each in everyone if each.by == model.card.name]),
+    )  # fmt: skip
+
+
+def _samples(judged: Examples) -> dict[str, np.ndarray]:
+    """Return rows of the samples: triplets and three bands, without the contested."""
+    bands = judged.facts.survey == 'bands'
+    sure = ~judged.contested
+    found = {UNSEEN: ~bands & sure, BANDS: bands & sure}
+    return {name: rows for name, rows in found.items() if rows.any()}
+
+
+def _scored(model: Model, judged: Examples) -> Judged:
+    inputs, _, _ = judged.batch(np.arange(len(judged)), None)
+    card = model.card
+    return Judged(
+        'all',
+        card.name,
+        p_real(model.predict(inputs), card.classes),
+        truly_real(judged.facts.label),
+        card.threshold('balanced', 'p_real'),
+    )
+
+
+def _by_run(
+    run: Run, config: TransientConfig, stages: Stages, sample: str, jobs: int
+) -> Judged | None:
+    """Return what another network says of the same candidates, if they are for it."""
+    learnt = run.config.training
+    if not (learnt.band_fields if sample == BANDS else learnt.fields):
+        return None
+    theirs = replace(
+        config, preprocessing=run.config.preprocessing, classes=run.config.classes
+    )
+    if theirs.judged is not None:
+        which = (
+            replace(theirs.judged, fields=0)
+            if sample == BANDS
+            else replace(theirs.judged, band_fields=0)
+        )
+        theirs = replace(theirs, judged=which)
+    judged = simulated_sets(theirs, stages, ('judged',), jobs=jobs)['judged']
+    judged = judged.take(_samples(judged)[sample])
+    p = probabilities(run.network, run.temperature, judged)
+    return Judged(
+        sample,
+        run.config.name,
+        p_real(p, run.config.classes),
+        truly_real(judged.facts.label),
+        float(run.points['balanced'].threshold),  # type: ignore[arg-type]
+    )
+
+
+def _limits(everyone: list[Judged], name: str) -> list[tuple[str, Limit]]:
+    limits = []
+    for each in everyone:
+        if each.by != name:
+            continue
+        limits += [
+            (each.sample, Limit('area under the ROC', each.auc, 0.995, least=True)),
+            (each.sample, Limit('kept at 2 % false', each.complete, 0.985, least=True)),
+            (each.sample, Limit('calibration error', each.error, 0.03)),
+        ]
+        if each.sample == BANDS:
+            found: dict[str, Share | Number] = {
+                'accuracy': each.accuracy, 'recall': each.recall,
+                'precision': each.precision, 'F1': each.f1,
+            }  # fmt: skip
+            limits += [
+                (BANDS, Limit(f'{what}, beside the published', found[what], least,
+                              least=True))
+                for what, least in _PUBLISHED.items()
+            ]  # fmt: skip
+    return limits
+
+
+def _summary(everyone: list[Judged]) -> list[str]:
+    return markdown_table(
+        ('candidates', 'by', 'area under the ROC', 'kept at 2 % false',
+         'calibration error'),
+        [(e.sample, e.by, e.auc, e.complete, e.error) for e in everyone],
+    )  # fmt: skip
+
+
+def _sections(own: Judged, judged: Examples, everyone: list[Judged]) -> list[Section]:
+    facts = judged.facts
+    sections = [
+        Section(
+            'Called real or bogus',
+            markdown_table(
+                ('candidates', 'by', 'accuracy', 'recall', 'precision', 'F1',
+                 'false positives'),
+                [
+                    (e.sample, e.by, e.accuracy, e.recall, e.precision, e.f1, e.false)
+                    for e in everyone
+                ],
+            ),
+        ),
+        *(
+            Section(f'{each.sample}: {each.by}', _matrix(each))
+            for each in everyone
+            if each.by == own.by
+        ),
+        Section('By survey', _by(own, facts.survey, judged.contested)),
+        Section('By kind', _kept_by(own, facts.label)),
+    ]  # fmt: skip
+    if (facts.by_eye != '').any():
+        rows = facts.by_eye != ''
+        lines = _kept_by(own.of(rows, BANDS), facts.by_eye[rows])
+        sections.append(Section('By the ten classes of the SDSS-II survey', lines))
+    known = own.real & np.isfinite(facts.snr)
+    kept = own.kept[known]
+    steps = [
+        (f'{low:g} to {high:g}', Share.of(kept, inside))
+        for low, high, inside in binned(facts.snr[known], _SNR)
+    ]
+    if steps:
+        lines = markdown_table(('signal to noise', 'real ones kept'), steps)
+        sections.append(Section('By signal to noise', lines))
+    return sections
+
+
+def _by(own: Judged, survey: np.ndarray, contested: np.ndarray) -> list[str]:
+    """Return a table by survey, and of contested candidates."""
+    groups = {name: (survey == name) & ~contested for name in np.unique(survey)}
+    groups['contested'] = contested
+    rows = []
+    for name, members in groups.items():
+        each = own.of(members, str(name))
+        if each.real.any() and not each.real.all():
+            rows.append((name, each.auc, each.complete, each.recall, each.false))
+    return markdown_table(
+        ('survey', 'area under the ROC', 'kept at 2 % false', 'recall',
+         'false positives'),
+        rows,
+    )  # fmt: skip
+
+
+def _kept_by(own: Judged, label: np.ndarray) -> list[str]:
+    names = sorted(set(label.tolist()))
+    return markdown_table(
+        ('', 'called real'),
+        [(name, Share.of(own.kept, label == name)) for name in names],
+    )
+
+
+def _matrix(judged: Judged) -> list[str]:
+    """Return the confusion matrix."""
+    return markdown_table(
+        ('truth', 'real', 'bogus'),
+        [
+            (name, int((rows & judged.kept).sum()), int((rows & ~judged.kept).sum()))
+            for name, rows in (('real', judged.real), ('bogus', ~judged.real))
+        ],
+    )
+
+
+def _real(model: Model, folder: Path) -> tuple[list[str], list[tuple[str, Limit]]]:
+    """Return what becomes of real alerts, and the limits on it."""
+    card = model.card
+    alerts = read_alerts(folder, card.preprocessing)
+    rows = np.arange(len(alerts.table))
+    label = np.asarray(alerts.table['label']).astype(str)
+    score = p_real(model.predict(alerts.batch(rows)), card.classes)
+    scores = {card.name: (score, card.threshold('balanced', 'p_real'))}
+    for name, least in _OTHERS.items():
+        given: np.ndarray = np.ma.filled(
+            np.ma.asarray(alerts.table[name], float), np.nan
+        )
+        scores[name] = (given, least)
+    lines = []
+    for name, (values, least) in scores.items():
+        there = np.isfinite(values)
+        kept, known = values >= least, np.isin(label, _KNOWN) & there
+        proxies = (label == 'bogus_proxy') & there
+        both = known | proxies
+        area = (
+            Number(roc(values[both], known[both]).area, int(both.sum()))
+            if known.any() and proxies.any()
+            else Number(float('nan'), 0)
+        )
+        lines.append(
+            (
+                name,
+                *(Share.of(kept, (label == kind) & there) for kind in _KNOWN),
+                Share.of(~kept, proxies),
+                area,
+                Share.of(kept, (label == 'unlabelled') & there),
+            )
+        )
+    table = markdown_table(
+        ('by', 'known asteroids kept', 'named transients kept', 'proxies gone',
+         'area under the ROC', 'unlabelled kept'),
+        lines,
+    )  # fmt: skip
+    kept = score >= card.threshold('balanced', 'p_real')
+    known = Share.of(kept, np.isin(label, _KNOWN))
+    gone = Share.of(~kept, label == 'bogus_proxy')
+    return table, [
+        (ALERTS, Limit('asteroids and named transients kept', known, 0.97, least=True)),
+        (ALERTS, Limit('proxies gone', gone, 0.90, least=True)),
+    ]
+
+
+def _speed(model: Model) -> Number:
+    """Return stamps a second, from their pixels to probabilities."""
+    stamps = make_candidates(1, ('ztf',)).stamps
+    stamps = np.concatenate([stamps] * (2048 // len(stamps) + 1))[:2048]
+    prepare = get_preprocessing(model.card.preprocessing)
+    best = np.inf
+    for _ in range(3):
+        began = time.perf_counter()
+        model.predict(prepare(Stamps(stamps)).inputs)
+        best = min(best, time.perf_counter() - began)
+    return Number(round(len(stamps) / best), len(stamps))

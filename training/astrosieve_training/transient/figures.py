@@ -1,0 +1,69 @@
+"""Figures of a judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from astrosieve_training.judge.figures import figure_file
+from astrosieve_training.judge.scores import Curve
+
+__all__ = ['draw_reliability', 'draw_rocs']
+
+_BINS = np.linspace(0, 1, 11)
+
+
+class _Scored(Protocol):
+    @property
+    def sample(self) -> str: ...
+
+    @property
+    def by(self) -> str: ...
+
+    @property
+    def score(self) -> np.ndarray: ...
+
+    @property
+    def real(self) -> np.ndarray: ...
+
+    @property
+    def curve(self) -> Curve: ...
+
+
+def draw_rocs(everyone: Sequence[_Scored], path: Path) -> None:
+    """Draw the ROC of each, samples side by side."""
+    samples = list(dict.fromkeys(each.sample for each in everyone))
+    with figure_file(path, columns=len(samples), size=(4.4, 4.0)) as (_, axes):
+        for axis, sample in zip(axes[0], samples, strict=True):
+            for each in everyone:
+                if each.sample == sample:
+                    curve = each.curve
+                    axis.plot(
+                        np.maximum(curve.leak, 1e-4), curve.completeness, label=each.by
+                    )
+            axis.axvline(0.02, color='#9aa0a6', lw=0.8)
+            axis.set(
+                xscale='log', xlim=(1e-3, 1), ylim=(0.3, 1.005), title=sample,
+                xlabel='bogus candidates kept', ylabel='real candidates kept',
+            )  # fmt: skip
+            axis.legend(fontsize=7, loc='lower right')
+
+
+def draw_reliability(everyone: Sequence[_Scored], path: Path) -> None:
+    """Draw how often a candidate is real, against its probability."""
+    with figure_file(path, size=(3.8, 3.6)) as (_, axes):
+        axis = axes[0, 0]
+        axis.plot([0, 1], [0, 1], color='#9aa0a6', lw=0.8)
+        for each in everyone:
+            place = np.clip(np.digitize(each.score, _BINS) - 1, 0, 9)
+            there = np.unique(place)
+            axis.plot(
+                [each.score[place == number].mean() for number in there],
+                [each.real[place == number].mean() for number in there],
+                'o-', ms=3, label=f'{each.by}, {each.sample}',
+            )  # fmt: skip
+        axis.set(xlabel='p_real', ylabel='share that is real')
+        axis.legend(fontsize=7)
