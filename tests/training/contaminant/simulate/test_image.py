@@ -70,10 +70,10 @@ def test_families_for_judging_are_not_for_training() -> None:
 @pytest.mark.parametrize(
     ('name', 'sign', 'least'),
     [('cosmic_ray', 1, 0.95), ('hot_pixel', 1, 0.95), ('bad_pixel', -1, 0.85),
-     ('hot_column', 1, 0.9), ('saturation', 1, 0.99), ('satellite_trail', 1, 0.75)],
+     ('hot_column', 1, 0.84), ('saturation', 1, 0.99), ('satellite_trail', 1, 0.75)],
 )  # fmt: skip
 def test_what_is_true_is_off_the_sky(name: str, sign: int, least: float) -> None:
-    """True pixels lie above, or below, the sky, but for the noise of faint ones."""
+    """True pixels lie off the sky, as 84 % of those that are so by one noise do."""
     settings = SimulationSettings(shape=(96, 96), clean=0)
     shares = []
     for seed in range(120):

@@ -33,6 +33,10 @@ def add_sky(draft: Draft) -> None:
         shape += np.float32(log_uniform(rng, 0.01, 0.3)) * np.exp(
             -corner / log_uniform(rng, 0.02, 0.3)
         )
+    if rng.random() < 0.06:  # an edge that glows
+        at = (x, -x, y, -y)[rng.integers(4)]
+        far = np.exp(-(at + 0.5) / np.float32(log_uniform(rng, 0.03, 0.5)))
+        shape += np.float32(log_uniform(rng, 0.01, 0.3)) * far
     # What the flat field leaves: dust, and a fine grain.
     if rng.random() < 0.1:
         for _ in range(int(rng.integers(1, 4))):
@@ -70,7 +74,7 @@ def add_nebulosity(draft: Draft) -> None:
     kind = rng.choice(
         ['cloud', 'filaments', 'glow', 'both'], p=[0.35, 0.25, 0.15, 0.25]
     )
-    cloud = _cloud(rng, shape, rng.uniform(2.4, 3.8))
+    cloud = _cloud(rng, shape, rng.uniform(2.6, 3.8))
     nebula = np.exp(np.float32(rng.uniform(0.3, 1.0)) * cloud)
     if kind == 'glow':
         nebula = np.exp(1.2 * smooth_field(rng, shape, rng.uniform(50, 150)))

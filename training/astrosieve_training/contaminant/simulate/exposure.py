@@ -32,6 +32,18 @@ def _total(draft: Draft) -> np.ndarray:
     return np.asarray(np.maximum(mean, 0), dtype=np.float32)
 
 
+def _trail(draft: Draft) -> None:
+    """Let hits and hot pixels leave a little charge behind on the way to readout."""
+    rng = draft.rng
+    share, length = log_uniform(rng, 0.005, 0.12), rng.uniform(0.8, 4)
+    left = np.exp(-np.arange(1, 9) / length)
+    kernel = np.concatenate([np.zeros(8), [1 - share], share * left / left.sum()])
+    kernel = kernel if rng.random() < 0.5 else kernel[::-1]
+    for name in ('cosmic_ray', 'hot_pixel'):
+        if name in draft.charge:
+            draft.charge[name] = correlate1d(draft.charge[name], kernel, axis=0)
+
+
 def _mark(draft: Draft, mean: np.ndarray, quiet: np.float32) -> None:
     """Say what is true of the classes that are told by strength."""
     floor = draft.noise**2 - draft.instrument.sky
@@ -182,6 +194,8 @@ def expose(draft: Draft) -> tuple[np.ndarray, np.ndarray]:
     if blind is not None:
         for plane in (*draft.light.values(), *draft.charge.values(), draft.offset):
             plane[blind] = 0
+    if made.kind.site == 'orbit' and made.kind.detector == 'ccd' and rng.random() < 0.5:
+        _trail(draft)
     mean = _total(draft)
     resampled = made.unit not in ('raw', 'counts') and rng.random() < 0.15
     f = rng.uniform(0.15, 0.5) if resampled else 0.0
@@ -219,28 +233,31 @@ def expose(draft: Draft) -> tuple[np.ndarray, np.ndarray]:
         for marks in (*draft.truth.values(), *draft.unsure.values()):
             marks[blind] = False
     image = _in_unit(draft, electrons)
-    masked = _masked(draft)
-    image = np.where(masked, np.nan, image).astype(np.float32)
-    return image, masked
+    masked = _masked(draft, image)
+    return np.where(masked, np.nan, image).astype(np.float32), masked
 
 
-def _masked(draft: Draft) -> np.ndarray:
-    """Return pixels without a value: corners of mosaics, known defects."""
+def _masked(draft: Draft, image: np.ndarray) -> np.ndarray:
+    """
+    Return pixels without a value: corners of mosaics, known defects.
+
+    Some corners hold a number instead, which the image is given, and are not masked.
+    """
     rng = draft.rng
     masked = np.zeros(draft.shape, bool)
     fate = rng.random()
-    if fate < 0.04:
+    if fate < 0.07:
         rows, columns = draft.grid()
-        turn = rng.uniform(0, 2 * np.pi)
+        turn = rng.uniform(0, 2 * np.pi) if fate < 0.04 else rng.choice(4) * np.pi / 2
         away = (columns - draft.shape[1] / 2) * np.cos(turn)
         away = away + (rows - draft.shape[0] / 2) * np.sin(turn)
         masked = away > rng.uniform(0.2, 0.5) * min(draft.shape)
-    elif fate < 0.08 and 'bad_pixel' in draft.truth:
-        masked = draft.truth['bad_pixel'] & (
-            rng.random(draft.shape) < rng.uniform(0.3, 1)
-        )
-    for name, truth in draft.truth.items():
-        draft.unsure.setdefault(name, np.zeros(draft.shape, bool))
-        draft.unsure[name] |= masked
-        truth &= ~masked
+    elif fate < 0.1 and 'bad_pixel' in draft.truth:
+        known = rng.random(draft.shape) < rng.uniform(0.3, 1)
+        masked = draft.truth['bad_pixel'] & known
+    for marks in (*draft.truth.values(), *draft.unsure.values()):
+        marks &= ~masked
+    if fate < 0.07 and rng.random() < 0.5:
+        image[masked] = rng.choice([0.0, float(np.median(image))])
+        return np.zeros(draft.shape, bool)
     return masked

@@ -25,7 +25,9 @@ def add_cosmic_rays(draft: Draft) -> None:
     if instrument.kind.detector == 'thick':
         number = min(number, 60 * ny * nx / 65536)
     area = ny * nx * (instrument.slab.pixel_um * 1e-4) ** 2
-    templates = real.hit_templates(rng, instrument) if draft.real else None
+    templates = None
+    if draft.real:
+        templates = real.hit_templates(rng, instrument, judged=draft.judged)
     hits = cosmic_ray_image(
         draft.shape, instrument.slab, rng, rate=number / area, exptime=1.0,
         site=instrument.kind.site, tilt=rng.uniform(0, 60), templates=templates,

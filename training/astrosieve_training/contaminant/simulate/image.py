@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -44,6 +44,17 @@ SHARES = {
     'reflection': 0.22,
 }
 """Of images that have a contaminant."""
+DARK, SPECTRA = 0.05, 0.03
+"""Shares of images without light, and of those of a slit."""
+DETECTOR = {
+    'cosmic_ray',
+    'hot_pixel',
+    'bad_pixel',
+    'hot_column',
+    'bad_column',
+    'bad_row',
+}
+"""What a dark has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +69,7 @@ class SimulatedImage:
     truth : (C, ny, nx) bool `~numpy.ndarray`
         Which pixels are of a class, in the order of ``CLASSES``; several may hold.
     ignore : (C, ny, nx) bool `~numpy.ndarray`
-        Pixels too faint to say so, or not; never true.
+        Pixels of which nobody can tell, faint ones mostly; never true.
     masked : (ny, nx) bool `~numpy.ndarray`
         Pixels without a value.
     meta : dict
@@ -117,9 +128,18 @@ def _wanted(draft: Draft, clean: float) -> set[str]:
 
 def _fill(draft: Draft, wanted: set[str]) -> None:
     """Add the scene, then each contaminant."""
+    scene = draft.rng.random()
+    if scene < DARK:
+        wanted = wanted & DETECTOR
+        level = draft.rng.uniform(0, 1) * draft.instrument.read_noise**2
+        draft.instrument = replace(draft.instrument, sky=level)
     backgrounds.add_sky(draft)
-    scenes.add_stars(draft)
-    scenes.add_galaxies(draft)
+    draft.add_light('object', np.zeros(draft.shape, np.float32))
+    if DARK <= scene < DARK + SPECTRA:
+        scenes.add_spectra(draft)
+    elif scene >= DARK:
+        scenes.add_stars(draft)
+        scenes.add_galaxies(draft)
     if 'bright' in wanted:
         scenes.add_bright_stars(draft)
     if 'spike' in wanted and draft.stars:
@@ -179,7 +199,7 @@ def make_image(
     _fill(draft, _wanted(draft, settings.clean))
     sci, masked = expose(draft)
     truth, ignore = draft.planes()
-    made = instrument
+    made = draft.instrument
     factor = {
         'raw': made.gain,
         'counts': made.gain,
@@ -212,7 +232,8 @@ def simulated_image(seed: int, side: int, *, judged: bool = False) -> SimulatedI
     side : int
         Pixels.
     judged : bool, optional
-        Whether of a family kept for judging; these take turns.
+        Whether of a family kept for judging; these take turns. Of images for training 3
+        in 100 have failed as a whole, so that their stars are known for stars.
 
     Returns
     -------
@@ -220,4 +241,5 @@ def simulated_image(seed: int, side: int, *, judged: bool = False) -> SimulatedI
         As `make_image` makes it.
     """
     family = JUDGED_FAMILIES[seed % len(JUDGED_FAMILIES)] if judged else None
-    return make_image(seed, SimulationSettings(shape=(side, side)), family)
+    failed = 0.0 if judged else 0.03
+    return make_image(seed, SimulationSettings((side, side), failed=failed), family)

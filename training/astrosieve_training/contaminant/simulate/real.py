@@ -41,25 +41,46 @@ def _root() -> Path | None:
 
 
 @lru_cache(maxsize=4)
-def _templates(source: str) -> CosmicRayTemplates | None:
+def _templates(source: str, *, judged: bool) -> CosmicRayTemplates | None:
     root = _root()
     try:
         stamps = real_hits(root, source).stamps if root else []
     except FileNotFoundError:
         stamps = []
-    stamps = [stamp for stamp in stamps if max(stamp.shape) < 150]
+    stamps = [
+        stamp
+        for number, stamp in enumerate(stamps)
+        if max(stamp.shape) < 150 and (number % 4 == 0) == judged
+    ]
     return CosmicRayTemplates(stamps, source) if stamps else None
 
 
 def hit_templates(
-    rng: np.random.Generator, instrument: Instrument
+    rng: np.random.Generator, instrument: Instrument, *, judged: bool = False
 ) -> CosmicRayTemplates | None:
-    """Return real hits of a like detector, in half of the images: LSST's or UVIS's."""
-    if rng.random() < 0.5:
-        return None
+    """
+    Return real hits of a like detector in half of the images, LSST's or UVIS's.
+
+    Parameters
+    ----------
+    rng : `~numpy.random.Generator`
+        Source of chance.
+    instrument : `Instrument`
+        Arrays other than CCDs have few on the ground.
+    judged : bool, optional
+        Whether of each fourth hit, which are kept for judging.
+
+    Returns
+    -------
+    templates : `~astrosieve_training.simulate.cosmic_rays.CosmicRayTemplates` or None
+        None in the other half, or without the data.
+    """
     orbit = instrument.kind.site == 'orbit'
+    thin = instrument.kind.detector in ('ir', 'cmos') and not orbit
+    if rng.random() < (0.85 if thin else 0.5):
+        return None
     source = 'uvis' if orbit or rng.random() < 0.1 else 'lsst'
-    return _templates(source)
+    return _templates(source, judged=judged)
 
 
 @lru_cache(maxsize=2)

@@ -7,9 +7,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.special import gamma, gammaincinv
 
 from astrosieve_training.contaminant.simulate.draft import Draft, Star
-from astrosieve_training.simulate.fields import add_at, log_uniform
+from astrosieve_training.simulate.fields import add_at, log_uniform, smooth_field
 
-__all__ = ['add_bright_stars', 'add_galaxies', 'add_stars']
+__all__ = ['add_bright_stars', 'add_galaxies', 'add_spectra', 'add_stars']
 
 _FAINTEST = 0.05  # of the noise: less is left out
 
@@ -18,7 +18,7 @@ def add_stars(draft: Draft) -> None:
     """Add stars, from none to a crowd, here and there a cluster of them."""
     rng, profile, noise = draft.rng, draft.profile, draft.noise
     ny, nx = draft.shape
-    density = log_uniform(rng, 0.3, 25 if rng.random() < 0.85 else 140)
+    density = log_uniform(rng, 0.3, 25 if rng.random() < 0.8 else 140)
     number = min(int(rng.poisson(density * ny * nx / 1e4)), 1200)
     slope = rng.uniform(0.45, 1.1)
     ceiling = draft.instrument.ceiling / noise
@@ -105,3 +105,29 @@ def add_galaxies(draft: Draft) -> None:
         at = (int(rng.integers(-5, n + 5)) for n in (nx, ny))
         add_at(image, piece, *at, times=draft.noise)
     draft.add_light('object', image)
+
+
+def add_spectra(draft: Draft) -> None:
+    """Add spectra in a slit, objects, and lines of the night sky, which are nothing."""
+    rng, noise = draft.rng, np.float32(draft.noise)
+    turned = rng.random() < 0.3
+    ny, nx = draft.shape[::-1] if turned else draft.shape
+    rows, columns = np.arange(ny)[:, None], np.arange(nx)[None]
+    traces = np.zeros((ny, nx), np.float32)
+    for _ in range(int(rng.integers(1, 4))):
+        width = draft.profile.fwhm / 2.355 * rng.uniform(0.8, 1.6)
+        middle = rng.uniform(0, ny) + rng.normal(0, 0.02) * columns
+        colours = 1 + 0.5 * smooth_field(rng, (1, nx), rng.uniform(5, 80))
+        across = np.exp(-0.5 * ((rows - middle) / width) ** 2)
+        traces += log_uniform(rng, 2, 300) * np.maximum(colours, 0.05) * across
+    sky = np.zeros((ny, nx), np.float32)
+    for _ in range(int(rng.integers(0, 12))):
+        width = max(draft.profile.fwhm, 2) / 2.355 * rng.uniform(0.9, 1.5)
+        middle = rng.uniform(0, nx) + rng.normal(0, 0.02) * rows
+        line = np.exp(-0.5 * ((columns - middle) / width) ** 2)
+        sky += np.float32(log_uniform(rng, 1, 100)) * line
+    first, last = sorted(rng.uniform(-0.3, 1.3, 2) * ny)
+    if last - first > 0.4 * ny:
+        sky *= (rows > first) & (rows < last)
+    for name, plane in (('object', traces), ('sky', sky)):
+        draft.add_light(name, (plane.T if turned else plane) * noise)
