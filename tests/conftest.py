@@ -78,6 +78,12 @@ def scales_model() -> Path:
     return Path(__file__).parent / 'data' / 'tiny-scales.onnx'
 
 
+@pytest.fixture(scope='session')
+def pixels_model() -> Path:
+    """ONNX file of a network made by hand, which maps contaminants."""
+    return Path(__file__).parent / 'data' / 'pixels.onnx'
+
+
 @pytest.fixture
 def install_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

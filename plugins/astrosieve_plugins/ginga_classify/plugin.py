@@ -73,29 +73,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from ginga.GingaPlugin import LocalPlugin
-from ginga.gw import Widgets
-
+from astrosieve_plugins.ginga_classify.base import ChannelPlugin
 from astrosieve_plugins.ginga_classify.desk import Desk
 from astrosieve_plugins.ginga_classify.review import Reviews
 from astrosieve_plugins.ginga_classify.settings import Settings
-from astrosieve_plugins.ginga_classify.widgets import button, row
 
 __all__ = ['ClassifySources']
 
 
-class ClassifySources(LocalPlugin):
+class ClassifySources(ChannelPlugin):
     """
     The plugin, whose methods ginga calls.
 
     Parameters
     ----------
-    fv : `ginga.rv.Control.GingaShell`
-        The reference viewer.
-    fitsimage : `ginga.Viewers.CanvasView`
-        Viewer of the channel.
-    ident : str, optional
-        Name under which the viewer runs this instance.
+    fv, fitsimage, ident
+        As for `~astrosieve_plugins.ginga_classify.base.ChannelPlugin`.
 
     Attributes
     ----------
@@ -108,85 +101,31 @@ class ClassifySources(LocalPlugin):
     def __init__(
         self, fv: Any, fitsimage: Any, *, ident: str = 'classifysources'
     ) -> None:
-        super().__init__(fv, fitsimage)
-        self.ident = ident
+        super().__init__(fv, fitsimage, ident=ident)
         self.settings = fv.get_preferences().create_category('plugin_ClassifySources')
         self.settings.add_defaults(**Settings.defaults())
         self.settings.load(onError='silent')
-        self.layertag = f'{ident}-canvas'
         self.reviews = Reviews()
-        self.desk: Desk | None = None
         self._bad_settings: list[str] = []
 
-    def __str__(self) -> str:
-        return self.ident
-
-    def build_gui(self, container: Any) -> None:
-        """Make the widgets."""
+    def make_desk(self, box: Any) -> Desk:
+        """Put the widgets into a box."""
         settings, self._bad_settings = Settings.read(self.settings)
-        box = Widgets.VBox()
-        box.set_border_width(4)
-        box.set_spacing(4)
-        self.desk = Desk(
+        return Desk(
             self.fv, self.fitsimage, box, settings, self.reviews, tag=self.layertag
         )
-        scrolled = Widgets.ScrollArea()
-        scrolled.set_widget(box)
-        container.add_widget(scrolled, stretch=1)
-        close, help_ = button('Close', self.close), button('Help', self.help)
-        container.add_widget(row((close, 0), (help_, 0), (Widgets.Label(''), 1)))
 
     def start(self) -> None:
         """Show the layer; called after `build_gui`."""
-        if self.desk is None:
-            return
-        self.fv.add_callback('remove-image', self._image_removed)
-        self.desk.layer.start()
-        self.resume()
-        self.desk.look()
-        if self._bad_settings:
+        super().start()
+        if self.desk is not None and self._bad_settings:
             names = ', '.join(self._bad_settings)
             self.desk.say(f'settings that are no good, defaults are used: {names}')
 
-    def resume(self) -> None:
-        """Listen to mouse and keys."""
-        self.modes_off()
-        if self.desk is not None:
-            self.desk.layer.listen(on=True)
-
-    def pause(self) -> None:
-        """Leave mouse and keys to others."""
-        if self.desk is not None:
-            self.desk.layer.listen(on=False)
-
-    def redo(self) -> None:
-        """Show what is known of the image that the channel shows now."""
-        if self.desk is not None:
-            self.desk.look()
-
-    def blank(self) -> None:
-        """Show nothing, as the channel does."""
-        if self.desk is not None:
-            self.desk.blank('no image: open one in this channel first')
-
-    def stop(self) -> None:
-        """Take the layer away and forget all but unsaved labels."""
-        self.fv.remove_callback('remove-image', self._image_removed)
-        if self.desk is not None:
-            self.desk.close()
-            self.desk = None
-
-    def close(self) -> bool:
-        """Close the plugin."""
-        self.fv.stop_local_plugin(self.chname, str(self))
-        return True
+    def forget(self, name: str, path: str) -> None:
+        """Let go of an image that was removed from the channel."""
+        self.reviews.forget(name, path)
 
     def help(self, text_kind: str = 'rst') -> None:
         """Show the help page."""
         self.fv.help_text('ClassifySources', __doc__, text_kind=text_kind)
-
-    def _image_removed(self, _fv: Any, chname: str, name: str, path: Any) -> None:
-        """Forget an image that was removed from the channel."""
-        if chname == self.chname and self.desk is not None:
-            self.reviews.forget(name, str(path))
-            self.fv.gui_do(self.redo)

@@ -9,7 +9,7 @@ __getattr__, __dir__, __all__ = lazy_names(
     {
         '.classes': ('CLASSES', 'SPOILT'),
         '.dq': ('MASK_BITS',),
-        '.files': ('read_contaminants',),
+        '.files': ('read_contaminants', 'write_contaminants'),
         '.filling': ('inpaint',),
         '.nddata': ('mask_contaminants', 'masked_copy'),
         '.priors': ('expected_shares',),

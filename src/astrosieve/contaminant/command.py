@@ -251,7 +251,14 @@ class _Asked:
         """Write the maps of a file's images."""
         card = self.model.card
         seen = _Seen(counts=dict.fromkeys(card.classes, 0))
-        with map_file(file, card, image=path.name, overwrite=self.overwrite) as maps:
+        with map_file(
+            file,
+            thresholds_of(card),
+            model=f'{card.name} {card.version}',
+            sha256=card.sha256,
+            image=path.name,
+            overwrite=self.overwrite,
+        ) as maps:
             for chip in read_chips(path, self.ext):
                 say(chip.name)
                 image = MeasuredImage.of_chip(

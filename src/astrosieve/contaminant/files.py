@@ -17,14 +17,12 @@ from astrosieve.contaminant.segment import (
     Part,
     bits_of,
     mask_type,
-    thresholds_of,
 )
 from astrosieve.exceptions import ExposureError, OutputError
 from astrosieve.images.exposures import is_compressed
 from astrosieve.images.fits_files import open_fits, without_host_warnings
-from astrosieve.models.cards import ModelCard
 
-__all__ = ['MapFile', 'map_file', 'read_contaminants']
+__all__ = ['MapFile', 'map_file', 'read_contaminants', 'write_contaminants']
 
 _LARGEST, _UNKNOWN = 254, 255  # of a byte: probability 1, and a pixel of which nothing
 _BLOCK = 2880
@@ -40,13 +38,13 @@ class MapFile:
     ----------
     file : file object
         Open for writing; holds the primary header.
-    card : `~astrosieve.models.cards.ModelCard`
-        Of the model.
+    thresholds : dict of str to float
+        By the classes of the planes.
     """
 
-    def __init__(self, file: IO[bytes], card: ModelCard) -> None:
+    def __init__(self, file: IO[bytes], thresholds: Mapping[str, float]) -> None:
         self._file = file
-        self._card = card
+        self._limits = thresholds
 
     def add(
         self,
@@ -78,8 +76,8 @@ class MapFile:
         part : `~astrosieve.contaminant.segment.Part`
             Each of them, when it is written.
         """
-        classes = self._card.classes
-        bits, limits = bits_of(classes), thresholds_of(self._card)
+        classes, limits = tuple(self._limits), self._limits
+        bits = bits_of(classes)
         kind = mask_type(bits)
         cube = (len(classes), *shape)
         names = {f'CLASS{n:02}': name for n, name in enumerate(classes)}
@@ -145,8 +143,10 @@ class MapFile:
 @contextmanager
 def map_file(
     path: str | Path,
-    card: ModelCard,
+    thresholds: Mapping[str, float],
     *,
+    model: str,
+    sha256: str,
     image: str = '',
     overwrite: bool = False,
 ) -> Iterator[MapFile]:
@@ -157,8 +157,10 @@ def map_file(
     ----------
     path : path-like
         FITS file, not compressed.
-    card : `~astrosieve.models.cards.ModelCard`
-        Of the model.
+    thresholds : dict of str to float
+        At which a class holds, by the classes of the planes.
+    model, sha256 : str
+        Name and version of the model, and its hash.
     image : str, optional
         Name of the image's file.
     overwrite : bool, optional
@@ -179,15 +181,57 @@ def map_file(
     primary = fits.PrimaryHDU()
     primary.header['EXTEND'] = True
     primary.header['FILENAME'] = image
-    primary.header['MODEL'] = (f'{card.name} {card.version}', 'astrosieve model')
-    primary.header['MODELSHA'] = card.sha256
+    primary.header['MODEL'] = (model, 'astrosieve model')
+    primary.header['MODELSHA'] = sha256
     primary.header['CREATOR'] = f'astrosieve {__version__}'
     with (
         atomic_path(path, overwrite=overwrite) as temporary,
         temporary.open('r+b') as file,
     ):
         file.write(primary.header.tostring().encode('ascii'))
-        yield MapFile(file, card)
+        yield MapFile(file, thresholds)
+
+
+def write_contaminants(
+    found: Contaminants,
+    path: str | Path,
+    *,
+    image: str = '',
+    extver: int = 1,
+    wcs: Any = None,
+    overwrite: bool = False,
+) -> None:
+    """
+    Write the map of an image, as ``astrosieve segment`` does.
+
+    Parameters
+    ----------
+    found : `~astrosieve.contaminant.Contaminants`
+        The map.
+    path : path-like
+        FITS file, not compressed.
+    image, extver, wcs : optional
+        Name of the image's file, version of its extension, and its WCS.
+    overwrite : bool, optional
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    shape = found.mask.shape
+    whole = Part(slice(0, shape[0]), found.probabilities, found.mask)
+    with map_file(
+        path,
+        found.thresholds,
+        model=found.meta['model'],
+        sha256=found.meta['hash'],
+        image=image,
+        overwrite=overwrite,
+    ) as maps:
+        prior = found.meta.get('prior')
+        list(maps.add([whole], shape, extver=extver, prior=prior, wcs=wcs))
 
 
 def read_contaminants(path: str | Path, extver: int = 1) -> Contaminants:

@@ -19,7 +19,7 @@ __all__ = ['OPACITY', 'overlay_figure', 'paint']
 _BELOW = ('nebulosity', 'fringe', 'reflection', 'object', 'spike', 'persistence')
 """Drawn first, since they are large, and let the image show through."""
 
-OPACITY = {name: 0.35 if name in _BELOW else 0.8 for name in CLASSES}
+OPACITY = {name: 0.5 if name in _BELOW else 0.8 for name in CLASSES}
 """How much of the image each class hides, of 1."""
 
 _SIDE = 1400  # pixels of a picture

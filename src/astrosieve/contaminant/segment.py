@@ -31,6 +31,7 @@ __all__ = [
     'bits_of',
     'mask_type',
     'segment_contaminants',
+    'segment_image',
     'segment_parts',
     'thresholds_of',
 ]
@@ -197,24 +198,55 @@ def segment_contaminants(
     image = MeasuredImage.of(
         data, mask=mask, dq=dq, unit=unit, gain=gain, exptime=exptime, dq_bits=dq_bits
     )
-    shape = image.sci.shape
-    bits = bits_of(card.classes)
-    probabilities = np.empty((len(card.classes), *shape), np.float16)
-    flags = np.empty(shape, mask_type(bits))
-    for part in segment_parts(image, loaded, shares):
-        probabilities[:, part.rows] = part.probabilities
-        flags[part.rows] = part.mask
-    if np.isnan(probabilities[0]).all():
+    found = segment_image(image, loaded, shares)
+    if np.isnan(found.probabilities[0]).all():
         msg = 'no pixel of the image is usable; nothing is said of any'
         warnings.warn(msg, AstrosieveWarning, stacklevel=2)
+    return found
+
+
+def segment_image(
+    image: MeasuredImage,
+    model: Model,
+    shares: dict[str, float] | None = None,
+    *,
+    on_part: Callable[[float], None] | None = None,
+) -> Contaminants:
+    """
+    Map an image that is measured already.
+
+    Parameters
+    ----------
+    image : `~astrosieve.images.measured.MeasuredImage`
+        The image.
+    model : `~astrosieve.models.registry.Model`
+        The model.
+    shares : dict of str to float, optional
+        Expected shares of classes.
+    on_part : callable, optional
+        Called with the share of the image that is done; what it raises ends the rest.
+
+    Returns
+    -------
+    contaminants : `Contaminants`
+    """
+    card, shape = model.card, image.sci.shape
+    bits = bits_of(card.classes)
+    probabilities = np.empty((len(card.classes), *shape), np.float16)
+    mask = np.empty(shape, mask_type(bits))
+    for part in segment_parts(image, model, shares):
+        probabilities[:, part.rows] = part.probabilities
+        mask[part.rows] = part.mask
+        if on_part is not None:
+            on_part(part.rows.stop / shape[0])
     meta = {
         'model': f'{card.name} {card.version}',
         'hash': card.sha256,
         'version': __version__,
-        'prior': shares,
+        'prior': dict(shares or {}),
     }
     return Contaminants(
-        probabilities, flags, card.classes, bits, thresholds_of(card), meta
+        probabilities, mask, card.classes, bits, thresholds_of(card), meta
     )
 
 

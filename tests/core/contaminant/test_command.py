@@ -14,7 +14,13 @@ from astropy.table import Table
 from click.testing import CliRunner, Result
 
 from astrosieve.cli import main
-from astrosieve.contaminant import CLASSES, read_contaminants, segment_contaminants
+from astrosieve.contaminant import (
+    CLASSES,
+    read_contaminants,
+    segment_contaminants,
+    write_contaminants,
+)
+from astrosieve.exceptions import ExposureError
 from astrosieve.models.registry import Model
 
 Run = Callable[..., Result]
@@ -35,14 +41,14 @@ def exposure(tmp_path: Path, sky: Sky, write_flc: Write) -> Path:
 
 
 @pytest.fixture
-def run(toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command in an empty folder, with the toy network."""
+def run(pixels_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command in an empty folder, with the hand-made network."""
     (tmp_path / 'out').mkdir()
     monkeypatch.chdir(tmp_path / 'out')
 
     def _run(*arguments: object, code: int = 0) -> Result:
         result = CliRunner().invoke(
-            main, ['segment', '--model', str(toy), *map(str, arguments)]
+            main, ['segment', '--model', str(pixels_model), *map(str, arguments)]
         )
         assert result.exit_code == code, result.output
         return result
@@ -74,7 +80,7 @@ def test_a_file_of_maps(run: Run, exposure: Path, model: Model, sky: Sky) -> Non
         assert [mask.header[f'BIT{n:02}'] for n in range(15)] == list(CLASSES)
         assert mask.header['THRESH13'] == 0.9
         assert mask.header['CTYPE1'] == 'RA---TAN'
-        assert hdus[0].header['MODEL'] == 'toy 1.0'
+        assert hdus[0].header['MODEL'] == 'pixels 1.0'
         assert hdus[0].header['FILENAME'] == 'j1_flc.fits'
     read = read_contaminants(path, 2)
     assert read.classes == expected.classes
@@ -84,6 +90,12 @@ def test_a_file_of_maps(run: Run, exposure: Path, model: Model, sky: Sky) -> Non
     assert np.array_equal(read.mask, expected.mask)
     assert np.allclose(read.probabilities, expected.probabilities, atol=0.003)
     assert exposure.read_bytes() == before
+    write_contaminants(read, 'again.fits', extver=2)
+    again = read_contaminants('again.fits', 2)
+    assert np.array_equal(again.probabilities, read.probabilities)
+    assert np.array_equal(again.mask, read.mask)
+    with pytest.raises(ExposureError, match='no extensions PROB,1 and MASK,1; make'):
+        read_contaminants('again.fits')
     run(exposure, code=1)
     run(exposure, '--skip-existing')
     run(exposure, '--overwrite')

@@ -41,7 +41,7 @@ def test_a_map(image: np.ndarray, model: Model) -> None:
     assert not found.where('fringe', 'bleed').any()
     sure = found.probability('object') >= 0.9
     assert (found.where('object') == sure).mean() > 0.999
-    assert found.meta['model'] == 'toy 1.0'
+    assert found.meta['model'] == 'pixels 1.0'
     assert found.meta['hash'] == model.card.sha256
     assert 'Contaminants 15 classes, 150x210' in repr(found)
     with pytest.raises(ValueError, match="no class 'ray'; there are cosmic_ray"):

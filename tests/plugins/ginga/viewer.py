@@ -26,7 +26,7 @@ for name in [name for name in sys.modules if name.startswith('ginga.gw.')]:
 from ginga.rv import main as rv  # noqa: E402  (the toolkit is chosen first)
 from qtpy import QtCore, QtTest  # noqa: E402
 
-PLUGIN = 'ClassifySources'
+PLUGIN, MASKS = 'ClassifySources', 'ContaminantMask'
 
 
 class _Errors(logging.Handler):
@@ -112,14 +112,21 @@ class Viewer:
         self.rest(0.1)
         return Plugin(self, self.channel(channel))
 
+    def start_masks(self, channel: str = 'Image') -> MaskPlugin:
+        """Start the plugin of maps."""
+        self.fv.start_local_plugin(self.channel(channel).name, MASKS)
+        self.rest(0.1)
+        return MaskPlugin(self, self.channel(channel))
+
     def clear(self) -> None:
         """Close the plugin everywhere, and all channels but one, which is emptied."""
         for name in list(self.fv.get_channel_names()):
             channel = self.fv.get_channel(name)
-            if channel.opmon.is_active(PLUGIN):
-                self.fv.stop_local_plugin(channel.name, PLUGIN)
-            plugin = channel.opmon.get_plugin(PLUGIN)
-            plugin.reviews = type(plugin.reviews)()
+            for plugin in (PLUGIN, MASKS):
+                if channel.opmon.is_active(plugin):
+                    self.fv.stop_local_plugin(channel.name, plugin)
+            classifier = channel.opmon.get_plugin(PLUGIN)
+            classifier.reviews = type(classifier.reviews)()
             if name != 'Image':
                 self.fv.delete_channel(name)
                 continue
@@ -263,4 +270,28 @@ class Plugin:
     def close(self) -> None:
         """Press Close."""
         self.it.close()
+        self.viewer.rest(0.1)
+
+
+class MaskPlugin(Plugin):
+    """The plugin of maps in one channel, driven through its widgets."""
+
+    def __init__(self, viewer: Viewer, channel: Any) -> None:
+        super().__init__(viewer, channel)
+        self.it = channel.opmon.get_plugin(MASKS)
+
+    @property
+    def w(self) -> Any:
+        """The widgets of the panel."""
+        widgets = vars(self.desk.work) | vars(self.desk.legend) | vars(self.desk)
+        return SimpleNamespace(**widgets)
+
+    @property
+    def status(self) -> str:
+        return str(self.desk.work.status.get_text())
+
+    def map(self) -> None:
+        """Press Map and wait."""
+        self.press(self.desk.work.start)
+        self.done('map')
         self.viewer.rest(0.1)
