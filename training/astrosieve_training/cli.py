@@ -16,7 +16,7 @@ from astrosieve_training.steps import StepGroup
 
 __all__ = ['main']
 
-_TASKS = ('blob', 'frametype', 'source', 'transient')
+_TASKS = ('blob', 'contaminant', 'frametype', 'source', 'transient')
 
 
 class _Tasks(StepGroup):

@@ -23,7 +23,7 @@ from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import sha256_of
 from astrosieve.models.session import OnnxSession
 from astrosieve_training.learn.loop import predict_logits
-from astrosieve_training.learn.parity import ExportError, check_parity
+from astrosieve_training.learn.parity import TOLERANCE, ExportError, check_parity
 from astrosieve_training.learn.shipping import write_model
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def export_network(
     max_bytes: int,
     default: bool = False,
     multiple: int | None = None,
+    tolerance: float = TOLERANCE,
 ) -> tuple[ModelCard, float]:
     """
     Write a network, its card and its entry in the manifest, or nothing.
@@ -106,6 +107,9 @@ def export_network(
     multiple : int, optional
         Rows and columns of its images may be any multiple of this; as many as in
         ``inputs`` by default.
+    tolerance : float, optional
+        Largest difference that passes; more than the default for a network that
+        itself jumps, as where it asks which of two equal pixels is the brighter.
 
     Returns
     -------
@@ -125,7 +129,9 @@ def export_network(
         msg = f'the ONNX file has {len(weights)} bytes, more than {max_bytes}'
         raise ExportError(msg)
     session = OnnxSession(lambda: weights, name=card.name, threads=2)
-    difference = check_parity(predict_logits(network, inputs), session.run(inputs))
+    difference = check_parity(
+        predict_logits(network, inputs), session.run(inputs), tolerance=tolerance
+    )
     measured = {
         'largest_difference': difference,
         'inputs': len(next(iter(inputs.values()))),

@@ -1,0 +1,103 @@
+"""Networks that map contaminants, and their losses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip('torch')
+pytest.importorskip('onnxscript')
+
+import torch
+
+from astrosieve.models.session import OnnxSession
+from astrosieve_training.contaminant import networks
+from astrosieve_training.contaminant.config import NetworkConfig, load_config
+from astrosieve_training.contaminant.losses import MapLoss
+from astrosieve_training.learn.export import onnx_bytes
+
+PLANES, CLASSES = 5, 15
+
+
+def built(config: NetworkConfig) -> torch.nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        return networks.build(config, PLANES, CLASSES).eval()
+
+
+@pytest.mark.parametrize(
+    ('name', 'limit', 'tolerance'),
+    [('contaminant', 3_000_000, 1e-4), ('contaminant-adass', 6_000_000, 0.02)],
+)
+def test_any_size(name: str, limit: int, tolerance: float) -> None:
+    """ONNX networks of any size: small files that say what torch says."""
+    network = built(load_config(name).network)
+    content = onnx_bytes(network, {'image': (PLANES, 64, 96)}, multiple=32)
+    assert len(content) < limit
+    session = OnnxSession(lambda: content, name=name)
+    for shape in ((64, 64), (96, 160)):
+        image = np.random.default_rng(1).normal(size=(2, PLANES, *shape))
+        image = image.astype(np.float32)
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(image)).numpy()
+        assert expected.shape == (2, CLASSES, *shape)
+        np.testing.assert_allclose(
+            session.run({'image': image}), expected, atol=tolerance
+        )
+
+
+@pytest.mark.parametrize('fine', [0, 8])
+def test_offsets_are_of_their_classes(fine: int) -> None:
+    """What a calibration adds is added to the logits of its class everywhere."""
+    config = replace(load_config('contaminant').network, fine=fine)
+    network, image = built(config), torch.zeros(1, PLANES, 64, 64)
+    with torch.inference_mode():
+        before = network(image)
+        networks.shift_logits(network, np.arange(CLASSES, dtype=float))
+        change = (network(image) - before)[0].numpy()
+    expected = np.broadcast_to(np.arange(CLASSES)[:, None, None], change.shape)
+    np.testing.assert_allclose(change, expected, atol=1e-4)
+
+
+def test_what_is_pooled_is_put_back() -> None:
+    """The published network's unpooling puts values where the largest had been."""
+    from astrosieve_training.contaminant.networks.adass import _tilted, _unpooled
+
+    image = torch.zeros(1, 1, 4, 4)
+    image[0, 0, 1, 2], image[0, 0, 3, 0] = 5.0, 7.0
+    pooled, places = torch.nn.functional.max_pool2d(
+        _tilted(image), 2, return_indices=True
+    )
+    np.testing.assert_allclose(_unpooled(pooled, places), image, atol=1e-3)
+
+
+def test_constant_maps_cost_one() -> None:
+    """The best constant of each class, common or rare, has a loss of about one."""
+    rng = np.random.default_rng(2)
+    shares = np.array([0.3, 0.02, 0.001])
+    target = (rng.random((2, 3, 256, 256)) < shares[:, None, None]).astype(np.float32)
+    weighted = shares**0.5 / (shares**0.5 + 1 - shares)
+    logits = np.log(weighted / (1 - weighted))[:, None, None]
+    maps = torch.from_numpy(np.broadcast_to(logits, target.shape).astype(np.float32))
+    loss = MapLoss(shares)
+    for number in range(3):
+        one = MapLoss(shares[number : number + 1])
+        part = slice(number, number + 1)
+        value = one.plain(maps[:, part], torch.from_numpy(target[:, part]), None)
+        assert value.item() == pytest.approx(1, abs=0.1)
+    assert loss.plain(maps, torch.from_numpy(target), None).item() < 1.1
+
+
+def test_what_is_ignored_costs_nothing() -> None:
+    """Neither cross-entropy nor overlap know pixels of weight zero."""
+    loss = MapLoss(np.array([0.1]), dice=0.5)
+    target = torch.zeros(1, 1, 8, 8)
+    target[..., :2] = 1
+    logits = 8 * (2 * target - 1)
+    weight = torch.ones_like(target)
+    wrong = logits.clone()
+    wrong[..., 4:], weight[..., 4:] = 8, 0
+    assert loss(wrong, target, weight).item() < 0.01
+    assert loss(wrong, target, None).item() > 1

@@ -1,0 +1,210 @@
+"""What mattered: small trainings that lack one thing each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from astrosieve.atomic import atomic_path
+from astrosieve.contaminant.classes import CLASSES
+from astrosieve.markdown import markdown_table
+from astrosieve_training.contaminant.config import (
+    ContaminantConfig,
+    ImageSet,
+    LossSettings,
+    NetworkConfig,
+    load_config,
+)
+from astrosieve_training.contaminant.datasets import simulated_images, unpacked
+from astrosieve_training.contaminant.scores import Tally
+from astrosieve_training.contaminant.train import Run, train
+from astrosieve_training.judge.report import Section, slug
+from astrosieve_training.learn.loop import predict_logits
+from astrosieve_training.settings import (
+    ConfigError,
+    Count,
+    Settings,
+    load_dataclass,
+    not_known,
+)
+from astrosieve_training.stages import Stages
+
+__all__ = ['Ablation', 'Trial', 'ablate', 'load_ablation', 'sections']
+
+_FILE = 'ablation.json'
+_CHUNK = 4  # images that a network is shown at a time
+_SHOWN = ('cosmic_ray', 'satellite_trail', 'bad_column', 'nebulosity')
+
+
+@dataclass(frozen=True)
+class Trial(Settings):
+    """
+    A training; what is not given is as in the base.
+
+    Parameters
+    ----------
+    name : str
+        What differs, in words.
+    network, loss : optional
+        Other settings.
+    images : int, optional
+        As many to learn from.
+    """
+
+    name: str
+    network: NetworkConfig | None = None
+    loss: LossSettings | None = None
+    images: Count | None = None
+
+
+@dataclass(frozen=True)
+class Ablation(Settings):
+    """
+    Trainings to compare.
+
+    Parameters
+    ----------
+    base : str
+        Configuration that all start from.
+    images, epochs : int
+        To learn from, and how often.
+    judged : `~astrosieve_training.contaminant.config.ImageSet`
+        Images of other instruments, which serve for nothing else.
+    trials : tuple of `Trial`
+        The trainings.
+    """
+
+    base: str
+    images: Count
+    epochs: Count
+    judged: ImageSet
+    trials: tuple[Trial, ...]
+
+
+def load_ablation(name: str) -> Ablation:
+    """
+    Read an ablation: a TOML file, or one that comes with the package by its name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name, or it has unknown keys or impossible values.
+    """
+    path = Path(name)
+    if path.suffix != '.toml':
+        folder = Path(str(files('astrosieve_training.configs.contaminant.ablation')))
+        path = folder / f'{name}.toml'
+        if not path.is_file():
+            known = sorted(each.stem for each in folder.glob('*.toml'))
+            raise ConfigError(not_known('no ablation', name, known))
+    ablation: Ablation = load_dataclass(Ablation, path)
+    return ablation
+
+
+def _config(ablation: Ablation, trial: Trial) -> ContaminantConfig:
+    base = load_config(ablation.base)
+    return replace(
+        base,
+        network=trial.network or base.network,
+        loss=trial.loss or base.loss,
+        training=replace(base.training, images=trial.images or ablation.images),
+        judged=ablation.judged,
+        train=replace(base.train, epochs=ablation.epochs),
+    )
+
+
+def _precisions(run: Run, stages: Stages) -> dict[str, float]:
+    """Return the average precision of each class, on instruments not learnt from."""
+    images = simulated_images(run.config, run.config.judged, stages, 'ablation',
+                              judged=True)  # fmt: skip
+    tallies = {name: Tally() for name in CLASSES.names}
+    for first in range(0, len(images), _CHUNK):
+        rows = slice(first, first + _CHUNK)
+        logits = predict_logits(
+            run.network, {'image': images.planes[rows].astype(np.float32)}
+        )
+        p = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+        truth, ignore = unpacked(images.truth[rows]), unpacked(images.ignore[rows])
+        for number, tally in enumerate(tallies.values()):
+            tally.add(p[:, number], truth[:, number], ~ignore[:, number])
+    return {name: tally.average_precision() for name, tally in tallies.items()}
+
+
+def ablate(
+    ablation: Ablation,
+    folder: Path,
+    images: Path | None,
+    say: Callable[[str], None],
+) -> list[str]:
+    """
+    Train, and judge all on the same images.
+
+    Parameters
+    ----------
+    ablation : `Ablation`
+        What to compare.
+    folder : `~pathlib.Path`
+        Keeps the trainings and ``ablation.json``.
+    images : `~pathlib.Path` or None
+        Keeps the simulated images.
+    say : callable
+        Told, in a line, what begins.
+
+    Returns
+    -------
+    lines : list of str
+        The table.
+    """
+    stages = Stages(images or folder / 'images', tidy=False)
+    rows = []
+    for trial in ablation.trials:
+        say(trial.name)
+        place = folder / slug(trial.name)
+        place.mkdir(parents=True, exist_ok=True)
+        run = train(_config(ablation, trial), place, images=stages.folder)
+        rows.append(
+            {
+                'name': trial.name,
+                'precision': _precisions(run, stages),
+                'parameters': sum(p.numel() for p in run.network.parameters()),
+                'seconds': run.summary['seconds'],
+            }
+        )
+    content = {'ablation': asdict(ablation), 'rows': rows}
+    with atomic_path(folder / _FILE, overwrite=True) as temporary:
+        temporary.write_text(json.dumps(content, indent=1), encoding='utf-8')
+    return sections(folder)[0].lines
+
+
+def sections(folder: Path | None) -> list[Section]:
+    """Return the section of a report about an ablation, if there was one."""
+    if folder is None:
+        return []
+    content = json.loads((folder / _FILE).read_text(encoding='utf-8'))
+    rows = []
+    for row in content['rows']:
+        precision = row['precision']
+        paper = [v for name, v in precision.items() if name != 'reflection']
+        shown = (np.nanmean(paper), *(precision[name] for name in _SHOWN))
+        rows.append(
+            (
+                row['name'],
+                *(f'{value:.3f}' for value in shown),
+                row['parameters'],
+                f'{row["seconds"]:.0f}',
+            )
+        )
+    said = content['ablation']
+    head = ('trial, AP', 'mean of 14 classes', *_SHOWN, 'parameters', 'seconds')
+    lines = [
+        f'{said["images"]} images, {said["epochs"]} epochs; '
+        f'judged on {said["judged"]["images"]} of other instruments.',
+        '',
+        *markdown_table(head, rows),
+    ]
+    return [Section('What mattered', lines)]

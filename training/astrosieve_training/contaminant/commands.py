@@ -1,0 +1,172 @@
+"""The steps of the task contaminant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from astrosieve.commands.options import output_folder_option
+from astrosieve.models.registry import load_model
+from astrosieve_training.steps import (
+    EXISTING_FILE,
+    EXISTING_FOLDER,
+    StepGroup,
+    config_option,
+    need,
+    say,
+    seed_option,
+)
+
+_CONFIG = 'contaminant'
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+_IMAGES = click.option(
+    '--images',
+    type=_FOLDER,
+    help="Keeps the simulated images, for several trainings; RUN's own by default.",
+)
+
+
+@click.group(cls=StepGroup)
+def contaminant() -> None:
+    """Which pixels are spoilt, and by what?"""
+
+
+@contaminant.command()
+@config_option(_CONFIG)
+@click.option(
+    '-o',
+    '--output',
+    type=_FOLDER,
+    help='Folder of the training; NAME-run in the current one by default.',
+)
+@_IMAGES
+@seed_option("In place of the file's.")
+def train(
+    config: str, output: Path | None, images: Path | None, seed: int | None
+) -> None:
+    """
+    Train a network on simulated images.
+
+    An interrupted training goes on where it stopped.
+    """
+    loaded = need('contaminant.config').load_config(config)
+    if seed is not None:
+        loaded = replace(loaded, seed=seed)
+    folder = output or Path(f'{loaded.name}-run')
+    folder.mkdir(parents=True, exist_ok=True)
+    run = need('contaminant.train').train(loaded, folder, images=images, say=say)
+    click.echo(f'{run.summary["images"]} images; epoch {run.summary["epoch"]}')
+    for name, each in run.summary['matthews'].items():
+        click.echo(f'{name}: Matthews coefficient {each:.3f}')
+    click.echo(f'written to {folder}')
+
+
+@contaminant.command()
+@click.argument('run', type=EXISTING_FOLDER)
+@output_folder_option('weights, card and manifest')
+def export(run: Path, output: Path) -> None:
+    """Write a training's network as ONNX, with its card."""
+    output.mkdir(parents=True, exist_ok=True)
+    loaded = need('contaminant.train').load_run(run)
+    card, difference = need('contaminant.export').export_run(loaded, output)
+    click.echo(
+        f'{card.name}-{card.version} written to {output}; torch and onnxruntime differ '
+        f'by {difference:.1e} at most'
+    )
+
+
+@contaminant.command()
+@output_folder_option('the environments')
+def peers(output: Path) -> None:
+    """
+    Make an environment for each other network, with its weights: needs the internet.
+
+    evaluate --peers FOLDER then judges them too.
+    """
+    made = need('contaminant.peers.environments').make_environments(output, say)
+    for name, problem in made.items():
+        click.echo(f'{name}: {problem or "ready"}')
+
+
+@contaminant.command()
+@click.argument('run', type=EXISTING_FOLDER)
+@click.option(
+    '--model',
+    required=True,
+    metavar='NAME|PATH',
+    help='The model that was exported from the training.',
+)
+@output_folder_option('the report')
+@click.option('--update', is_flag=True, help="Write the tables into the model's card.")
+@click.option(
+    '--readme',
+    'readmes',
+    multiple=True,
+    type=EXISTING_FILE,
+    help='Page that gets the tables; several times for several.',
+)
+@click.option(
+    '--beside',
+    multiple=True,
+    metavar='NAME|PATH',
+    help='Another model of this task, judged beside it; several times for several.',
+)
+@click.option(
+    '--peers',
+    type=EXISTING_FOLDER,
+    help='Environments of other networks, made by the step peers.',
+)
+@click.option(
+    '--ablation',
+    type=EXISTING_FOLDER,
+    help='What the step ablate left, for its table.',
+)
+def evaluate(
+    run: Path,
+    model: str,
+    output: Path,
+    update: bool,
+    readmes: tuple[Path, ...],
+    beside: tuple[str, ...],
+    peers: Path | None,
+    ablation: Path | None,
+) -> None:
+    """
+    Judge a model beside astroscrappy, Hough transforms and other networks.
+
+    On simulated instruments that no training image had, and on real frames.
+    """
+    judged = load_model(model, task='contaminant')
+    others = [load_model(each, task='contaminant') for each in beside]
+    output.mkdir(parents=True, exist_ok=True)
+    loaded = need('contaminant.train').load_run(run)
+    report = need('contaminant.evaluate').judge(
+        judged, loaded.config, output, others=others, peers=peers, ablation=ablation
+    )
+    for path in report.write(output):
+        click.echo(f'written: {path}')
+    for line in [*report.summary, *report.limits_table()]:
+        click.echo(line)
+    if update:
+        report.update_card()
+    for page in readmes:
+        report.update_readme(page, 'contaminant')
+
+
+@contaminant.command()
+@click.option(
+    '--config',
+    default='contaminant',
+    show_default=True,
+    metavar='NAME|FILE',
+    help='The ablation: a name, or a TOML file.',
+)
+@output_folder_option('what was found')
+@_IMAGES
+def ablate(config: str, output: Path, images: Path | None) -> None:
+    """Train small networks that lack one thing each, and compare them."""
+    module = need('contaminant.ablation')
+    for line in module.ablate(module.load_ablation(config), output, images, say):
+        click.echo(line)

@@ -1,0 +1,203 @@
+"""Configurations of networks that map contaminants, one TOML file each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.resources import files
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated
+
+from astrosieve_training.learn.settings import LoopSettings
+from astrosieve_training.settings import (
+    ConfigError,
+    Count,
+    Natural,
+    NotNegative,
+    Settings,
+    load_dataclass,
+    not_known,
+    one_of,
+)
+
+__all__ = [
+    'ContaminantConfig',
+    'ImageSet',
+    'LossSettings',
+    'NetworkConfig',
+    'config_path',
+    'load_config',
+]
+
+MULTIPLE = 32
+"""Of what rows and columns of an image must be multiples."""
+
+
+@dataclass(frozen=True)
+class ImageSet(Settings):
+    """
+    Simulated images.
+
+    Parameters
+    ----------
+    images : int
+        How many.
+    seed : int
+        Of the first; no two sets may share one.
+    side : int
+        Pixels along a side.
+    """
+
+    images: Count
+    seed: Natural
+    side: Count = 256
+
+    @property
+    def seeds(self) -> range:
+        """Seeds of the images."""
+        return range(self.seed, self.seed + self.images)
+
+
+@dataclass(frozen=True)
+class NetworkConfig(Settings):
+    """
+    Architecture.
+
+    Parameters
+    ----------
+    kind : {'unet', 'adass'}
+        Which.
+    preprocessing : str
+        What makes its inputs.
+    filters : tuple of int
+        Of the levels, each of half the resolution of the one before.
+    last, fine, lines : int
+        Of 'unet', see `~astrosieve_training.contaminant.networks.unet.UNet`.
+    """
+
+    kind: Annotated[str, one_of('unet', 'adass')]
+    filters: tuple[Count, ...]
+    preprocessing: str = 'contrast-1'
+    last: Count = 40
+    fine: Natural = 8
+    lines: Natural = 21
+
+
+@dataclass(frozen=True)
+class LossSettings(Settings):
+    """
+    What is lowered.
+
+    Parameters
+    ----------
+    weighting : {'class', 'pixel'}
+        Whether the pixels of a class count more the rarer it is, in its own map; or
+        all maps of a pixel as much as the inverse shares of the classes that it has,
+        smoothed by a Gaussian of 3x3 pixels, as in the paper.
+    power : float
+        Of the inverse share of a class, for 'class'; 0 for pixels that are all alike.
+    dice : float
+        How much the overlap of map and truth counts beside the cross-entropy
+        (Milletari, Navab & Ahmadi 2016, 3DV, 565).
+    """
+
+    weighting: Annotated[str, one_of('class', 'pixel')] = 'class'
+    power: NotNegative = 0.5
+    dice: NotNegative = 0.0
+
+
+@dataclass(frozen=True)
+class ContaminantConfig(Settings):
+    """
+    A network that maps contaminants.
+
+    Parameters
+    ----------
+    name, version, description, licence, limits, references
+        For the model card.
+    network : `NetworkConfig`
+        Architecture.
+    training, validation, calibrating, judged : `ImageSet`
+        Simulated images; none is in two sets. Those to be judged are of families of
+        instruments that the others do not have.
+    loss : `LossSettings`
+        What is lowered.
+    crop : int
+        Pixels along a side of what the network is shown, a multiple of 32.
+    train : `~astrosieve_training.learn.settings.LoopSettings`
+        The loop.
+    seed : int
+        Of everything random.
+    default : bool
+        Whether the task's name means this model.
+    """
+
+    name: str
+    network: NetworkConfig
+    training: ImageSet
+    validation: ImageSet
+    calibrating: ImageSet
+    judged: ImageSet
+    loss: LossSettings = field(default_factory=LossSettings)
+    crop: Count = 256
+    seed: Natural = 0
+    version: str = '1.0'
+    description: str = ''
+    licence: str = 'BSD-3-Clause'
+    limits: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    train: LoopSettings = field(default_factory=LoopSettings)
+    default: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sets = (self.training, self.validation, self.calibrating, self.judged)
+        seeds = [set(each.seeds) for each in sets]
+        if any(one & other for one, other in combinations(seeds, 2)):
+            msg = 'two sets share an image; give them seeds farther apart'
+            raise ConfigError(msg)
+        side = min(self.training.side, self.validation.side)
+        if self.crop % MULTIPLE or self.crop > side:
+            msg = (
+                f'crop must be a multiple of {MULTIPLE} within the {side} pixels of '
+                f'an image; got {self.crop}'
+            )
+            raise ConfigError(msg)
+
+
+def config_path(name: str | Path) -> Path:
+    """
+    Return the file of a configuration.
+
+    Parameters
+    ----------
+    name : str or path-like
+        Name of one that comes with the package, or a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name.
+    """
+    path = Path(name)
+    if path.suffix == '.toml':
+        return path
+    folder = Path(str(files('astrosieve_training.configs.contaminant')))
+    path = folder / f'{name}.toml'
+    if not path.is_file():
+        known = sorted(each.stem for each in folder.glob('*.toml'))
+        raise ConfigError(not_known('no configuration', str(name), known))
+    return path
+
+
+def load_config(name: str | Path) -> ContaminantConfig:
+    """
+    Read a configuration of a network that maps contaminants.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name, or it has unknown keys or impossible values.
+    """
+    config: ContaminantConfig = load_dataclass(ContaminantConfig, config_path(name))
+    return config

@@ -1,0 +1,1 @@
+"""Other networks that PyPI carries with their weights, each in its environment."""

@@ -1,0 +1,283 @@
+"""Training: crops of simulated images; calibration on whole ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from astrosieve.contaminant.classes import CLASSES
+from astrosieve.contaminant.preprocessing import get_preprocessing
+from astrosieve.models.cards import OperatingPoint
+from astrosieve.models.metrics import Share
+from astrosieve_training.contaminant import losses, networks
+from astrosieve_training.contaminant.config import ContaminantConfig
+from astrosieve_training.contaminant.datasets import (
+    Images,
+    simulated_images,
+    unpacked,
+)
+from astrosieve_training.learn import loop
+from astrosieve_training.learn.calibrate import fit_sigmoids
+from astrosieve_training.learn.losses import BinaryLoss, Loss
+from astrosieve_training.learn.runs import read_run, write_run
+from astrosieve_training.settings import build_dataclass
+from astrosieve_training.stages import Stages
+from astrosieve_training.versions import code_version, digest
+
+__all__ = ['Run', 'best_matthews', 'build_network', 'load_run', 'train']
+
+_PIXELS = 40_000  # of a class, and as many without it, that are calibrated with
+_CHUNK = 4  # images that a network is shown at a time
+_SPREAD = 2.0  # expected of the calibration's parameters
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    A finished training.
+
+    Parameters
+    ----------
+    config : `~astrosieve_training.contaminant.config.ContaminantConfig`
+        What was asked for.
+    network : `torch.nn.Module`
+        Its logits calibrated but for the temperatures.
+    temperatures : tuple of float
+        Divide the logits of each class.
+    shares : tuple of float
+        Of the pixels that have a class, for which probabilities hold.
+    point : `~astrosieve.models.cards.OperatingPoint`
+        The thresholds of the best Matthews coefficients.
+    summary : dict
+        Losses and counts.
+    """
+
+    config: ContaminantConfig
+    network: nn.Module
+    temperatures: tuple[float, ...]
+    shares: tuple[float, ...]
+    point: OperatingPoint
+    summary: dict[str, Any]
+
+
+def build_network(config: ContaminantConfig) -> nn.Module:
+    """Build the network of a configuration, with fresh parameters."""
+    planes = get_preprocessing(config.network.preprocessing).shapes['image'][0]
+    return networks.build(config.network, planes, len(CLASSES))
+
+
+def _loss(config: ContaminantConfig, training: Images) -> Loss:
+    if config.loss.weighting == 'pixel':
+        return BinaryLoss(torch.ones(len(CLASSES)))
+    return losses.MapLoss(
+        training.shares[:-1], power=config.loss.power, dice=config.loss.dice
+    )
+
+
+def train(
+    config: ContaminantConfig,
+    folder: Path,
+    *,
+    images: Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Run:
+    """
+    Train a network, choose its best epoch, and calibrate it.
+
+    Parameters
+    ----------
+    config : `~astrosieve_training.contaminant.config.ContaminantConfig`
+        What to do.
+    folder : `~pathlib.Path`
+        Keeps everything; an interrupted training goes on from there.
+    images : `~pathlib.Path`, optional
+        Keeps the simulated images, for several trainings; in ``folder`` by default.
+    say : callable, optional
+        Told, in a line, what begins.
+
+    Returns
+    -------
+    run : `Run`
+    """
+    stages = Stages(images or folder / 'images', tidy=False)
+    say = say or (lambda text: None)
+    say('simulating')
+    training, validation = (
+        simulated_images(config, which, stages, name)
+        for name, which in (
+            ('training', config.training),
+            ('validation', config.validation),
+        )
+    )
+    say('training')
+    states = [
+        loop.train_run(
+            partial(build_network, config),
+            training,
+            validation,
+            _loss(config, training),
+            config.train,
+            seed=config.seed,
+            number=number,
+            path=folder / f'run-{number:02d}.pt',
+            key=digest(config, code_version(networks, losses)),
+            predict=partial(loop.predict_logits, chunk_size=config.train.batch_size),
+        )
+        for number in range(config.train.runs)
+    ]
+    best = min(states, key=lambda state: state.best_loss)
+    network = build_network(config)
+    network.load_state_dict(best.best)
+    summary = {
+        'images': len(training),
+        'shares': dict(zip(CLASSES.names, training.shares.tolist(), strict=False)),
+        'epoch': best.best_epoch,
+        'seconds': best.seconds,
+        'history': best.history,
+    }
+    del training, validation
+    say('calibrating')
+    calibrating = simulated_images(config, config.calibrating, stages, 'calibrating')
+    run = _calibrated(config, network, calibrating, summary)
+    _save(run, folder)
+    return run
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Pixels that have a class and others, drawn evenly of each, and the true share."""
+
+    logit: np.ndarray
+    has: np.ndarray
+    share: float
+
+
+def _samples(network: nn.Module, images: Images, seed: int) -> list[_Sample]:
+    """Return a sample of each class."""
+    rng = np.random.default_rng([seed, 5])
+    shares = images.shares[:-1]
+    size = images.truth.size
+    rates = [(_PIXELS / (size * (1 - s)), _PIXELS / (size * s)) for s in shares]
+    found: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in shares]
+    for first in range(0, len(images), _CHUNK):
+        rows = slice(first, first + _CHUNK)
+        inputs = {'image': images.planes[rows].astype(np.float32)}
+        logits = loop.predict_logits(network, inputs)
+        truth, ignore = unpacked(images.truth[rows]), unpacked(images.ignore[rows])
+        for number, rate in enumerate(rates):
+            has = truth[:, number]
+            kept = rng.random(has.shape, np.float32) < np.where(has, rate[1], rate[0])
+            kept &= ~ignore[:, number]
+            found[number].append((logits[:, number][kept], has[kept]))
+    pairs = [[np.concatenate(each) for each in zip(*f, strict=True)] for f in found]
+    return [
+        _Sample(logit, has, float(share))
+        for (logit, has), share in zip(pairs, shares, strict=True)
+    ]
+
+
+def best_matthews(
+    scores: np.ndarray, has: np.ndarray, share: float
+) -> tuple[float, float]:
+    """
+    Return the threshold of the best Matthews coefficient, and the coefficient.
+
+    Parameters
+    ----------
+    scores : (N,) `~numpy.ndarray`
+        Kept is what has ``score >= threshold``.
+    has : (N,) bool `~numpy.ndarray`
+        Truth; some must be true, and some not.
+    share : float
+        Of what is true outside of the sample.
+    """
+    order = np.argsort(-scores, kind='stable')
+    ranked = scores[order]
+    last = np.append(ranked[1:] != ranked[:-1], True)  # all of equal score are kept
+    right = (np.cumsum(has[order]) / has.sum())[last]
+    false = (np.cumsum(~has[order]) / (~has).sum())[last]
+    kept = share * right + (1 - share) * false
+    covariance = share * (1 - share) * (right - false)
+    spread = np.sqrt(share * (1 - share) * kept * (1 - kept))
+    matthews = np.divide(covariance, spread, out=np.zeros_like(kept), where=spread > 0)
+    best = int(np.argmax(matthews))
+    return float(ranked[last][best]), float(matthews[best])
+
+
+def _calibrated(
+    config: ContaminantConfig, network: nn.Module, images: Images, summary: dict
+) -> Run:
+    """Set probabilities and thresholds right, on images not seen before."""
+    samples = _samples(network, images, config.seed)
+    temperatures, offsets = np.ones(len(samples)), np.zeros(len(samples))
+    limits: dict[str, float] = {}
+    measured: dict[str, Share] = {}
+    coefficients: dict[str, float] = {}
+    for number, (name, each) in enumerate(zip(CLASSES.names, samples, strict=True)):
+        if not 0 < each.has.sum() < len(each.has):
+            limits[name] = 0.5  # nothing to fit with
+            continue
+        scale, offset = fit_sigmoids(
+            each.logit[:, None],
+            each.has[:, None].astype(int),
+            np.array([each.share]),
+            spread=_SPREAD,
+        )
+        temperatures[number], offsets[number] = scale[0], offset[0]
+        p = 1 / (1 + np.exp(-(each.logit.astype(float) + offset[0]) / scale[0]))
+        threshold, coefficients[name] = best_matthews(p, each.has, each.share)
+        limits[name] = round(min(max(threshold, 1e-4), 1 - 1e-4), 4)
+        measured[name] = Share.of(p >= limits[name], each.has)
+    networks.shift_logits(network, offsets)
+    point = OperatingPoint(
+        limits, 'p', measured, f'{len(images)} simulated images, found pixels'
+    )
+    return Run(
+        config,
+        network.eval(),
+        tuple(round(float(each), 6) for each in temperatures),
+        tuple(float(f'{each.share:.4g}') for each in samples),
+        point,
+        {**summary, 'matthews': coefficients},
+    )
+
+
+def _save(run: Run, folder: Path) -> None:
+    content = {
+        'config': asdict(run.config),
+        'temperatures': run.temperatures,
+        'shares': run.shares,
+        'point': asdict(run.point),
+        'summary': run.summary,
+    }
+    write_run(folder, run.network, content)
+
+
+def load_run(folder: Path) -> Run:
+    """
+    Return a finished training.
+
+    Raises
+    ------
+    ConfigError
+        If there is none in the folder.
+    """
+    content, state = read_run(folder)
+    config = build_dataclass(ContaminantConfig, content.pop('config'), '')
+    network = build_network(config)
+    network.load_state_dict(state)
+    return Run(
+        config=config,
+        network=network.eval(),
+        temperatures=tuple(content['temperatures']),
+        shares=tuple(content['shares']),
+        point=OperatingPoint.from_dict(content['point']),
+        summary=content['summary'],
+    )
