@@ -67,11 +67,14 @@ def _spoil(draft: Draft, where: np.ndarray, *, wide: bool = False) -> np.ndarray
     """
     rng, noise, sky = draft.rng, draft.noise, draft.instrument.sky
     number = int(where.sum())
-    kind = rng.choice(['dead', 'weak', 'below'], p=[0.4, 0.4, 0.2])
+    kind = rng.choice(['dead', 'weak', 'below', 'lost'], p=[0.35, 0.37, 0.18, 0.1])
     least = 1.2 if wide else 4.0
-    if sky < 1.5 * least * noise:
+    if sky < 1.5 * least * noise and kind != 'lost':
         kind = 'below'
-    if kind == 'below':
+    if kind == 'lost':  # the lowest number that there is
+        draft.response[where] = 0
+        draft.offset[where] = -1e6
+    elif kind == 'below':
         depth = log_uniform(rng, least, 60) * rng.uniform(0.8, 1.2, number)
         draft.offset[where] -= (np.maximum(depth, least) * noise).astype(np.float32)
         draft.response[where] *= np.float32(rng.choice([0.0, 0.3, 1.0]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import numpy as np
 from scipy.ndimage import correlate1d
 
@@ -170,6 +172,29 @@ def _in_unit(draft: Draft, electrons: np.ndarray) -> np.ndarray:
     return np.asarray(numbers)
 
 
+def _picture(draft: Draft, image: np.ndarray) -> np.ndarray:
+    """
+    Return an image as a JPEG shows it: grey of 256 levels, compressed.
+
+    What the stretch has made white nobody can tell from saturation.
+    """
+    from PIL import Image
+
+    rng = draft.rng
+    sample = image[::3, ::3]
+    middle = float(np.median(sample))
+    spread = 1.4826 * float(np.median(np.abs(sample - middle))) or 1.0
+    low = middle - rng.uniform(1.5, 6) * spread
+    grey = np.clip((image - low) / (log_uniform(rng, 8, 150) * spread), 0, 1)
+    grey = np.round(255 * grey ** rng.choice([1.0, 1.0, 0.5])).astype(np.uint8)
+    held = BytesIO()
+    Image.fromarray(grey).save(held, 'JPEG', quality=int(rng.integers(70, 97)))
+    white = grey == 255
+    for name in ('saturation', 'bleed'):
+        draft.mark(name, np.zeros_like(white), white)
+    return np.asarray(Image.open(held), dtype=np.float32)
+
+
 def expose(draft: Draft) -> tuple[np.ndarray, np.ndarray]:
     """
     Expose a draft and read it out; its truth is then complete.
@@ -233,6 +258,8 @@ def expose(draft: Draft) -> tuple[np.ndarray, np.ndarray]:
         for marks in (*draft.truth.values(), *draft.unsure.values()):
             marks[blind] = False
     image = _in_unit(draft, electrons)
+    if made.unit == 'picture':
+        image = _picture(draft, image)
     masked = _masked(draft, image)
     return np.where(masked, np.nan, image).astype(np.float32), masked
 
@@ -246,9 +273,13 @@ def _masked(draft: Draft, image: np.ndarray) -> np.ndarray:
     rng = draft.rng
     masked = np.zeros(draft.shape, bool)
     fate = rng.random()
-    if fate < 0.07:
+    if fate < 0.02:  # the gap between two chips
+        view = masked if rng.random() < 0.5 else masked.T
+        at = int(rng.uniform(0.05, 0.95) * len(view))
+        view[at : at + int(log_uniform(rng, 3, 50))] = True
+    elif fate < 0.07:
         rows, columns = draft.grid()
-        turn = rng.uniform(0, 2 * np.pi) if fate < 0.04 else rng.choice(4) * np.pi / 2
+        turn = rng.uniform(0, 2 * np.pi) if fate < 0.05 else rng.choice(4) * np.pi / 2
         away = (columns - draft.shape[1] / 2) * np.cos(turn)
         away = away + (rows - draft.shape[0] / 2) * np.sin(turn)
         masked = away > rng.uniform(0.2, 0.5) * min(draft.shape)

@@ -41,7 +41,8 @@ class Family:
         Kinds of point-spread functions, each as often as it stands here.
     units : tuple of str
         'raw' (DN with pedestal), 'counts' (DN without), 'electron', 'rate' (electrons
-        per second), 'scaled' (flux units), 'subtracted' (sky taken away).
+        per second), 'scaled' (flux units), 'subtracted' (sky taken away). Of any, 6 in
+        100 are a 'picture', a JPEG's grey of 256 levels.
     pixel_um, thickness_um, diffusion_um : float
         Of the silicon.
     site : str
@@ -230,14 +231,18 @@ def draw_instrument(rng: np.random.Generator, family: str) -> Instrument:
     pedestal = log_uniform(rng, 0.001 * top, 0.05 * top)
     gain = max(gain, 0.3 * well / top)
     sky = min(log_uniform(rng, *kind.sky), 0.4 * min(well, gain * top))
+    reading = log_uniform(rng, *kind.read_noise)
+    if rng.random() < 0.05:  # a converter too coarse for the noise
+        gain = max(gain, float(np.sqrt(sky + reading**2)) * rng.uniform(0.5, 2))
     slab = Slab(
         kind.pixel_um,
         kind.thickness_um * rng.uniform(0.7, 1.5),
         kind.diffusion_um * rng.uniform(0.7, 1.4),
         0.0 if kind.detector == 'thick' else 0.25,
     )
+    unit = str(rng.choice(kind.units)) if rng.random() >= 0.06 else 'picture'
     return Instrument(
         family, kind, str(rng.choice(kind.psf)), log_uniform(rng, *kind.fwhm), sky,
-        log_uniform(rng, *kind.read_noise), gain, well, log_uniform(rng, *kind.exptime),
-        str(rng.choice(kind.units)), pedestal, slab,
+        reading, gain, well, log_uniform(rng, *kind.exptime),
+        unit, pedestal, slab,
     )  # fmt: skip

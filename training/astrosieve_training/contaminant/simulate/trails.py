@@ -16,7 +16,7 @@ def _across(
 ) -> tuple[np.ndarray, float]:
     """Return a trail's profile, 1 at its highest, and half its width."""
     sigma = fwhm / 2.355
-    kind = rng.choice(['star', 'wide', 'box', 'ring'], p=[0.45, 0.2, 0.2, 0.15])
+    kind = rng.choice(['star', 'wide', 'box', 'ring'], p=[0.4, 0.18, 0.17, 0.25])
     if kind == 'star':
         wing = 1 / (1 + (away / (1.3 * fwhm)) ** 2) ** 2
         return 0.96 * np.exp(-0.5 * (away / sigma) ** 2) + 0.04 * wing, fwhm
