@@ -9,6 +9,8 @@ import click
 
 from astrosieve.commands.options import output_folder_option, overwrite_option
 from astrosieve.models.registry import load_model
+from astrosieve.transient.readers import read_candidates
+from astrosieve.transient.score import Scorer
 from astrosieve_training.steps import (
     EXISTING_FILE,
     EXISTING_FOLDER,
@@ -25,6 +27,12 @@ _ALERTS = click.option(
     '--alerts',
     type=EXISTING_FOLDER,
     help='Folder of real alerts, ztf_train.npz and .csv; else that of the data folder.',
+)
+_PUBLISHED = click.option(
+    '--published',
+    type=EXISTING_FILE,
+    help='Labelled stamps of the SDSS-II Supernova Survey, npz or HDF5 with images and '
+    'ans, in place of simulated ones.',
 )
 
 
@@ -83,24 +91,114 @@ def simulate(
 )
 @seed_option("In place of the file's.")
 @_ALERTS
+@_PUBLISHED
+@click.option(
+    '--from',
+    'start',
+    metavar='NAME|PATH',
+    help='Model to go on with, by the labels of a survey: needs --stamps and --labels.',
+)
+@click.option(
+    '--stamps',
+    multiple=True,
+    type=EXISTING_FILE,
+    help='With --from: stamps, as astrosieve transients reads them.',
+)
+@click.option(
+    '--labels',
+    type=EXISTING_FILE,
+    help='With --from: their labels, as the page of the step label saves them.',
+)
 def train(
-    config: str, output: Path | None, seed: int | None, alerts: Path | None
+    config: str,
+    output: Path | None,
+    seed: int | None,
+    alerts: Path | None,
+    published: Path | None,
+    start: str | None,
+    stamps: tuple[Path, ...],
+    labels: Path | None,
 ) -> None:
     """
     Train a network on simulated candidates, unlabelled real alerts beside them.
 
-    An interrupted training goes on where it stopped.
+    An interrupted training goes on where it stopped. With --from a model's network goes
+    on with labels of your survey: some hundred are enough.
     """
+    if bool(start) != bool(stamps and labels):
+        msg = '--from, --stamps and --labels go together'
+        raise click.UsageError(msg)
+    if start:
+        _tune(start, stamps, labels, output)
+        return
     loaded = need('transient.config').load_config(config)
     if seed is not None:
         loaded = replace(loaded, seed=seed)
     folder = output or Path(f'{loaded.name}-run')
     folder.mkdir(parents=True, exist_ok=True)
     real = _alert_folder(alerts) if loaded.unlabelled else None
-    run = need('transient.train').train(loaded, folder, real)
+    run = need('transient.train').train(loaded, folder, real, published=published)
     counts = ', '.join(f'{n} {name}' for name, n in run.summary['counts'].items())
     click.echo(f'{counts}; calibration error {run.summary["calibration_error"]:.4f}')
     click.echo(f'written to {folder}')
+
+
+def _tune(
+    start: str, stamps: tuple[Path, ...], labels: Path | None, output: Path | None
+) -> None:
+    """Go on with a model by labels."""
+    model, tune = load_model(start, task='transient'), need('transient.tune')
+    config = tune.config_of(model)
+    known = need('transient.label').read_labels(labels)
+    examples = need('transient.labelled').labelled_examples(stamps, known, config)
+    folder = output or Path(f'{config.name}-run')
+    folder.mkdir(parents=True, exist_ok=True)
+    run = tune.tuned(model, config, examples, folder)
+    click.echo(f'{len(examples)} labels; epoch {run.summary["epoch"]} is the best')
+    click.echo(f'written to {folder}')
+
+
+@transient.command()
+@click.argument('stamps', nargs=-1, required=True, type=EXISTING_FILE)
+@click.option(
+    '-o',
+    '--output',
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help='The page, an HTML file.',
+)
+@click.option(
+    '--model',
+    metavar='NAME|PATH',
+    help='Scores the candidates, so that doubtful ones come first.',
+)
+@click.option('--labels', type=EXISTING_FILE, help='Labels that the page begins with.')
+@click.option('-n', '--number', type=click.IntRange(min=1), help='Candidates at most.')
+@overwrite_option
+def label(
+    stamps: tuple[Path, ...],
+    output: Path,
+    model: str | None,
+    labels: Path | None,
+    number: int | None,
+    overwrite: bool,
+) -> None:
+    """
+    Write a page on which candidates are labelled by eye.
+
+    It shows their stamps as a contact sheet; R, B and U say real, bogus and unsure, and
+    labels.csv is saved, for the step train with --from.
+    """
+    candidates = [each for path in stamps for each in read_candidates(path, order=None)]
+    p = None
+    if model is not None:
+        p = Scorer(model).score(candidates).p_real
+    module = need('transient.label')
+    known = module.read_labels(labels) if labels else {}
+    n = module.write_page(
+        output, candidates, p_real=p, labels=known, number=number, overwrite=overwrite
+    )
+    click.echo(f'{n} candidates on {output}')
 
 
 @transient.command()
@@ -133,6 +231,12 @@ def export(run: Path, output: Path) -> None:
     type=EXISTING_FOLDER,
     help='Training of another network, to be judged on the same candidates.',
 )
+@_PUBLISHED
+@click.option(
+    '--curve/--no-curve',
+    default=True,
+    help='Whether to measure what labels of a survey gain.',
+)
 @click.option('--update', is_flag=True, help="Write the tables into the model's card.")
 @click.option(
     '--readme',
@@ -147,6 +251,8 @@ def evaluate(
     output: Path,
     alerts: Path | None,
     beside: tuple[Path, ...],
+    published: Path | None,
+    curve: bool,
     update: bool,
     readmes: tuple[Path, ...],
 ) -> None:
@@ -163,6 +269,8 @@ def evaluate(
         fields=run / 'fields',
         alerts=_alert_folder(alerts) if config.training.fields else None,
         others=[load_run(each) for each in beside],
+        published=published,
+        curve=curve,
     )
     for path in report.write(output):
         click.echo(f'written: {path}')

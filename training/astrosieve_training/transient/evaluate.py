@@ -28,12 +28,15 @@ from astrosieve_training.transient.datasets import (
     truly_real,
 )
 from astrosieve_training.transient.figures import draw_reliability, draw_rocs
+from astrosieve_training.transient.labelled import published_sets
 from astrosieve_training.transient.simulate import make_candidates
 from astrosieve_training.transient.train import Run, probabilities
+from astrosieve_training.transient.tune import tuned_scores
 
 __all__ = ['Judged', 'judge']
 
 _FALSE = 0.02  # share of the bogus at which completeness is compared
+_LABELS = (100, 300, 1000)
 _SNR = (5, 6, 8, 12, 20, 50, np.inf)
 _PUBLISHED = {'accuracy': 0.924, 'recall': 0.965, 'precision': 0.949, 'F1': 0.957}
 _OTHERS = {'rb': 0.5, 'drb': 0.5, 'braai_d6_m9': 0.5}
@@ -139,6 +142,8 @@ def judge(
     fields: Path | None = None,
     alerts: Path | None = None,
     others: Sequence[Run] = (),
+    published: Path | None = None,
+    curve: bool = True,
     jobs: int = -1,
 ) -> Report:
     """
@@ -158,6 +163,10 @@ def judge(
         Folder of real alerts.
     others : sequence of `~astrosieve_training.transient.train.Run`, optional
         Trainings judged on the same candidates.
+    published : `~pathlib.Path`, optional
+        Labelled stamps of the SDSS-II Supernova Survey, in place of simulated ones.
+    curve : bool, optional
+        Whether to measure what labels of a survey gain.
     jobs : int, optional
         Fields simulated side by side; -1 for as many as there are cores.
 
@@ -166,15 +175,25 @@ def judge(
     report : `~astrosieve_training.judge.report.Report`
     """
     stages = Stages(fields or folder / 'fields', tidy=False)
-    sets = simulated_sets(config, stages, ('training', 'judged'), jobs=jobs)
+    if published is None:
+        sets = simulated_sets(config, stages, ('training', 'judged'), jobs=jobs)
+    else:
+        sets = published_sets(published, config)
     judged = sets['judged']
     own = _scored(model, judged)
     everyone: list[Judged] = []
     for sample, rows in _samples(judged).items():
         mine = own.of(rows, sample)
         everyone.append(mine)
-        theirs = [_by_run(run, config, stages, sample, jobs) for run in others]
-        everyone += [each for each in theirs if each is not None]
+        for run in others:
+            which = run.config.training
+            if which.band_fields if sample == BANDS else which.fields:
+                theirs = _same_fields(
+                    run.config, config, stages, sample, jobs, published
+                )
+                everyone.append(
+                    _by_run(run, theirs.take(_samples(theirs)[sample]), sample)
+                )
         learnt = sets['training'].take(
             (sets['training'].facts.survey == 'bands') == (sample == BANDS)
         )
@@ -186,6 +205,9 @@ def judge(
         table, found = _real(model, alerts)
         sections.insert(0, Section('Real alerts of ZTF', table))
         limits += found
+    if curve and UNSEEN in _samples(judged):
+        gained = _gained(model, own, judged, folder)
+        sections.insert(0, Section('What labels of a survey gain', gained))
     speed = _speed(model)
     limits.append((f'{os.cpu_count()} cores', Limit('stamps a second', speed, 2000,
                                                    least=True)))  # fmt: skip
@@ -195,6 +217,8 @@ def judge(
     summary = _summary(everyone)
     if alerts is not None:
         summary += ['', *table]
+    if curve and UNSEEN in _samples(judged):
+        summary += ['', *gained]
     return Report(
         model,
         summary,
@@ -232,33 +256,60 @@ def _scored(model: Model, judged: Examples) -> Judged:
     )
 
 
-def _by_run(
-    run: Run, config: TransientConfig, stages: Stages, sample: str, jobs: int
-) -> Judged | None:
-    """Return what another network says of the same candidates, if they are for it."""
-    learnt = run.config.training
-    if not (learnt.band_fields if sample == BANDS else learnt.fields):
-        return None
-    theirs = replace(
-        config, preprocessing=run.config.preprocessing, classes=run.config.classes
-    )
-    if theirs.judged is not None:
+def _same_fields(
+    theirs: TransientConfig,
+    config: TransientConfig,
+    stages: Stages,
+    sample: str,
+    jobs: int,
+    published: Path | None,
+) -> Examples:
+    """Return what is judged, as another network sees it."""
+    seen = replace(config, preprocessing=theirs.preprocessing, classes=theirs.classes)
+    if published is not None:
+        return published_sets(published, seen)['judged']
+    if seen.judged is not None:
         which = (
-            replace(theirs.judged, fields=0)
+            replace(seen.judged, fields=0)
             if sample == BANDS
-            else replace(theirs.judged, band_fields=0)
+            else replace(seen.judged, band_fields=0)
         )
-        theirs = replace(theirs, judged=which)
-    judged = simulated_sets(theirs, stages, ('judged',), jobs=jobs)['judged']
-    judged = judged.take(_samples(judged)[sample])
+        seen = replace(seen, judged=which)
+    return simulated_sets(seen, stages, ('judged',), jobs=jobs)['judged']
+
+
+def _by_run(run: Run, judged: Examples, sample: str) -> Judged:
+    """Return what another network says of candidates."""
     p = probabilities(run.network, run.temperature, judged)
+    least = run.points['balanced'].threshold
+    assert isinstance(least, float)
     return Judged(
         sample,
         run.config.name,
         p_real(p, run.config.classes),
         truly_real(judged.facts.label),
-        float(run.points['balanced'].threshold),  # type: ignore[arg-type]
+        least,
     )
+
+
+def _gained(model: Model, own: Judged, judged: Examples, folder: Path) -> list[str]:
+    """Return what labels of one unseen survey gain, on its other fields."""
+    survey = next(name for name in np.unique(judged.facts.survey) if name != 'bands')
+    mine = (judged.facts.survey == survey) & ~judged.contested
+    first = judged.facts.field % 2 == 0
+    pool, rest = judged.take(mine & first), judged.take(mine & ~first)
+    before = own.of(mine & ~first, survey)
+    rows = [('none', before.auc, before.complete, before.error)]
+    for n in _LABELS:
+        if n <= len(pool):
+            score = tuned_scores(model, pool, rest, n, folder / f'labels-{n}')
+            each = replace(before, score=score)
+            rows.append((str(n), each.auc, each.complete, each.error))
+    return markdown_table(
+        (f'labels of {survey}', 'area under the ROC', 'kept at 2 % false',
+         'calibration error'),
+        rows,
+    )  # fmt: skip
 
 
 def _limits(everyone: list[Judged], name: str) -> list[tuple[str, Limit]]:

@@ -32,6 +32,7 @@ from astrosieve_training.transient.datasets import (
     simulated_sets,
     truly_real,
 )
+from astrosieve_training.transient.labelled import published_sets
 from astrosieve_training.transient.networks import negm2021, stamps
 from astrosieve_training.versions import code_version, digest
 
@@ -121,6 +122,7 @@ def train(
     folder: Path,
     real: Path | None = None,
     *,
+    published: Path | None = None,
     jobs: int = -1,
 ) -> Run:
     """
@@ -135,6 +137,8 @@ def train(
     real : `~pathlib.Path`, optional
         Folder of real alerts, whose stamps alone are used, where the configuration says
         so.
+    published : `~pathlib.Path`, optional
+        Labelled stamps of the SDSS-II Supernova Survey, in place of simulated ones.
     jobs : int, optional
         Fields that are simulated side by side; -1 for as many as there are cores.
 
@@ -144,7 +148,11 @@ def train(
     """
     stages = Stages(folder / 'fields', tidy=False)
     names = ('training', 'validation', 'calibrating')
-    sets = simulated_sets(config, stages, names, jobs=jobs)
+    if published is None:
+        sets = simulated_sets(config, stages, names, jobs=jobs)
+    else:
+        whole = published_sets(published, config)
+        sets = {name: whole[name] for name in names}
     agreement, seen = None, ''
     if config.unlabelled and real is not None:
         alerts = read_alerts(real, config.preprocessing)

@@ -10,7 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from astrosieve.models.inputs import named_preprocessing
-from astrosieve.transient.preprocessing._base import StampPreprocessing, Stamps
+from astrosieve.transient.preprocessing._base import (
+    StampPreprocessing,
+    Stamps,
+    measure_levels,
+)
 from astrosieve.transient.preprocessing.negm2021 import Negm2021
 from astrosieve.transient.preprocessing.noise_units import NoiseUnits
 
@@ -20,6 +24,7 @@ __all__ = [
     'StampPreprocessing',
     'Stamps',
     'get_preprocessing',
+    'measure_levels',
 ]
 
 _PREPROCESSINGS: dict[str, Callable[[], StampPreprocessing]] = {
