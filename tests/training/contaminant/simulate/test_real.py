@@ -51,15 +51,13 @@ def test_hot_pixels_of_a_chip_are_few_and_positive() -> None:
     assert excess.min() == 0
 
 
-def test_ir_array_has_dead_and_hot_pixels() -> None:
-    """Parts of the array have both, apart from each other."""
+def test_ir_array_has_dead_pixels() -> None:
+    """A few in each part of the array."""
     rng = np.random.default_rng(4)
-    parts = [real.ir_defects(rng, (256, 256)) for _ in range(4)]
-    for part in parts:
-        assert part is not None
-        dead, hot = part
+    for _ in range(4):
+        dead = real.ir_defects(rng, (256, 256))
+        assert dead is not None
         assert 0 < dead.mean() < 0.2
-        assert 0 < hot.mean() < 0.2
 
 
 def test_parts_larger_than_the_array_are_not_there() -> None:

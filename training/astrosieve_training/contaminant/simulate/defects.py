@@ -97,14 +97,10 @@ def add_bad_pixels(draft: Draft) -> None:
     rng = draft.rng
     number = _counts(draft, 3, 200)
     bad = np.zeros(draft.shape, bool)
-    dead = real.ir_defects(rng, draft.shape) if draft.real else None
-    if (
-        draft.instrument.kind.detector == 'ir'
-        and dead is not None
-        and rng.random() < 0.4
-    ):
-        bad = dead[0]
-    bad = bad.copy()
+    if draft.real and not draft.judged and draft.instrument.kind.detector == 'ir':
+        dead = real.ir_defects(rng, draft.shape)
+        if dead is not None and rng.random() < 0.4:
+            bad |= dead
     rows, columns = _places(draft, number)
     bad[rows, columns] = True
     grid_y, grid_x = draft.grid()

@@ -177,10 +177,8 @@ def _ir() -> np.ndarray | None:
     return np.asarray(fits.getdata(path, 'DQ1014')).astype(np.int16)
 
 
-def ir_defects(
-    rng: np.random.Generator, shape: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return where a part of a real IR detector is dead, and where it is hot."""
+def ir_defects(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray | None:
+    """Return where a part of a real IR detector is dead."""
     dq = _ir()
     if dq is None or min(dq.shape) < max(shape):
         return None
@@ -188,4 +186,4 @@ def ir_defects(
         int(rng.integers(n - m + 1)) for n, m in zip(dq.shape, shape, strict=True)
     )
     part = dq[top : top + shape[0], left : left + shape[1]]
-    return (part & (4 | 8)) != 0, (part & 16) != 0
+    return np.asarray((part & (4 | 8)) != 0)
