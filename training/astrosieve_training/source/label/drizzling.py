@@ -39,7 +39,7 @@ from astrosieve_training.source.label.exposures import (
     check_exposures,
 )
 
-__all__ = ['combine']
+__all__ = ['combine', 'output_frame', 'write_plain']
 
 # Only what carries no signal, or charge of its own, is unusable. Saturated pixels, or
 # stars were holes, and those that some program took for cosmic rays are AstroDrizzle's
@@ -123,14 +123,14 @@ def combine(paths: Sequence[Path], folder: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix='.drizzle-', dir=folder) as work:
         names = {f'e{i:04d}_flc.fits': e for i, e in enumerate(exposures)}
         for name, exposure in names.items():
-            _write_plain(exposure, Path(work) / name)
+            write_plain(exposure, Path(work) / name)
         options = {
             **_DRIZZLE_OPTIONS,
             'combine_type': 'minmed' if len(names) < _MANY else 'imedian',
             'driz_sep_bits': 0,
             'final_bits': 0,
         }
-        for key, value in _output_frame(exposures).items():
+        for key, value in output_frame(exposures).items():
             options[f'driz_sep_{key}'] = options[f'final_{key}'] = value
         _run_drizzle(names, options, Path(work))
         result = _collect(names, Path(work))
@@ -139,7 +139,7 @@ def combine(paths: Sequence[Path], folder: Path) -> Path:
     return target
 
 
-def _write_plain(exposure: InputExposure, target: Path) -> None:
+def write_plain(exposure: InputExposure, target: Path) -> None:
     """Write what AstroDrizzle needs of an exposure, as a file of WFC3/UVIS."""
     planes = []
     skies = []
@@ -240,7 +240,7 @@ def _complete_header(
     header.update({k: v for k, v in distortion.items() if k not in header})
 
 
-def _output_frame(exposures: Sequence[InputExposure]) -> dict[str, float | int]:
+def output_frame(exposures: Sequence[InputExposure]) -> dict[str, float | int]:
     """
     Return the least frame that holds all exposures, turned like the first.
 
