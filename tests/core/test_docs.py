@@ -12,11 +12,14 @@ import pytest
 
 from astrosieve.blob.command import blobs
 from astrosieve.commands.models import models
+from astrosieve.contaminant.classes import CLASSES as PIXEL_CLASSES
+from astrosieve.contaminant.command import segment
 from astrosieve.models.registry import load_model
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.command import classify
 from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve_training.blob.commands import blob
+from astrosieve_training.contaminant.commands import contaminant
 from astrosieve_training.source.commands import source
 
 DOCS = Path(__file__).parents[2] / 'docs'
@@ -43,6 +46,9 @@ def test_tables_are_the_code_s() -> None:
     text = (DOCS / 'tasks' / 'source.md').read_text(encoding='utf-8')
     assert CLASS_FLAGS.document() in text
     assert CLASSES.document() in text
+    text = (DOCS / 'tasks' / 'contaminant.md').read_text(encoding='utf-8')
+    for number, info in enumerate(PIXEL_CLASSES.values()):
+        assert f'| {number} | `{info.name}` | {info.meaning} |' in text
 
 
 def table_of(path: Path, name: str) -> list[str]:
@@ -72,6 +78,7 @@ def test_results_are_the_card_s() -> None:
     [
         ('source', (classify, models, *source.commands.values()), 30),
         ('blob', (blobs, *blob.commands.values()), 15),
+        ('contaminant', (segment, *contaminant.commands.values()), 15),
     ],
 )
 def test_documented_options_exist(
