@@ -142,7 +142,7 @@ def evaluate(
     others = [load_model(each, task='contaminant') for each in beside]
     output.mkdir(parents=True, exist_ok=True)
     loaded = need('contaminant.train').load_run(run)
-    report = need('contaminant.evaluate').judge(
+    report = need('contaminant.evaluate.judge').judge(
         judged, loaded.config, output, others=others, peers=peers, ablation=ablation
     )
     for path in report.write(output):

@@ -1,5 +1,1 @@
 """The judge of networks that map contaminants."""
-
-from astrosieve_training.contaminant.evaluate.judge import judge
-
-__all__ = ['judge']

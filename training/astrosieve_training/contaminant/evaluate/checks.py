@@ -260,7 +260,7 @@ def lost_pixel(model: Model, images: Sequence[np.ndarray], seed: int) -> Share:
     return Share(changed, total)
 
 
-def seconds_of(model: Model, seed: int, side: int = 2048) -> tuple[float, float]:
+def seconds_of(model: Model, seed: int, side: int) -> tuple[float, float]:
     """Return the time of an image by the model, and by astroscrappy's default."""
     rng = np.random.default_rng([seed, 14])
     tile, _ = star_field(rng, 2.5, 30.0)

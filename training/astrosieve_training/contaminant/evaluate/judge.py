@@ -46,6 +46,7 @@ FALSE = 1e-3
 _USUAL = 0.8
 _TUNING = 16  # images that astroscrappy is tuned on
 _UNITS = 4  # images that are given in several units
+_SPEED_SIDE = 2048  # pixels of the image that takes its time
 _LIKELY = 0.05  # probability of pixels whose calibration is told apart
 
 Everyone = dict[tuple[str, str], Judged]
@@ -113,7 +114,7 @@ def judge(
     )
     units = Number(checks.unit_difference(model, images), len(images))
     lost = checks.lost_pixel(model, images, config.seed)
-    seconds = checks.seconds_of(model, config.seed)
+    seconds = checks.seconds_of(model, config.seed, _SPEED_SIDE)
     own = everyone[SIMULATED, model.card.name]
     limits = [
         *_precision_limits(own),
@@ -124,7 +125,7 @@ def judge(
         *_calibration_limits(own),
         ('units', Limit('largest change of a probability', units, 0.01)),
         (
-            '2048x2048',
+            f'{_SPEED_SIDE}x{_SPEED_SIDE}',
             Limit("time over that of astroscrappy's default",
                   Number(seconds[0] / seconds[1], 1), 1.0),
         ),
@@ -389,7 +390,7 @@ def _checks(units: Number, lost: Share, seconds: tuple[float, float]) -> list[st
         [
             ('largest change of a probability by unit, gain or pedestal', units),
             ('other pixels whose mask changes where one is NaN', lost),
-            ('2048x2048, seconds', f'{seconds[0]:.2f}'),
+            (f'{_SPEED_SIDE}x{_SPEED_SIDE}, seconds', f'{seconds[0]:.2f}'),
             ("the same by astroscrappy's default, seconds", f'{seconds[1]:.2f}'),
         ],
     )

@@ -1,0 +1,284 @@
+"""The task in small: images, crops, a network, its export and its judge."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip('torch')
+pytest.importorskip('onnxscript')
+pytest.importorskip('joblib')
+pytest.importorskip('sklearn')
+pytest.importorskip('matplotlib')
+pytest.importorskip('scipy')
+pytest.importorskip('galsim')
+pytest.importorskip('astroscrappy')
+
+from click.testing import CliRunner
+
+from astrosieve.contaminant import CLASSES, segment_contaminants
+from astrosieve.contaminant.segment import OPERATING_POINT
+from astrosieve.models.registry import Model, load_model
+from astrosieve_training.contaminant import ablation, baselines
+from astrosieve_training.contaminant.commands import contaminant
+from astrosieve_training.contaminant.config import (
+    ContaminantConfig,
+    ImageSet,
+    LossSettings,
+    NetworkConfig,
+    load_config,
+)
+from astrosieve_training.contaminant.datasets import (
+    Images,
+    packed,
+    simulated_images,
+    unpacked,
+)
+from astrosieve_training.contaminant.evaluate import cases, checks, judge
+from astrosieve_training.contaminant.evaluate.judged import judge_cases
+from astrosieve_training.contaminant.export import export_run
+from astrosieve_training.contaminant.train import Run, best_matthews, load_run, train
+from astrosieve_training.learn.parity import ExportError
+from astrosieve_training.learn.settings import LoopSettings
+from astrosieve_training.stages import Stages
+
+SIDE = 96
+
+
+@pytest.fixture(scope='module')
+def config() -> ContaminantConfig:
+    return replace(
+        load_config('contaminant'),
+        network=NetworkConfig('unet', (8, 8, 8, 8, 8), last=8, fine=4, lines=5),
+        crop=64,
+        training=ImageSet(24, 0, SIDE),
+        validation=ImageSet(4, 100, SIDE),
+        calibrating=ImageSet(16, 200, SIDE),
+        judged=ImageSet(4, 300, 128),
+        train=LoopSettings(epochs=2, batch_size=8, learning_rate=3e-3, runs=1),
+    )
+
+
+@dataclass(frozen=True)
+class Made:
+    folder: Path
+    run: Run
+    model: Model
+
+
+@pytest.fixture(scope='module')
+def made(config: ContaminantConfig, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp('run')
+    run = train(config, folder)
+    export_run(run, folder / 'weights', n=8)
+    model = load_model(folder / 'weights' / 'contaminant-1.0.onnx')
+    return Made(folder, run, model)
+
+
+@pytest.fixture(scope='module')
+def images(
+    config: ContaminantConfig, tmp_path_factory: pytest.TempPathFactory
+) -> Images:
+    stages = Stages(tmp_path_factory.mktemp('images'))
+    return simulated_images(config, config.validation, stages, 'validation', jobs=1)
+
+
+def test_bits() -> None:
+    """Maps come back from their bits."""
+    maps = np.random.default_rng(1).random((15, 5, 7)) < 0.3
+    np.testing.assert_array_equal(unpacked(packed(maps)[None])[0], maps)
+
+
+def test_crops(images: Images) -> None:
+    """Pixels and truth are cut and turned alike; nothing is said of what to ignore."""
+    rows = np.arange(len(images))
+    plain = images.batch(rows, None)
+    assert plain[0]['image'].shape == (4, 5, 64, 64)
+    assert plain[1].shape == plain[2].shape == (4, 15, 64, 64)
+    rng = np.random.default_rng(5)
+    marked = replace(images, planes=images.truth[:, None].astype(np.float16))
+    inputs, target, _ = marked.batch(rows, rng)
+    bits = packed(target[0].astype(bool)).astype(np.float16)
+    np.testing.assert_array_equal(inputs['image'][0, 0], bits)
+    everything = replace(images, ignore=np.full_like(images.ignore, 0x7FFF))
+    assert not everything.batch(rows, rng)[2].any()
+
+
+def test_columns_stay_columns(images: Images) -> None:
+    """An image with a bad column is flipped, never turned on its side."""
+    planes = np.zeros((1, 5, SIDE, SIDE), np.float16)
+    planes[:, :, :, 40] = 1
+    number = CLASSES.names.index('bad_column')
+    truth = np.zeros((1, SIDE, SIDE), np.uint16)
+    truth[:, :, 40] = 1 << number
+    one = Images(planes, truth, np.zeros_like(truth), crop=SIDE)
+    rng = np.random.default_rng(6)
+    for _ in range(12):
+        inputs, target, _ = one.batch(np.array([0]), rng)
+        assert inputs['image'][0, 0].any(0).sum() == 1
+        np.testing.assert_array_equal(inputs['image'][0, 0], target[0, number])
+
+
+def test_weights_of_the_paper(images: Images) -> None:
+    """Pixels of rarer classes count more, and those beside them a part of it."""
+    by_pixel = replace(images, by_pixel=True)
+    _, target, weight = by_pixel.batch(np.arange(4), None)
+    alone = np.where(weight.any(1), weight.max(1), np.nan)
+    of_none = alone[~target.astype(bool).any(1)]
+    of_some = alone[target.astype(bool).any(1)]
+    assert np.nanmedian(of_some) > 2 * np.nanmedian(of_none)
+    assert np.nanmin(alone) > 0
+
+
+def test_best_matthews() -> None:
+    """The threshold between two heaps, and a coefficient as of the true share."""
+    rng = np.random.default_rng(7)
+    has = np.repeat([True, False], 5000)
+    scores = np.where(has, rng.normal(2, 0.5, 10000), rng.normal(0, 0.5, 10000))
+    even, coefficient = best_matthews(scores, has, 0.5)
+    rare, _ = best_matthews(scores, has, 0.001)
+    assert even == pytest.approx(1, abs=0.1)
+    assert coefficient > 0.9
+    assert rare > even + 0.2
+
+
+def test_a_run_is_kept(made: Made) -> None:
+    """What is read back is what was trained; done again nothing is trained anew."""
+    again = load_run(made.folder)
+    assert again.config == made.run.config
+    assert again.temperatures == made.run.temperatures
+    assert again.point == made.run.point
+    assert train(made.run.config, made.folder).summary == made.run.summary
+
+
+def test_export(made: Made, tmp_path: Path) -> None:
+    """The card has thresholds, priors and overlap; the core runs the model."""
+    card = made.model.card
+    assert card.classes == CLASSES.names
+    assert {*card.operating_points[OPERATING_POINT].threshold} == {*CLASSES.names}
+    assert 0 < card.options['overlap'] <= 384
+    image = np.random.default_rng(8).normal(100, 5, (70, 131))
+    found = segment_contaminants(image, model=made.model)
+    assert found.probabilities.shape == (15, 70, 131)
+    with pytest.raises(ExportError, match='more than 1000'):
+        export_run(made.run, tmp_path, n=2, max_bytes=1000)
+    assert not list(tmp_path.iterdir())
+
+
+def test_baselines_find_what_they_are_for() -> None:
+    """Hits, hot pixels, saturated pixels and a trail, in a plain image."""
+    rng = np.random.default_rng(9)
+    image = rng.normal(200, 14, (128, 128)).astype(np.float32)
+    image[20, 30:36] += 4000
+    image[90, 90] += 2000
+    trail = np.abs(np.subtract.outer(np.arange(128), np.arange(128)) - 20) < 2
+    image += 200 * trail
+    for finder in baselines.baselines({'sigclip': 4.5}):
+        if finder.slow:
+            continue
+        maps = finder.maps(image, None, {})
+        assert {*maps} == {*finder.classes}
+        if 'cosmic_ray' in maps:
+            assert (maps['cosmic_ray'][20, 30:36] > 0).mean() > 0.5
+        if 'hot_pixel' in maps:
+            assert maps['hot_pixel'][90, 90] > 0.9
+        if 'satellite_trail' in maps:
+            assert (maps['satellite_trail'][trail] > 0).mean() > 0.5
+
+
+def test_who_knows_all_is_right() -> None:
+    """The truth as its own finder has precision one; a shuffled one has none of it."""
+    known = list(cases.simulated_cases(ImageSet(2, 300, 128)))
+    truths = iter([each.truth for each in known])
+
+    def knows(*_: object) -> dict[str, np.ndarray]:
+        return {n: t.astype(np.float32) for n, t in next(truths).items()}
+
+    def nothing(sci: np.ndarray, *_: object) -> dict[str, np.ndarray]:
+        return {n: np.full(sci.shape, 0.5, np.float32) for n in CLASSES.names}
+
+    finders = [
+        baselines.Finder('knows', CLASSES.names, knows),
+        baselines.Finder('nothing', CLASSES.names, nothing),
+    ]
+    judged = judge_cases(known, finders)
+    best = judged[cases.SIMULATED, 'knows']
+    worst = judged[cases.SIMULATED, 'nothing']
+    assert best.mean_precision() == pytest.approx(1)
+    assert worst.mean_precision() < 0.3
+    assert best.images == 2
+
+
+def test_star_fields() -> None:
+    """Stars have the ratio of signal and noise that was asked for, where it is said."""
+    rng = np.random.default_rng(10)
+    image, places = checks.star_field(rng, 2.0, 50.0)
+    boxes = np.array([image[r - 1 : r + 2, c - 1 : c + 2].sum() for r, c in places])
+    above = boxes - 9 * 120.0
+    ratio = above / np.sqrt(boxes + 9 * 25.0)
+    assert np.median(ratio) == pytest.approx(50, rel=0.1)
+
+
+def test_evaluate(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One command writes report, figures, card and README."""
+    monkeypatch.setenv('ASTROSIEVE_DATA', str(tmp_path))
+    every = baselines.baselines
+
+    def few(settings: dict[str, float]) -> list[baselines.Finder]:
+        return [finder for finder in every(settings) if not finder.slow]
+
+    for name, value in {
+        'CORE_WIDTHS': (2.0,), 'SIGNALS': (30.0,), '_FIELDS': 1, '_TRAILS': 1,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(checks, name, value)
+    monkeypatch.setattr(judge, '_TUNING', 1)
+    monkeypatch.setattr(judge, '_SPEED_SIDE', 512)
+    monkeypatch.setattr(judge, 'baselines', few)
+    readme = tmp_path / 'README.md'
+    readme.write_text(
+        '<!-- table:contaminant begin -->\n<!-- table:contaminant end -->\n'
+    )
+    path = made.folder / 'weights' / 'contaminant-1.0.onnx'
+    done = CliRunner().invoke(
+        contaminant,
+        ['evaluate', str(made.folder), '--model', str(path), '-o', str(tmp_path / 'o'),
+         '--update', '--readme', str(readme)],
+        catch_exceptions=False,
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert 'mean of 14 classes' in readme.read_text()
+    content = json.loads((tmp_path / 'o' / 'contaminant-judge.json').read_text())
+    assert len(content['limits']) > 20
+    assert 'cosmic_ray' in content['precision']['other instruments, contaminant']
+    card = load_model(path).card
+    assert any('cosmic_ray' in line for line in card.metrics['tables'])
+    for figure in ('precision', 'reliability', 'cores', 'sheet'):
+        assert (tmp_path / 'o' / f'contaminant-{figure}.png').stat().st_size > 5000
+
+
+def test_ablation(config: ContaminantConfig, tmp_path: Path) -> None:
+    """The shipped one is read; a small one has a row for each trial."""
+    shipped = ablation.load_ablation('contaminant')
+    assert len({trial.name for trial in shipped.trials}) == len(shipped.trials) > 5
+    small = tmp_path / 'small.toml'
+    small.write_text("""
+name = 'small'
+crop = 64
+network = {kind = 'unet', filters = [8, 8], last = 8, fine = 0, lines = 0}
+training = {images = 8, seed = 0, side = 64}
+validation = {images = 2, seed = 100, side = 64}
+calibrating = {images = 8, seed = 200, side = 64}
+judged = {images = 2, seed = 300, side = 64}
+""")
+    trials = (
+        ablation.Trial('as it is'),
+        ablation.Trial('of the paper', loss=LossSettings('pixel'), images=4),
+    )
+    tried = ablation.Ablation(str(small), 8, 1, ImageSet(2, 400, 64), trials)
+    lines = ablation.ablate(tried, tmp_path / 'o', None, lambda text: None)
+    assert sum('of the paper' in line for line in lines) == 1
+    assert ablation.sections(tmp_path / 'o')[0].lines == lines
