@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import convolve
 
 from astrosieve_training.contaminant.simulate import real
-from astrosieve_training.contaminant.simulate.draft import Draft
+from astrosieve_training.contaminant.simulate.draft import LOST, Draft
 from astrosieve_training.simulate.fields import log_uniform
 
 __all__ = ['add_bad_pixels', 'add_hot_pixels', 'add_lines', 'add_real_defects']
@@ -73,7 +73,7 @@ def _spoil(draft: Draft, where: np.ndarray, *, wide: bool = False) -> np.ndarray
         kind = 'below'
     if kind == 'lost':  # the lowest number that there is
         draft.response[where] = 0
-        draft.offset[where] = -1e6
+        draft.offset[where] = LOST
     elif kind == 'below':
         depth = log_uniform(rng, least, 60) * rng.uniform(0.8, 1.2, number)
         draft.offset[where] -= (np.maximum(depth, least) * noise).astype(np.float32)

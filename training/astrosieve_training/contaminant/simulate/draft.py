@@ -10,7 +10,10 @@ from astrosieve.contaminant.classes import CLASSES
 from astrosieve_training.contaminant.simulate.instruments import Instrument
 from astrosieve_training.contaminant.simulate.profiles import StarProfile
 
-__all__ = ['Draft', 'Star']
+__all__ = ['LOST', 'Draft', 'Star']
+
+LOST = -1e6
+"""Offset of pixels that hold the lowest number there is, whatever falls on them."""
 
 
 @dataclass(frozen=True)

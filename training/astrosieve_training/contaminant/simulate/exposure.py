@@ -7,7 +7,7 @@ from io import BytesIO
 import numpy as np
 from scipy.ndimage import correlate1d
 
-from astrosieve_training.contaminant.simulate.draft import Draft
+from astrosieve_training.contaminant.simulate.draft import LOST, Draft
 from astrosieve_training.simulate.fields import log_uniform
 
 __all__ = ['RULES', 'expose']
@@ -242,17 +242,19 @@ def expose(draft: Draft) -> tuple[np.ndarray, np.ndarray]:
     )
     charge = _overflow(draft, charge, noise)
     ceiling = np.float32(made.ceiling)
-    full = charge >= 0.98 * ceiling
+    lost = draft.offset < LOST / 2
+    full = (charge >= 0.98 * ceiling) & ~lost
     if full.any():
         rough = float(rng.choice([0.0, 0.0, 0.002, 0.01]))
         uneven = rng.normal(1, rough, int(full.sum()))
         charge[full] = charge[full] * np.minimum(uneven, 1.0).astype(np.float32)
         draft.mark('saturation', full)
-        for name in ('cosmic_ray', 'hot_pixel', 'spike', 'persistence', 'fringe',
-                     'nebulosity', 'reflection'):  # fmt: skip
-            if name in draft.truth:
-                draft.unsure[name] |= draft.truth[name] & full
-                draft.truth[name] &= ~full
+    hidden = full | lost
+    for name in (*RULES, 'satellite_trail', 'fringe', 'bleed'):
+        if name in draft.truth:
+            under = lost if name in ('object', 'satellite_trail', 'bleed') else hidden
+            draft.unsure[name] |= draft.truth[name] & under
+            draft.truth[name] &= ~under
     electrons = charge + reading + draft.offset + _patterns(draft)
     if blind is not None:
         for marks in (*draft.truth.values(), *draft.unsure.values()):
