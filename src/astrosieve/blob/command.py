@@ -21,7 +21,7 @@ from astrosieve.blob.frames import N_REFERENCES, Frame, read_frame
 from astrosieve.blob.log import Log
 from astrosieve.blob.plotting import blob_figure, write_circles
 from astrosieve.blob.regress import Regression
-from astrosieve.blob.watch import Watch, changes
+from astrosieve.blob.watch import Watch
 from astrosieve.commands.base import Command
 from astrosieve.commands.batch import (
     STDOUT,
@@ -34,6 +34,7 @@ from astrosieve.commands.batch import (
     without_existing,
 )
 from astrosieve.commands.console import Say, as_options, console
+from astrosieve.commands.folders import changes
 from astrosieve.commands.options import (
     chosen_model,
     format_option,

@@ -22,9 +22,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from astrosieve.exceptions import AstrosieveError, AstrosieveWarning, OutputError
+from astrosieve.commands.folders import hold
+from astrosieve.exceptions import AstrosieveWarning, OutputError
 
-__all__ = ['Log', 'LogLockedError']
+__all__ = ['Log']
 
 Record = dict[str, Any]
 
@@ -55,10 +56,6 @@ _PASSING = {
 _PATIENCE = 2.0  # seconds for which another program's lock is waited for
 
 
-class LogLockedError(AstrosieveError):
-    """Another watch keeps this log."""
-
-
 class Log:
     """
     The log of one folder.
@@ -70,7 +67,7 @@ class Log:
 
     Raises
     ------
-    LogLockedError
+    InUseError
         If another watch has opened it.
     OutputError
         If it cannot be written.
@@ -85,7 +82,8 @@ class Log:
         self.folder = folder
         self.journal = folder / 'blobs.jsonl'
         self.database = folder / 'blobs.sqlite'
-        self._lock = self._locked(folder / 'blobs.lock')
+        held = 'another watch keeps the log in this folder'
+        self._lock = hold(folder / 'blobs.lock', held)
         try:
             self.records = self._restored()
             self.sync()
@@ -102,22 +100,6 @@ class Log:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-    def _locked(self, path: Path) -> sqlite3.Connection:
-        """Return a connection that keeps others out as long as this process lives."""
-        connection = None
-        try:
-            connection = sqlite3.connect(path, timeout=0, isolation_level=None)
-            connection.execute('BEGIN EXCLUSIVE')
-        except sqlite3.Error as error:
-            if connection is not None:
-                connection.close()
-            if 'locked' in str(error):
-                msg = f'{self.folder}: another watch keeps the log in this folder'
-                raise LogLockedError(msg) from error
-            msg = f'{path}: cannot be written ({error})'
-            raise OutputError(msg) from error
-        return connection
 
     # Journal
 

@@ -10,9 +10,8 @@ import subprocess
 import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,13 @@ from astrosieve.blob.log import Log, Record
 from astrosieve.blob.page import difference_png, watch_page
 from astrosieve.blob.saliency import saliency, saliency_levels
 from astrosieve.blob.subframes import SIDE
+from astrosieve.commands.folders import State, file_states, settle
 from astrosieve.exceptions import AstrosieveError, AstrosieveWarning, OutputError
 from astrosieve.images.exposures import read_header, root_name
 from astrosieve.models.registry import Model
 from astrosieve.pages import grey_png, save_page
 
-__all__ = ['FEWEST', 'Watch', 'changes']
+__all__ = ['FEWEST', 'Watch']
 
 FEWEST = 3
 """References without which an image is not compared, but only kept for later ones."""
@@ -39,15 +39,11 @@ _SUFFIXES = ('.fits', '.fit', '.fts', '.fits.gz', '.fits.fz', '.fit.gz')
 _SAME = 3.0  # pixels within which blobs of two images are one, at least
 _TRIES = 2
 _KEPT = 40  # images that are kept in memory
-_SETTLED = 0.5  # seconds for which a file must not change
 _NOTIFY = 60.0  # seconds that a command may take
 _NUMBERS = (
     *('x', 'y', 'radius', 'depth', 'p_blob'),
     *('x_err', 'y_err', 'radius_err', 'depth_err'),
 )
-
-State = tuple[int, int]
-"""Size and time of change of a file."""
 
 
 @dataclass
@@ -118,7 +114,7 @@ class Watch:
         try:
             if wait:
                 self._settled()
-                time.sleep(_SETTLED)
+                settle()
             ready = self._in_order(self._settled())
         except OSError as error:
             self._complain(self.folder, f'cannot be read ({error.strerror or error})')
@@ -154,17 +150,10 @@ class Watch:
     def _settled(self) -> dict[Path, State]:
         """Return the files that are new to the log, and were the same before."""
         done = {(r['file'], *r['state']) for r in self.log.records if 'state' in r}
-        before, self._states = self._states, {}
+        before = self._states
+        self._states = file_states(self.folder, _SUFFIXES)
         ready = {}
-        for path in sorted(self.folder.iterdir()):
-            if path.name.startswith('.') or not path.name.lower().endswith(_SUFFIXES):
-                continue
-            try:
-                status = path.stat()
-            except OSError:  # gone meanwhile
-                continue
-            state = (status.st_size, status.st_mtime_ns)
-            self._states[path] = state
+        for path, state in self._states.items():
             if before.get(path) != state:
                 self._failed.pop(path, None)
             elif (path.name, *state) not in done and self._failed.get(path, 0) < _TRIES:
@@ -417,41 +406,3 @@ def _run(command: str, text: str) -> str | None:
         said = ' '.join(done.stderr.split())[:200]
         return f'{command} ended with {done.returncode}{f" ({said})" if said else ""}'
     return None
-
-
-def changes(folder: Path, seconds: float) -> Iterator[None]:
-    """
-    Return whenever something in a folder may have changed.
-
-    Parameters
-    ----------
-    folder : `~pathlib.Path`
-        The folder.
-    seconds : float
-        After so long at the latest, as the files of some disks change unheard.
-
-    Yields
-    ------
-    None
-    """
-    yield
-    time.sleep(_SETTLED)
-    yield
-    if find_spec('watchfiles') is None:
-        while True:
-            time.sleep(seconds)
-            yield
-    from watchfiles import watch
-
-    heard = watch(
-        folder,
-        rust_timeout=round(1000 * seconds),
-        yield_on_timeout=True,
-        recursive=False,
-        raise_interrupt=True,
-    )
-    for _ in heard:
-        yield
-        # What has just changed may be at rest by now.
-        time.sleep(_SETTLED)
-        yield

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from astrosieve.blob.log import Log, LogLockedError
+from astrosieve.blob.log import Log
+from astrosieve.commands.folders import InUseError
 from astrosieve.exceptions import AstrosieveWarning, OutputError
 
 PICTURE = b'a picture'
@@ -76,7 +77,7 @@ def test_it_goes_on(tmp_path: Path) -> None:
 def test_one_at_a_time(tmp_path: Path) -> None:
     """A second one is told, and the first is not disturbed; then it may."""
     with Log(tmp_path) as log:
-        with pytest.raises(LogLockedError, match='another watch keeps the log'):
+        with pytest.raises(InUseError, match='another watch keeps the log'):
             Log(tmp_path)
         log.append(image(1))
     with Log(tmp_path) as log:

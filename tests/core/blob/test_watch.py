@@ -26,6 +26,7 @@ from astrosieve.blob import watch as watch_module
 from astrosieve.blob.command import blobs
 from astrosieve.blob.log import Log
 from astrosieve.blob.watch import Watch
+from astrosieve.commands import folders
 from astrosieve.exceptions import AstrosieveWarning, OutputError
 from astrosieve.models.registry import Model
 
@@ -45,7 +46,7 @@ def night(tmp_path: Path) -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do without waiting, and without the seconds that a map of saliency needs."""
-    monkeypatch.setattr(watch_module, '_SETTLED', 0.01)
+    monkeypatch.setattr(folders, '_SETTLED', 0.01)
     fall = np.eye(64, dtype=np.float32)
     monkeypatch.setattr(watch_module, 'saliency', lambda *args, **options: fall)
 
@@ -382,18 +383,3 @@ def test_images_that_cannot_be_read(run: Run, night: Path, sequence: Path) -> No
     assert 'torn.fits' in result.stderr
     assert 'tiny.fits: has 4x4 pixels' in result.stderr
     assert '2 images could not be looked at' in result.stderr
-
-
-@pytest.mark.parametrize(
-    'heard', [pytest.param(True, marks=pytest.mark.watchfiles), False]
-)
-def test_changes(night: Path, monkeypatch: pytest.MonkeyPatch, heard: bool) -> None:
-    """With watchfiles and without, a look is due after some time at the latest."""
-    monkeypatch.setattr(watch_module, '_SETTLED', 0.01)
-    monkeypatch.setattr(watch_module, 'find_spec', lambda name: heard or None)
-    start = time.monotonic()
-    due = watch_module.changes(night, 0.1)
-    for _ in range(4):
-        next(due)
-    assert time.monotonic() - start < 30
-    due.close()
