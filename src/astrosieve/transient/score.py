@@ -110,7 +110,7 @@ class Scorer:
 
     def chunks(self, candidates: Iterable[Candidate]) -> Iterator[Scored]:
         """
-        Score candidates, some at a time, in their order.
+        Score candidates, some at a time, in their order; tell those seen before.
 
         Parameters
         ----------
@@ -123,7 +123,12 @@ class Scorer:
         """
         left = iter(candidates)
         while some := list(islice(left, CHUNK)):
-            yield self.score(some)
+            scored = self.score(some)
+            for k, each in enumerate(some):
+                if each.id in self._seen:
+                    scored.flags[k] |= STAMP_FLAGS.duplicate
+                self._seen.add(each.id)
+            yield scored
 
     def score(self, candidates: Sequence[Candidate]) -> Scored:
         """Score candidates, all at once."""
@@ -149,9 +154,6 @@ class Scorer:
         for k, each in enumerate(candidates):
             if each.planes is None:
                 flags[k] |= STAMP_FLAGS.unreadable
-            if each.id in self._seen:
-                flags[k] |= STAMP_FLAGS.duplicate
-            self._seen.add(each.id)
         p_real = p[:, self.real].sum(axis=1).clip(max=1)
         about = [replace(each, planes=None) for each in candidates]
         return Scored(about, p, p_real, self.names(p, p_real), flags)

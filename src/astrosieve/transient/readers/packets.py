@@ -135,11 +135,8 @@ def _packets(
         raise
     except Exception as error:  # what damaged packets raise has no common base
         what = 'damaged, or not whole' if number else 'not a readable packet'
-        msg = f'{about}: {what} after {number} packets ({_said(error)})'
-        if not number:
-            raise StampError(msg) from error
-        yield Candidate(f'{name}_{number}', None, problem=msg)
-        return
+        msg = f'{about}: {what}, after {number} packets ({_said(error)})'
+        raise StampError(msg) from error
     if not number:
         msg = f'{about}: no packet is in it'
         raise StampError(msg)
