@@ -62,7 +62,11 @@ def _flat(settings: dict[str, Any], prefix: str = '') -> dict[str, Any]:
 
 @contextmanager
 def _consumer(
-    brokers: str, topics: list[str], group: str, config: dict[str, Any]
+    brokers: str,
+    topics: list[str],
+    group: str,
+    config: dict[str, Any],
+    wrong: Callable[[Any], None],
 ) -> Iterator[Any]:
     settings = {
         'group.id': group,
@@ -71,6 +75,7 @@ def _consumer(
         'bootstrap.servers': brokers,
         'enable.auto.commit': False,
         'enable.partition.eof': True,
+        'error_cb': wrong,
     }
     kafka = _kafka()
     try:
@@ -135,30 +140,31 @@ def consume(
     kafka = _kafka()
     said: set[str] = set()
     ended: set[tuple[str, int]] = set()
-    with _consumer(brokers, topics, group, config or {}) as consumer:
+    problems: list[Any] = []
+    with _consumer(brokers, topics, group, config or {}, problems.append) as consumer:
         while True:
             held: list[tuple[Candidate, str]] = []
-            try:
-                messages = consumer.consume(_AT_ONCE, _SECONDS)
-            except kafka.KafkaException as error:
-                raise KafkaError(_said(error)) from error
+            messages = consumer.consume(_AT_ONCE, _SECONDS)
             for message in messages:
-                wrong = message.error()
                 place = (message.topic(), message.partition())
-                if wrong is None:
+                if message.error() is None:
                     ended.discard(place)
                     name = f'{place[0]}-{place[1]}-{message.offset()}'
                     content = message.value() or b''
                     found = packets_of(content, name, schema=schema)
                     held += ((each, name) for each in found)
-                elif wrong.code() == kafka.KafkaError._PARTITION_EOF:
+                elif message.error().code() == kafka.KafkaError._PARTITION_EOF:
                     ended.add(place)
-                elif once or wrong.fatal():
+                else:
+                    problems.append(message.error())
+            sink.take(held)
+            for wrong in problems:
+                if once or wrong.fatal():
                     raise KafkaError(wrong.str())
-                elif wrong.str() not in said:
+                if wrong.str() not in said:
                     said.add(wrong.str())
                     trouble(wrong.str())
-            sink.take(held)
+            problems.clear()
             try:
                 if held:
                     consumer.commit(asynchronous=False)
