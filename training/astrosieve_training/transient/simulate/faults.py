@@ -44,6 +44,11 @@ def spoil_search(
     n = rng.poisson(8)
     heights = c.noise * 10 ** rng.uniform(1, 2.5, n)
     bad[rng.integers(ny, size=n), rng.integers(nx, size=n)] += heights
+    for row, left in rng.integers(0, (ny, nx), (5, 2)):
+        high, wide = rng.integers(1, 4, 2)
+        bad[row : row + high, left : left + wide] -= c.noise * 10 ** rng.uniform(
+            0.6, 1.6
+        )
     for _ in range(rng.poisson(0.7)):
         first, last = np.sort(rng.integers(0, ny, 2))
         column = c.noise * rng.choice([-1, 1]) * 10 ** rng.uniform(0, 1.2)
@@ -81,12 +86,12 @@ def spoil_template(
     shape: tuple[int, int],
     rng: np.random.Generator,
 ) -> None:
-    """Add to a template what should not be there: hits, columns, sources that left."""
+    """Add to a template what should not be there: holes, hits, columns, ghosts."""
     ny, nx = shape
     noise = c.noise
     bad = np.zeros(shape, np.float32)
-    n = rng.poisson(3)
-    flux = rng.choice([1, 1, -1], n) * c.fluxes(n, rng)
+    n = rng.poisson(2)
+    flux = -c.fluxes(n, rng)
     psf.add(bad, rng.uniform(0, nx, n), rng.uniform(0, ny, n), flux, 0.05 * noise)
     n = rng.poisson(5)
     heights = rng.choice([1, -1], n) * noise * 10 ** rng.uniform(0.7, 2, n)

@@ -176,22 +176,26 @@ def _changes(
         hosts = rng.choice(len(share), 12, p=0.5 * share + 0.5 / len(share))
         away = g['radius'][hosts] * rng.gamma(1.6, 0.7, 12)
         turn = rng.uniform(0, 2 * np.pi, 12)
-        flux = c.fluxes(12, rng) * np.where(rng.random(12) < 0.08, -1, 1)
+        flux = c.fluxes(12, rng)
         x = g['x'][hosts] + away * np.cos(turn)
         y = g['y'][hosts] + away * np.sin(turn)
         add('transient', x, y, flux, host=g['flux'][hosts])
         active = rng.choice(len(share), 4, p=0.5 * share + 0.5 / len(share))
-        sign = rng.choice([-1, 1], 4)
-        most = 0.5 * g['flux'][active]
-        flux = sign * np.minimum(c.fluxes(4, rng), np.where(sign < 0, most, np.inf))
-        add('variable', g['x'][active], g['y'][active], flux)
+        x, y = g['x'][active], g['y'][active]
+        flux = rng.choice([-1, 1], 4) * c.fluxes(4, rng)
+        add('variable', x, y, flux)
+        nuclei = np.abs(flux) * rng.uniform(1.1, 3, 4)
+        sky.x, sky.y = np.append(sky.x, x), np.append(sky.y, y)
+        sky.flux = np.append(sky.flux, nuclei)
+        sky.colour = np.append(sky.colour, np.zeros(4))
     alone = 5
     add('transient', rng.uniform(0, nx, alone), rng.uniform(0, ny, alone),
         c.fluxes(alone, rng))  # fmt: skip
-    amplitude = np.exp(rng.normal(np.log(0.25), 1.0, len(sky.x)))
-    change = sky.flux * amplitude
-    able = np.flatnonzero((change > 0.8 * c.faintest) & (sky.flux < 3e3 * c.faintest))
-    some = rng.choice(able, min(24, len(able)), replace=False)
+    amplitude = np.exp(rng.normal(np.log(0.25), 1.0, c.n_stars))
+    change = sky.flux[: c.n_stars] * amplitude
+    likely = (change > 0.8 * c.faintest) & (change < 2e3 * c.faintest)
+    able = np.flatnonzero(likely)
+    some = rng.choice(able, min(24, c.n_stars // 4, len(able)), replace=False)
     sign = rng.choice([-1, 1], len(some))
     loss = np.minimum(change[some], 0.9 * sky.flux[some])
     add('variable', sky.x[some], sky.y[some], np.where(sign > 0, change[some], -loss))

@@ -24,6 +24,8 @@ __all__ = ['Difference', 'subtract']
 _HALF = 15  # pixels, half of a cutout's side that the kernel is fitted on
 _REACH = 9  # pixels, half of the kernel's side
 _STARS = 40  # that the kernel is fitted on, at most
+_ROUNDS = 4  # of the fit, the worst stars left out
+_WORST = 2.0  # of the median misfit, above which a star is left out: it varies
 
 
 @dataclass
@@ -139,6 +141,7 @@ def _fit_kernel(target: np.ndarray, source: np.ndarray, field: Field) -> np.ndar
     margin = _HALF + 1
     inside = (sky.x > margin) & (sky.x < shape[1] - margin)
     inside &= (sky.y > margin) & (sky.y < shape[0] - margin)
+    inside[c.n_stars :] = False  # nuclei of galaxies
     spoilt = field.search.saturated | field.template.saturated
     spoilt |= field.search.masked | field.template.masked
     near = ndimage.maximum_filter(spoilt, 2 * _HALF + 1)
@@ -163,12 +166,19 @@ def _fit_kernel(target: np.ndarray, source: np.ndarray, field: Field) -> np.ndar
     )
     keep = slice(2 * _REACH, size)  # of the full convolution, what knows no border
     inner = slice(_REACH, size - _REACH)
-    design = convolved[:, :, keep, keep].transpose(1, 0, 2, 3).reshape(len(basis), -1)
-    ground = np.ones((1, design.shape[1]))
-    design = np.concatenate([design, ground * c.noise])
-    values = wanted[:, inner, inner].ravel()
+    design = convolved[:, :, keep, keep].reshape(len(good), len(basis), -1)
+    design = np.concatenate([design, np.full_like(design[:, :1], c.noise)], axis=1)
+    values = wanted[:, inner, inner].reshape(len(good), -1)
     weight = 1 / np.sqrt(np.maximum(values, 0) + c.noise**2 + (0.02 * values) ** 2)
-    answer, *_ = np.linalg.lstsq((design * weight).T, values * weight, rcond=1e-6)
+    used = np.ones(len(good), bool)
+    for _ in range(_ROUNDS):
+        rows = (design * weight[:, None])[used].transpose(1, 0, 2)
+        answer, *_ = np.linalg.lstsq(
+            rows.reshape(len(rows), -1).T, (values * weight)[used].ravel(), rcond=1e-6
+        )
+        missed = (values - np.tensordot(answer, design, (0, 1))) * weight
+        misfit = (missed**2).mean(axis=1)
+        used = misfit <= _WORST * np.median(misfit[used])
     return _kernel_transform(np.tensordot(answer[:-1], basis, 1), shape)
 
 
