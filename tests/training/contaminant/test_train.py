@@ -281,4 +281,5 @@ judged = {images = 2, seed = 300, side = 64}
     tried = ablation.Ablation(str(small), 8, 1, ImageSet(2, 400, 64), trials)
     lines = ablation.ablate(tried, tmp_path / 'o', None, lambda text: None)
     assert sum('of the paper' in line for line in lines) == 1
-    assert ablation.sections(tmp_path / 'o')[0].lines == lines
+    kept = json.loads((tmp_path / 'o' / 'ablation.json').read_text())
+    assert [row['name'] for row in kept['rows']] == ['as it is', 'of the paper']

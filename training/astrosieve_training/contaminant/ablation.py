@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from astrosieve_training.contaminant.config import (
 from astrosieve_training.contaminant.datasets import simulated_images, unpacked
 from astrosieve_training.contaminant.scores import Tally
 from astrosieve_training.contaminant.train import Run, train
-from astrosieve_training.judge.report import Section, slug
+from astrosieve_training.judge.report import plain, slug
 from astrosieve_training.learn.loop import predict_logits
 from astrosieve_training.settings import (
     ConfigError,
@@ -34,7 +35,7 @@ from astrosieve_training.settings import (
 )
 from astrosieve_training.stages import Stages
 
-__all__ = ['Ablation', 'Trial', 'ablate', 'load_ablation', 'sections']
+__all__ = ['Ablation', 'Trial', 'ablate', 'load_ablation']
 
 _FILE = 'ablation.json'
 _CHUNK = 4  # images that a network is shown at a time
@@ -175,23 +176,19 @@ def ablate(
                 'seconds': run.summary['seconds'],
             }
         )
-    content = {'ablation': asdict(ablation), 'rows': rows}
+    content = {'ablation': asdict(ablation), 'rows': plain(rows)}
     with atomic_path(folder / _FILE, overwrite=True) as temporary:
         temporary.write_text(json.dumps(content, indent=1), encoding='utf-8')
-    return sections(folder)[0].lines
+    return _table(ablation, rows)
 
 
-def sections(folder: Path | None) -> list[Section]:
-    """Return the section of a report about an ablation, if there was one."""
-    if folder is None:
-        return []
-    content = json.loads((folder / _FILE).read_text(encoding='utf-8'))
-    rows = []
-    for row in content['rows']:
+def _table(ablation: Ablation, rows: list[dict[str, Any]]) -> list[str]:
+    cells = []
+    for row in rows:
         precision = row['precision']
         paper = [v for name, v in precision.items() if name != 'reflection']
         shown = (np.nanmean(paper), *(precision[name] for name in _SHOWN))
-        rows.append(
+        cells.append(
             (
                 row['name'],
                 *(f'{value:.3f}' for value in shown),
@@ -199,12 +196,10 @@ def sections(folder: Path | None) -> list[Section]:
                 f'{row["seconds"]:.0f}',
             )
         )
-    said = content['ablation']
     head = ('trial, AP', 'mean of 14 classes', *_SHOWN, 'parameters', 'seconds')
-    lines = [
-        f'{said["images"]} images, {said["epochs"]} epochs; '
-        f'judged on {said["judged"]["images"]} of other instruments.',
+    return [
+        f'{ablation.images} images, {ablation.epochs} epochs; judged on '
+        f'{ablation.judged.images} of other instruments.',
         '',
-        *markdown_table(head, rows),
+        *markdown_table(head, cells),
     ]
-    return [Section('What mattered', lines)]

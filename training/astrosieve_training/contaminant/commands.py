@@ -27,6 +27,14 @@ _IMAGES = click.option(
     help="Keeps the simulated images, for several trainings; RUN's own by default.",
 )
 
+_READMES = click.option(
+    '--readme',
+    'readmes',
+    multiple=True,
+    type=EXISTING_FILE,
+    help='Page that gets the tables; several times for several.',
+)
+
 
 @click.group(cls=StepGroup)
 def contaminant() -> None:
@@ -100,13 +108,7 @@ def peers(output: Path) -> None:
 )
 @output_folder_option('the report')
 @click.option('--update', is_flag=True, help="Write the tables into the model's card.")
-@click.option(
-    '--readme',
-    'readmes',
-    multiple=True,
-    type=EXISTING_FILE,
-    help='Page that gets the tables; several times for several.',
-)
+@_READMES
 @click.option(
     '--beside',
     multiple=True,
@@ -118,11 +120,6 @@ def peers(output: Path) -> None:
     type=EXISTING_FOLDER,
     help='Environments of other networks, made by the step peers.',
 )
-@click.option(
-    '--ablation',
-    type=EXISTING_FOLDER,
-    help='What the step ablate left, for its table.',
-)
 def evaluate(
     run: Path,
     model: str,
@@ -131,7 +128,6 @@ def evaluate(
     readmes: tuple[Path, ...],
     beside: tuple[str, ...],
     peers: Path | None,
-    ablation: Path | None,
 ) -> None:
     """
     Judge a model beside astroscrappy, Hough transforms and other networks.
@@ -143,7 +139,7 @@ def evaluate(
     output.mkdir(parents=True, exist_ok=True)
     loaded = need('contaminant.train').load_run(run)
     report = need('contaminant.evaluate.judge').judge(
-        judged, loaded.config, output, others=others, peers=peers, ablation=ablation
+        judged, loaded.config, output, others=others, peers=peers
     )
     for path in report.write(output):
         click.echo(f'written: {path}')
@@ -152,7 +148,7 @@ def evaluate(
     if update:
         report.update_card()
     for page in readmes:
-        report.update_readme(page, 'contaminant')
+        report.update_readme(page, judged.card.name)
 
 
 @contaminant.command()
@@ -163,10 +159,17 @@ def evaluate(
     metavar='NAME|FILE',
     help='The ablation: a name, or a TOML file.',
 )
-@output_folder_option('what was found')
+@output_folder_option('trainings and table')
 @_IMAGES
-def ablate(config: str, output: Path, images: Path | None) -> None:
+@_READMES
+def ablate(
+    config: str, output: Path, images: Path | None, readmes: tuple[Path, ...]
+) -> None:
     """Train small networks that lack one thing each, and compare them."""
     module = need('contaminant.ablation')
-    for line in module.ablate(module.load_ablation(config), output, images, say):
+    replace_between = need('judge.report').replace_between
+    lines = module.ablate(module.load_ablation(config), output, images, say)
+    for line in lines:
         click.echo(line)
+    for page in readmes:
+        replace_between(page, 'contaminant-ablation', lines)

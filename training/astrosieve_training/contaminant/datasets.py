@@ -15,6 +15,7 @@ from astrosieve.contaminant.preprocessing import get_preprocessing
 from astrosieve.images.measured import MeasuredImage
 from astrosieve_training.contaminant import simulate
 from astrosieve_training.contaminant.config import ContaminantConfig, ImageSet
+from astrosieve_training.data_folder import data_folder
 from astrosieve_training.learn.examples import arrays_key
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
@@ -172,7 +173,8 @@ def _parts(
 ) -> Iterator[dict[str, np.ndarray]]:
     preprocessing = config.network.preprocessing
     version = code_version(simulate, preprocessings)
-    key = digest(which.side, preprocessing, judged, version)
+    real = data_folder() is not None  # whose pixels are in the images
+    key = digest(which.side, preprocessing, judged, real, version)
     packs = [which.seeds[n : n + _PACK] for n in range(0, which.images, _PACK)]
     parts: Iterator[dict[str, np.ndarray]] = Parallel(
         n_jobs=jobs, return_as='generator'

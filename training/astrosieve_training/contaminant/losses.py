@@ -48,7 +48,7 @@ class MapLoss:
         loss = self.plain(logits, target, weight)
         if not self.dice:
             return loss
-        p, over = torch.sigmoid(logits), (0, 2, 3)
+        p, over = torch.sigmoid(logits.contiguous()), (0, 2, 3)
         if weight is not None:
             p, target = p * weight, target * weight
         members = target.sum(over)
@@ -63,8 +63,8 @@ class MapLoss:
     ) -> torch.Tensor:
         """Return the mean loss, of the cross-entropy alone."""
         each = functional.binary_cross_entropy_with_logits(
-            logits, target, reduction='none'
-        )
+            logits.contiguous(), target, reduction='none'
+        )  # laid out as the target it takes half of the time
         counts = torch.lerp(
             self.negative.to(logits.device), self.positive.to(logits.device), target
         )

@@ -94,7 +94,7 @@ def simulated_cases(which: ImageSet, *, judged: bool = True) -> Iterator[Case]:
         width = width_sample(made.meta['fwhm'])
         ignore = np.zeros_like(made.truth) if made.ignore is None else made.ignore
         yield Case(
-            (SIMULATED, *([width] if width else [])),
+            (SIMULATED, made.meta['family'], *([width] if width else [])),
             made.sci,
             dict(zip(CLASSES.names, made.truth, strict=True)),
             dict(zip(CLASSES.names, ~ignore, strict=True)),

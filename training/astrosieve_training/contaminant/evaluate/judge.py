@@ -13,7 +13,6 @@ from astrosieve.markdown import markdown_table
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
-from astrosieve_training.contaminant import ablation as trials
 from astrosieve_training.contaminant.baselines import Finder, baselines, tuned_settings
 from astrosieve_training.contaminant.config import ContaminantConfig, ImageSet
 from astrosieve_training.contaminant.evaluate import checks, figures
@@ -31,6 +30,7 @@ from astrosieve_training.contaminant.evaluate.judged import (
     network_finder,
 )
 from astrosieve_training.contaminant.peers.finders import peer_finders
+from astrosieve_training.contaminant.simulate import JUDGED_FAMILIES
 from astrosieve_training.judge.limits import Limit, Number
 from astrosieve_training.judge.report import Report, Section
 from astrosieve_training.steps import say
@@ -44,6 +44,8 @@ FALSE = 1e-3
 """Share of other pixels that may be flagged where hits are counted."""
 
 _USUAL = 0.8
+_SHOWN = ('cosmic_ray', 'satellite_trail', 'object')  # of families
+_THICK = 'hsc_thick'  # whose hits are worms, real ones in half of the images
 _TUNING = 16  # images that astroscrappy is tuned on
 _UNITS = 4  # images that are given in several units
 _SPEED_SIDE = 2048  # pixels of the image that takes its time
@@ -59,7 +61,6 @@ def judge(
     *,
     others: Sequence[Model] = (),
     peers: Path | None = None,
-    ablation: Path | None = None,
 ) -> Report:
     """
     Judge a model on images of instruments that it has not seen.
@@ -76,8 +77,6 @@ def judge(
         Other models, judged beside it.
     peers : `~pathlib.Path`, optional
         Environments of other networks.
-    ablation : `~pathlib.Path`, optional
-        What the step ablate left.
 
     Returns
     -------
@@ -135,6 +134,7 @@ def judge(
         _summary(everyone, finders),
         limits,
         [
+            Section('By family of instruments', _families(everyone)),
             Section('Real images', _real(everyone)),
             Section(
                 f'Hits found at {FALSE:.1%} false pixels, by FWHM', _hits(everyone)
@@ -144,7 +144,6 @@ def judge(
             Section('Thresholds and calibration', _points(model, own)),
             Section('Units, lost pixels, time', _checks(units, lost, seconds)),
             Section('Who was judged', _who(everyone, finders, settings)),
-            *trials.sections(ablation),
         ],
         {
             'precision': {
@@ -226,12 +225,12 @@ def _hit_limits(everyone: Everyone, name: str) -> list[tuple[str, Limit]]:
 
 
 def _real_limits(everyone: Everyone, name: str) -> list[tuple[str, Limit]]:
-    asked = {'SPRAT': 0.95, 'WFPC2': 0.95, 'WFC3 trails': 0.8}
+    asked = {'SPRAT': 0.95, 'WFPC2': 0.95, 'WFC3 trails': 0.8, _THICK: 0.95}
     return [
         (sample, Limit(f'AP of {n}', _number(each, n), asked[sample], least=True))
         for (sample, by), each in everyone.items()
         if by == name and sample in asked
-        for n in each.tallies
+        for n in ({'cosmic_ray'} if sample == _THICK else each.tallies)
     ]
 
 
@@ -321,6 +320,18 @@ def _real(everyone: Everyone) -> list[str]:
     ]  # fmt: skip
     head = ('images', 'truth', 'class', 'by', 'AP', f'found at {FALSE:.1%} false')
     return markdown_table(head, sorted(rows, key=lambda row: (row[0], row[2])))
+
+
+def _families(everyone: Everyone) -> list[str]:
+    rows = [
+        (sample, each.by, each.images, _cell(each.mean_precision()),
+         *(_cell(each.precision(name)) for name in _SHOWN))
+        for (sample, _), each in everyone.items()
+        if sample in JUDGED_FAMILIES and {*_SHOWN} & {*each.tallies}
+    ]  # fmt: skip
+    head = ('family', 'by', 'images', 'mean AP of what is told', *_SHOWN)
+    rows.sort(key=lambda row: str(row[0]))
+    return markdown_table(head, rows)
 
 
 def _hits(everyone: Everyone) -> list[str]:
