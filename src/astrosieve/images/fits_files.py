@@ -20,12 +20,18 @@ from math import prod
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from astrosieve.exceptions import AstrosieveError, AstrosieveWarning, ExposureError
 
-__all__ = ['drop_unreadable_cards', 'open_fits', 'without_host_warnings']
+__all__ = [
+    'drop_unreadable_cards',
+    'open_fits',
+    'plain_pixels',
+    'without_host_warnings',
+]
 
 _COMPRESSIONS: dict[bytes, Callable[..., Any]] = {
     b'\x1f\x8b': gzip.open,
@@ -184,6 +190,37 @@ def _structure(file: IO[bytes]) -> dict[bytes, bytes]:
                 cards.setdefault(card[:8].rstrip(), card[9:].partition(b'/')[0].strip())
     msg = 'its header has no END'
     raise ValueError(msg)
+
+
+def plain_pixels(content: bytes) -> np.ndarray | None:
+    """
+    Return the pixels of a small FITS file at a tenth of the time that astropy needs.
+
+    Parameters
+    ----------
+    content : bytes
+        The file.
+
+    Returns
+    -------
+    pixels : 2D `~numpy.ndarray` or None
+        Of its first HDU, where that is an image of floating-point numbers without a
+        scale; else None, and astropy has to read it.
+    """
+    file = BytesIO(content)
+    try:
+        cards = _structure(file)
+        axes = _axes(cards)
+    except ValueError:
+        return None
+    dtype = {b'-32': '>f4', b'-64': '>f8'}.get(cards.get(b'BITPIX', b''))
+    if b'SIMPLE' not in cards or dtype is None or len(axes) != 2:
+        return None
+    first, n = file.tell(), prod(axes)
+    scaled = {b'BSCALE', b'BZERO'} & {*cards}
+    if scaled or not n or len(content) - first < n * int(dtype[2]):
+        return None
+    return np.frombuffer(content, dtype, n, first).reshape(axes[::-1])
 
 
 def _whole_number(

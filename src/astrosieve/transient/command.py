@@ -282,12 +282,12 @@ def _target(first: Path, output: str | None, suffix: str) -> Path:
 
 
 def _scorer(given: dict[str, Any]) -> Scorer:
-    model = chosen_model(given['model'], 'transient', prior=given['prior'])
+    model = chosen_model(given['model'], 'transient')
     try:
         scorer = Scorer(
             model, operating_point=given['operating_point'], prior=given['prior']
         )
-    except AstrosieveError as error:
+    except (AstrosieveError, ValueError) as error:
         raise click.UsageError(str(error)) from error
     known = (REAL, *scorer.artefacts, UNSCORED)
     unknown = [each for each in given['keep'] if each not in known]

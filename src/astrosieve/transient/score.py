@@ -76,12 +76,14 @@ class Scorer:
     operating_point : str, optional
         Where real begins; else 'balanced', where the card has it, else a half.
     prior : dict of str to float, optional
-        Expected share of classes.
+        Expected share of classes; 'real' is that of all its kinds.
 
     Raises
     ------
     ModelError
         If there is no such model or operating point.
+    ValueError
+        If ``prior`` names a class that the model lacks, or its shares do not fit.
     """
 
     def __init__(
@@ -93,13 +95,13 @@ class Scorer:
     ) -> None:
         self.model = load_model(model, task='transient')
         self.card = self.model.card
-        self.prior = prior or {}
         self.real = np.array(is_real(self.card.classes))
         self.artefacts = [
             name
             for name, real in zip(self.card.classes, self.real, strict=True)
             if not real
         ]
+        self.prior = self._prior(prior or {})
         point = operating_point
         if point is None and _DEFAULT_POINT in self.card.operating_points:
             point = _DEFAULT_POINT
@@ -107,6 +109,16 @@ class Scorer:
         self.threshold = _EVEN if point is None else self.card.threshold(point, on)
         self._prepare = get_preprocessing(self.card.preprocessing)
         self._seen: set[str] = set()
+
+    def _prior(self, prior: Mapping[str, float]) -> dict[str, float]:
+        """Return expected shares of classes; that of real is its kinds' together."""
+        own, expected = self.card.class_prior, dict(prior)
+        if REAL in expected and REAL not in own:
+            share = expected.pop(REAL)
+            kinds = [n for n, real in zip(own, is_real([*own]), strict=True) if real]
+            total = sum(own[name] for name in kinds)
+            expected |= {name: share * own[name] / total for name in kinds}
+        return self.card.complete_prior(expected) if expected else {}
 
     def chunks(self, candidates: Iterable[Candidate]) -> Iterator[Scored]:
         """
@@ -272,7 +284,7 @@ def score_transients(
     operating_point : str, optional
         Where real begins; else 'balanced', where the card has it.
     prior : dict of str to float, optional
-        Expected share of some or all classes.
+        Expected share of some or all classes; 'real' is that of all its kinds.
 
     Returns
     -------

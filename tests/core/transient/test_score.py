@@ -115,6 +115,11 @@ def test_operating_point_and_prior(model: Model, stamps_of: Draw) -> None:
     plain = score_transients(stamps, model=model)
     rare = score_transients(stamps, model=model, prior={'noise': 0.99999})
     assert (rare['p_real'] < plain['p_real']).all()
+    fewer = score_transients(stamps, model=model, prior={'real': 1e-5})['p_real']
+    odds = [each / (1 - each) for each in (fewer[1], plain['p_real'][1])]
+    assert odds[0] / odds[1] == pytest.approx(1e-5 / 0.99999, rel=1e-3)
+    with pytest.raises(ValueError, match='prior names star'):
+        score_transients(stamps, model=model, prior={'star': 0.2})
     with pytest.raises(ModelError, match='no operating point'):
         score_transients(stamps, model=model, operating_point='none')
 

@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 from astropy.io import fits
 
-from astrosieve.images.fits_files import without_host_warnings
+from astrosieve.images.fits_files import plain_pixels, without_host_warnings
 from astrosieve.transient.candidates import TRIPLET, Candidate
 from astrosieve.transient.errors import StampError
 
@@ -208,6 +208,9 @@ def _cutout(value: Any) -> np.ndarray | None:
         if not unpacking.eof:
             msg = 'the gzip stream is damaged, or does not end'
             raise StampError(msg)
+    pixels = plain_pixels(value)
+    if pixels is not None:
+        return pixels.astype(np.float32)
     with without_host_warnings(), fits.open(BytesIO(value), memmap=False) as hdus:
         for hdu in hdus:
             if hdu.is_image and hdu.data is not None and hdu.data.ndim == 2:
