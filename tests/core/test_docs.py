@@ -78,7 +78,7 @@ def test_results_are_the_card_s() -> None:
     [
         ('source', (classify, models, *source.commands.values()), 30),
         ('blob', (blobs, *blob.commands.values()), 15),
-        ('contaminant', (segment, *contaminant.commands.values()), 15),
+        ('contaminant', (segment, *contaminant.commands.values()), 12),
     ],
 )
 def test_documented_options_exist(

@@ -100,12 +100,11 @@ class MapFile:
         end = self._file.tell()
         for part in parts:
             first = part.rows.start
-            with np.errstate(invalid='ignore'):
-                values = np.rint(part.probabilities * np.float32(_LARGEST))
-                values = np.where(np.isnan(values), _UNKNOWN, values).astype(np.uint8)
-            for n, plane in enumerate(values):
+            for n, plane in enumerate(part.probabilities):
+                values = np.rint(plane * np.float32(_LARGEST))
+                values[np.isnan(values)] = _UNKNOWN
                 self._file.seek(prob + (n * shape[0] + first) * shape[1])
-                self._file.write(plane.tobytes())
+                self._file.write(values.astype(np.uint8).tobytes())
             self._file.seek(mask + first * shape[1] * kind.itemsize)
             self._file.write(part.mask.astype(kind.newbyteorder('>')).tobytes())
             yield part

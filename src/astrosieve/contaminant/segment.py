@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ OPERATING_POINT = 'best'
 """The operating point of a card at which a class holds: a threshold for each."""
 
 _STEP = 32  # what tiles begin at and end at multiples of
-_TILE = 1152  # pixels along the longest side of a tile
+_TILE = 832  # pixels along the longest side of a tile
 _OVERLAP = 192  # pixels that tiles share, where the card does not say
 _AT_ONCE = 2  # tiles: bounds the memory
 
@@ -314,13 +315,14 @@ def segment_parts(
     )
     levels = prepare.levels(image)
 
-    def said(boxes: list[tuple[slice, slice]]) -> np.ndarray:
-        planes = np.stack([prepare.planes(levels, box) for box in boxes])
-        probabilities = model.predict({'image': planes}, chunk_size=1)
-        return card.for_prior(probabilities, shares) if shares else probabilities
+    def said(box: tuple[slice, slice]) -> np.ndarray:
+        planes = prepare.planes(levels, box)[None]
+        probabilities = model.predict({'image': planes})
+        if shares:
+            probabilities = card.for_prior(probabilities, shares)
+        return probabilities[0]
 
-    boxes = [(band, box) for (band, _), (box, _) in product(bands, columns)]
-    maps = _in_chunks(said, boxes)
+    maps = _at_once(said, ((band, box) for band, _ in bands for box, _ in columns))
     for band, rows in bands:
         height = rows.stop - rows.start
         probabilities = np.empty((len(card.classes), height, nx), np.float16)
@@ -340,11 +342,16 @@ def segment_parts(
         yield Part(rows, probabilities, mask)
 
 
-def _in_chunks(
-    work: Callable[[list[tuple[slice, slice]]], np.ndarray],
-    boxes: list[tuple[slice, slice]],
+def _at_once(
+    work: Callable[[tuple[slice, slice]], np.ndarray],
+    boxes: Iterable[tuple[slice, slice]],
 ) -> Iterator[np.ndarray]:
-    """Yield the maps of boxes, some made at once."""
-    left = iter(boxes)
-    while chunk := list(islice(left, _AT_ONCE)):
-        yield from work(chunk)
+    """Yield the maps of boxes in their order, a few being made at a time."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        waiting: deque[Future[np.ndarray]] = deque()
+        for box in boxes:
+            waiting.append(pool.submit(work, box))
+            if len(waiting) == _AT_ONCE:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
