@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +68,35 @@ def test_page_fetches_nothing(tmp_path: Path) -> None:
     (only,) = page_data(path)['candidates']
     content = base64.b64decode(only['image'].partition(',')[2])
     assert content[16:24] == (3 * 63 + 4).to_bytes(4, 'big') + (63).to_bytes(4, 'big')
+
+
+DRIVE = """<script>
+for (const key of ['r', 'b', 'u', 'z', 'b', 'ArrowLeft', 'Backspace', 'x', 'r'])
+  document.dispatchEvent(new KeyboardEvent('keydown', { key }));
+document.body.dataset.found = JSON.stringify([[...labels], status.textContent]);
+</script>"""
+
+
+@pytest.mark.browser
+def test_keys_label(tmp_path: Path) -> None:
+    """In a browser keys give labels, take them back, and move on."""
+    path = tmp_path / 'page.html'
+    write_page(path, some_candidates(4))
+    text = path.read_text('utf-8').replace('</body>', f'{DRIVE}</body>')
+    path.write_text(text, 'utf-8')
+    done = subprocess.run(
+        [
+            shutil.which('chromium') or 'chromium', '--headless', '--no-sandbox', '--disable-gpu',
+            f'--user-data-dir={tmp_path / "profile"}', '--virtual-time-budget=5000',
+            '--dump-dom', path.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    found = re.search(r'data-found="([^"]*)"', done.stdout)
+    assert found is not None, done.stderr
+    labels, told = json.loads(html.unescape(found[1]))
+    assert dict(labels) == {'c0': 'real', 'c1': 'bogus', 'c3': 'real'}
+    assert told.startswith('2 real, 1 bogus, 0 unsure, 1 left')
 
 
 def test_labels_are_read(tmp_path: Path) -> None:
