@@ -86,7 +86,8 @@ def test_keys_label(tmp_path: Path) -> None:
     path.write_text(text, 'utf-8')
     done = subprocess.run(
         [
-            shutil.which('chromium') or 'chromium', '--headless', '--no-sandbox', '--disable-gpu',
+            shutil.which('chromium') or 'chromium', '--headless', '--no-sandbox',
+            '--disable-gpu',
             f'--user-data-dir={tmp_path / "profile"}', '--virtual-time-budget=5000',
             '--dump-dom', path.as_uri(),
         ],
