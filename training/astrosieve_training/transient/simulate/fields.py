@@ -195,7 +195,7 @@ def _changes(
     change = sky.flux[: c.n_stars] * amplitude
     likely = (change > 0.8 * c.faintest) & (change < 2e3 * c.faintest)
     able = np.flatnonzero(likely)
-    some = rng.choice(able, min(24, c.n_stars // 4, len(able)), replace=False)
+    some = rng.choice(able, min(24, c.n_stars // 10, len(able)), replace=False)
     sign = rng.choice([-1, 1], len(some))
     loss = np.minimum(change[some], 0.9 * sky.flux[some])
     add('variable', sky.x[some], sky.y[some], np.where(sign > 0, change[some], -loss))

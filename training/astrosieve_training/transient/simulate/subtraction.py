@@ -25,6 +25,7 @@ _HALF = 15  # pixels, half of a cutout's side that the kernel is fitted on
 _REACH = 9  # pixels, half of the kernel's side
 _STARS = 40  # that the kernel is fitted on, at most
 _ROUNDS = 4  # of the fit, the worst stars left out
+_SCALE = 0.01  # how far from that of the zero points a kernel's sum may be
 _WORST = 2.0  # of the median misfit, above which a star is left out: it varies
 
 
@@ -145,7 +146,7 @@ def _fit_kernel(target: np.ndarray, source: np.ndarray, field: Field) -> np.ndar
     spoilt = field.search.saturated | field.template.saturated
     spoilt |= field.search.masked | field.template.masked
     near = ndimage.maximum_filter(spoilt, 2 * _HALF + 1)
-    good = np.flatnonzero(inside & (sky.flux > 4 * c.faintest))
+    good = np.flatnonzero(inside & (sky.flux > 2 * c.faintest))
     good = good[~near[sky.y[good].astype(int), sky.x[good].astype(int)]]
     good = good[np.argsort(-sky.flux[good])][:_STARS]
     basis = _basis(c.fwhm)
@@ -170,7 +171,9 @@ def _fit_kernel(target: np.ndarray, source: np.ndarray, field: Field) -> np.ndar
     design = np.concatenate([design, np.full_like(design[:, :1], c.noise)], axis=1)
     values = wanted[:, inner, inner].reshape(len(good), -1)
     weight = 1 / np.sqrt(np.maximum(values, 0) + c.noise**2 + (0.02 * values) ** 2)
-    used = np.ones(len(good), bool)
+    ratio = wanted.sum(axis=(1, 2)) / np.maximum(given.sum(axis=(1, 2)), c.noise)
+    away = np.abs(ratio - np.median(ratio))
+    used = away <= 2 * np.median(away)
     for _ in range(_ROUNDS):
         rows = (design * weight[:, None])[used].transpose(1, 0, 2)
         answer, *_ = np.linalg.lstsq(
@@ -179,7 +182,10 @@ def _fit_kernel(target: np.ndarray, source: np.ndarray, field: Field) -> np.ndar
         missed = (values - np.tensordot(answer, design, (0, 1))) * weight
         misfit = (missed**2).mean(axis=1)
         used = misfit <= _WORST * np.median(misfit[used])
-    return _kernel_transform(np.tensordot(answer[:-1], basis, 1), shape)
+    kernel = np.tensordot(answer[:-1], basis, 1)
+    total = kernel.sum()
+    kernel *= np.clip(total, 1 - _SCALE, 1 + _SCALE) / total
+    return _kernel_transform(kernel, shape)
 
 
 def _kernel_transform(kernel: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
