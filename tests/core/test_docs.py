@@ -18,9 +18,13 @@ from astrosieve.models.registry import load_model
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.command import classify
 from astrosieve.source.flags import CLASS_FLAGS
+from astrosieve.transient.classes import CLASSES as CANDIDATES
+from astrosieve.transient.command import transients
+from astrosieve.transient.flags import STAMP_FLAGS
 from astrosieve_training.blob.commands import blob
 from astrosieve_training.contaminant.commands import contaminant
 from astrosieve_training.source.commands import source
+from astrosieve_training.transient.commands import transient
 
 DOCS = Path(__file__).parents[2] / 'docs'
 PAGES = sorted(DOCS.rglob('*.md'))
@@ -51,6 +55,14 @@ def test_tables_are_the_code_s() -> None:
         assert f'| {number} | `{info.name}` | {info.meaning} |' in text
 
 
+def test_tables_of_candidates_are_the_code_s() -> None:
+    """Classes and flags stand on the page as the code has them."""
+    text = (DOCS / 'tasks' / 'transient.md').read_text(encoding='utf-8')
+    assert STAMP_FLAGS.document() in text
+    for name, info in CANDIDATES.items():
+        assert f'| `{name}` | {info.meaning} |' in text
+
+
 def table_of(path: Path, name: str) -> list[str]:
     """Return the lines between the markers of a table."""
     text = path.read_text(encoding='utf-8')
@@ -79,6 +91,7 @@ def test_results_are_the_card_s() -> None:
         ('source', (classify, models, *source.commands.values()), 30),
         ('blob', (blobs, *blob.commands.values()), 15),
         ('contaminant', (segment, *contaminant.commands.values()), 12),
+        ('transient', (transients, *transient.commands.values()), 20),
     ],
 )
 def test_documented_options_exist(

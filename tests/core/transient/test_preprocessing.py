@@ -76,6 +76,16 @@ def test_a_candidate_off_centre_looks_the_same(at: tuple[int, int]) -> None:
     np.testing.assert_allclose(moved[:, :9], there[:, :9], atol=0.03)
 
 
+def test_the_order_of_bands_does_not_count() -> None:
+    """Whatever the colour: the brightest band comes first."""
+    bands = triplet()[:, [2, 2, 2]] * np.float32([1, 2, 3])[:, None, None]
+    bands[:, :] += triplet(seed=5) - 100
+    expected = seen(bands, kind='bands')
+    for order in ([2, 0, 1], [1, 0, 2]):
+        found = seen(bands[:, order], kind='bands')
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_a_fading_source_is_turned() -> None:
     """Its difference is negative in some surveys, positive in others."""
     planes = triplet()

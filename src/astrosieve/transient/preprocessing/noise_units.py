@@ -30,8 +30,8 @@ _NO_SKY, _SKY = 3.0, 10.0  # noise: levels of differences, and of images with a 
 _NAMES = (
     'science, template, difference: arcsinh of the signal over the noise, over 4; '
     'the same three over their largest value; differences of three bands like the '
-    'first, 0 of a triplet; whether the pixel is usable; science, difference, usable '
-    'of pixels twice as large'
+    'first, the brightest at the centre first, 0 of a triplet; whether the pixel is '
+    'usable; science, difference, usable of pixels twice as large'
 )
 
 
@@ -44,7 +44,8 @@ class NoiseUnits:
     is turned, so that it is positive. Pixels are binned where the PSF is wider than
     3.2 of them: the FWHM is the one given, else that of the sharpest of the bright
     maxima. Of differences in three bands, the mean of the three, weighted by noise, is
-    the difference, and science and template are missing. Neither a factor nor an
+    the difference, and science and template are missing; their order does not count,
+    as the brightest comes first. Neither a factor nor an
     offset of a plane changes anything, nor does a shift by up to 2 whole pixels,
     except that other pixels come into view.
     """
@@ -127,7 +128,7 @@ class NoiseUnits:
         shown = fine[:, [0, 1, 3]].copy()
         if kind == 'bands':
             shown[:, :2] = 0
-            image[:, 6:9] = np.arcsinh(fine[:, :3]) / 4
+            image[:, 6:9] = np.arcsinh(_brightest_first(fine[:, :3])) / 4
         image[:, :3] = np.arcsinh(shown) / 4
         largest = np.abs(shown).max(axis=(2, 3), keepdims=True)
         image[:, 3:6] = shown / np.maximum(largest, _FAINT)
@@ -136,6 +137,14 @@ class NoiseUnits:
             image[:, 10] = np.arcsinh(coarse[:, 0]) / 4
         image[:, 11] = np.arcsinh(coarse[:, 3]) / 4
         image[:, 12] = coarse[:, 4]
+
+
+def _brightest_first(bands: np.ndarray) -> np.ndarray:
+    """Return (n, 3, side, side) bands by what they have at the centre."""
+    middle = slice(SIDE // 2 - 1, SIDE // 2 + 2)
+    centre = bands[:, :, middle, middle].sum(axis=(2, 3))
+    order = np.argsort(-centre, axis=1)[..., None, None]
+    return np.take_along_axis(bands, order, axis=1)
 
 
 def _usable(stamps: Stamps, levels: Levels) -> np.ndarray:
