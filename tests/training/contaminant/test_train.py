@@ -278,7 +278,7 @@ judged = {images = 2, seed = 300, side = 64}
         ablation.Trial('as it is'),
         ablation.Trial('of the paper', loss=LossSettings('pixel'), images=4),
     )
-    tried = ablation.Ablation(str(small), 8, 1, ImageSet(2, 400, 64), trials)
+    tried = ablation.Ablation(str(small), 8, 1, 64, ImageSet(2, 400, 64), trials)
     lines = ablation.ablate(tried, tmp_path / 'o', None, lambda text: None)
     assert sum('of the paper' in line for line in lines) == 1
     kept = json.loads((tmp_path / 'o' / 'ablation.json').read_text())

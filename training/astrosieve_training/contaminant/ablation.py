@@ -74,6 +74,8 @@ class Ablation(Settings):
         Configuration that all start from.
     images, epochs : int
         To learn from, and how often.
+    crop : int
+        Pixels along a side of what the networks are shown.
     judged : `~astrosieve_training.contaminant.config.ImageSet`
         Images of other instruments, which serve for nothing else.
     trials : tuple of `Trial`
@@ -83,6 +85,7 @@ class Ablation(Settings):
     base: str
     images: Count
     epochs: Count
+    crop: Count
     judged: ImageSet
     trials: tuple[Trial, ...]
 
@@ -115,6 +118,7 @@ def _config(ablation: Ablation, trial: Trial) -> ContaminantConfig:
         loss=trial.loss or base.loss,
         training=replace(base.training, images=trial.images or ablation.images),
         judged=ablation.judged,
+        crop=ablation.crop,
         train=replace(base.train, epochs=ablation.epochs),
     )
 

@@ -31,7 +31,7 @@ MAX_BYTES = {'unet': 3_000_000, 'adass': 6_000_000}
 
 _TOLERANCES = {'unet': TOLERANCE, 'adass': 0.02}
 _OVERLAPS = (128, 192, 256, 320, 384)  # pixels; beyond the last nothing is seen
-_CHANGE = 5e-4  # of a probability, at most
+_CHANGE = 8e-4  # of a probability, at most
 _WHOLE = 512  # pixels of images that the overlap is measured on
 _JUDGING = 4  # of them
 _SIDE = 96  # pixels; another size than that of the crops learnt from
