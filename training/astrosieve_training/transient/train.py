@@ -216,10 +216,10 @@ def calibrated(
     batch, target, _ = examples.batch(np.arange(len(examples)), None)
     logits = loop.predict_logits(network, batch)
     real = np.array(is_real(config.classes))
-    counts = np.bincount(target, minlength=len(real)).astype(float)
+    counts = np.bincount(target, minlength=len(real)) + 1.0  # no class has no share
     shares = np.zeros(len(real))
     for some, total in ((real, config.prior), (~real, 1 - config.prior)):
-        shares[some] = total * counts[some] / max(counts[some].sum(), 1)
+        shares[some] = total * counts[some] / counts[some].sum()
     temperature, offsets = fit_scaling(logits, target, shares, spread=_SPREAD)
     networks.shift_logits(network, offsets)
     p = softmax(logits + offsets.astype(np.float32), temperature)
