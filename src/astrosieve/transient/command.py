@@ -26,6 +26,7 @@ from astrosieve.commands.options import (
     model_option,
     overwrite_option,
     prior_option,
+    skip_existing_option,
 )
 from astrosieve.exceptions import AstrosieveError
 from astrosieve.tables.catalogs import write_catalog
@@ -125,6 +126,7 @@ def _file(name: str, help: str) -> Any:
 )
 @format_option
 @overwrite_option
+@skip_existing_option
 @json_option
 def transients(stamps: tuple[Path, ...], **given: Any) -> None:
     """
@@ -141,6 +143,10 @@ def transients(stamps: tuple[Path, ...], **given: Any) -> None:
     paths = _paths(stamps)
     first = stamps[0].resolve() if stamps[0].is_dir() else stamps[0]
     target = _target(first, given['output'], given['format'] or 'ecsv')
+    if given['skip_existing'] and target != STDOUT and target.exists():
+        skipped = {'input': str(first), 'skipped': str(target)}
+        console().answer(f'{target} exists; skipped', skipped)
+        return
     scorer = _scorer(given)
     read = [scorer.model.path, given['objects'], given['schema']]
     with protected([*paths, *filter(None, read)]):

@@ -176,22 +176,29 @@ class FolderStream:
             How many files could not be read whole.
         """
         try:
-            if wait:
-                self._settled()
-                settle()
-            ready = self._settled()
+            ready = self._ready(wait=wait)
             self.sink.say()
             failed = self._take(ready, tries=1 if wait else _TRIES)
-        except OSError as error:
+        except (StampError, OutputError) as error:
             # A full disk, or a folder that is gone for a while, is said once.
-            text = str(error)
-            if text != self._said:
-                place = self.sink.store.path if isinstance(error, OutputError) else None
-                self.trouble(place or self.folder, text)
-            self._said = text
+            if str(error) != self._said:
+                here = isinstance(error, StampError)
+                self.trouble(self.folder if here else self.sink.store.path, str(error))
+            self._said = str(error)
             return 1
         self._said = ''
         return failed
+
+    def _ready(self, *, wait: bool) -> dict[Path, State]:
+        """Return the files that are to be scored, having waited for them."""
+        try:
+            if wait:
+                self._settled()
+                settle()
+            return self._settled()
+        except OSError as error:
+            msg = f'{self.folder}: cannot be read ({error.strerror or error})'
+            raise StampError(msg) from error
 
     def _settled(self) -> dict[Path, State]:
         """Return the files that are not done, and were the same before."""

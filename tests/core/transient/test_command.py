@@ -59,6 +59,8 @@ def test_a_row_for_each_candidate(run: Run, stamps: Path) -> None:
     again = run(stamps)
     assert again.exit_code != 0
     assert 'night_transients.ecsv' in again.output
+    skipped = run(stamps, '--skip-existing')
+    assert (skipped.exit_code, 'exists; skipped' in skipped.output) == (0, True)
     assert run(stamps, '--overwrite').exit_code == 0
 
 

@@ -224,6 +224,33 @@ def test_a_full_disk(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     assert night.ids() == [0]
 
 
+def test_a_folder_that_goes_away(night: Night) -> None:
+    """It is said once, and looked for again."""
+    stream = night.start()
+    night.folder.rmdir()
+    assert scan(stream) == 1
+    ((_, text),) = night.troubles
+    assert 'cannot be read (No such file' in text
+    night.folder.mkdir()
+    night.arrive(0)
+    assert scan(stream) == 0
+    assert night.ids() == [0]
+
+
+def test_whoever_reads_has_enough(night: Night) -> None:
+    """A closed pipe is no trouble of the folder: it ends the stream."""
+    stream = night.start()
+    night.arrive(0)
+
+    def closed(event: dict[str, Any]) -> None:
+        raise BrokenPipeError
+
+    stream.sink.report = closed
+    stream.scan()
+    with pytest.raises(BrokenPipeError):
+        stream.scan()
+
+
 def test_one_stream_writes(night: Night) -> None:
     """A second one is refused; a damaged database too, with the cure."""
     night.start()

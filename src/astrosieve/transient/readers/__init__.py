@@ -6,6 +6,8 @@ What a file is, its first bytes say, not its name.
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,8 @@ Reader = Callable[..., Iterator[Candidate]]
 
 SUFFIXES = (
     *('.npz', '.npy', '.fits', '.fit', '.fts', '.fits.gz', '.fits.fz', '.h5'),
-    *('.hdf5', '.png', '.jpg', '.jpeg', '.avro', '.tar', '.tar.gz', '.tgz'),
+    *('.hdf5', '.png', '.jpg', '.jpeg', '.avro', '.avro.gz', '.tar', '.tar.gz'),
+    '.tgz',
 )
 """Names by which the files of a folder are taken for stamps."""
 
@@ -80,22 +83,28 @@ def read_candidates(
     if not start:
         msg = f'{path}: the file is empty'
         raise StampError(msg)
-    reader = _reader(path, start)
+    packed = start.startswith(_GZIP)
+    reader = _reader(path, _unpacked(path) if packed else start)
     if reader in (read_packets, read_archive):
         yield from reader(path, schema=schema)
     else:
         yield from reader(path, order)
 
 
+def _unpacked(path: Path) -> bytes:
+    """Return how a gzipped file begins."""
+    try:
+        with gzip.open(path) as file:
+            return file.read(512)
+    except (OSError, EOFError, zlib.error) as error:
+        msg = f'{path}: the gzip stream is damaged ({error})'
+        raise StampError(msg) from error
+
+
 def _reader(path: Path, start: bytes) -> Reader:
     at, magic = _TAR
-    name = path.name.lower()
-    if start[at:].startswith(magic) or (
-        start.startswith(_GZIP) and name.endswith(('.tar.gz', '.tgz'))
-    ):
+    if start[at:].startswith(magic):
         return read_archive
-    if start.startswith(_GZIP):
-        return read_cubes
     for magic, reader in _BEGINNINGS:
         if start.startswith(magic):
             return reader

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import struct
@@ -59,6 +60,8 @@ def read_schema(path: Path) -> Any:
 def read_packets(path: Path, *, schema: Any = None) -> Iterator[Candidate]:
     """Yield the candidates of a file of packets, as ``read_candidates`` does."""
     with path.open('rb') as file:
+        packed = file.read(2) == _GZIP
+    with gzip.open(path) if packed else path.open('rb') as file:
         yield from _packets(file, path.name.partition('.')[0], schema, str(path))
 
 
@@ -107,7 +110,7 @@ def packets_of(content: bytes, name: str, *, schema: Any = None) -> Iterator[Can
 
 
 def _packets(
-    file: IO[bytes], name: str, schema: Any, about: str
+    file: IO[bytes] | gzip.GzipFile, name: str, schema: Any, about: str
 ) -> Iterator[Candidate]:
     fastavro = _fastavro()
     start = file.read(_WIRE.size)
