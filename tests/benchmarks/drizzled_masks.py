@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -243,6 +244,9 @@ def main() -> None:
     lines = rows(sums, given.fields, Path(given.model).stem)
     print('\n'.join(lines))
     if given.page:
+        if given.picture:
+            place = os.path.relpath(given.picture, given.page.parent)
+            lines += ['', f'![Part of a field, combined in four ways]({place})']
         replace_between(given.page, 'contaminant-drizzled', lines)
 
 
