@@ -40,9 +40,10 @@ class MinimumError:
         """Find the components of bogus and of real ones."""
         from sklearn.decomposition import PCA
 
+        groups = [features[real == which] for which in (False, True)]
         self.spaces = [
-            PCA(self.components, random_state=0).fit(features[real == which])
-            for which in (False, True)
+            PCA(min(self.components, *group.shape), random_state=0).fit(group)
+            for group in groups
         ]
         return self
 
