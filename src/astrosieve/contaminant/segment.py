@@ -41,7 +41,7 @@ OPERATING_POINT = 'best'
 """The operating point of a card at which a class holds: a threshold for each."""
 
 _STEP = 32  # what tiles begin at and end at multiples of
-_TILE = 832  # pixels along the longest side of a tile
+_TILE = 1184  # pixels along the longest side of a tile
 _OVERLAP = 192  # pixels that tiles share, where the card does not say
 _AT_ONCE = 2  # tiles: bounds the memory
 
