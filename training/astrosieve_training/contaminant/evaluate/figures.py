@@ -112,5 +112,5 @@ def draw_sheet(model: Model, cases: Sequence[Case], path: Path) -> None:
             for n in CLASSES.names
             if n in used
         ]
-        fig.legend(handles=handles, loc='lower center', ncols=5, fontsize=7,
+        fig.legend(handles=handles, loc='outside lower center', ncols=5, fontsize=7,
                    frameon=False, labelcolor=INK)  # fmt: skip

@@ -281,7 +281,7 @@ def _summary(everyone: Everyone, finders: Sequence[Finder]) -> list[str]:
         few = {
             by: each.precision(name)
             for by, each in judged.items()
-            if by not in many and name in each.tallies
+            if by not in many and np.isfinite(each.precision(name))
         }
         best = max(few, key=lambda by: few[by], default=None)
         rows.append(
@@ -327,7 +327,8 @@ def _families(everyone: Everyone) -> list[str]:
         (sample, each.by, each.images, _cell(each.mean_precision()),
          *(_cell(each.precision(name)) for name in _SHOWN))
         for (sample, _), each in everyone.items()
-        if sample in JUDGED_FAMILIES and {*_SHOWN} & {*each.tallies}
+        if sample in JUDGED_FAMILIES
+        if any(np.isfinite(each.precision(name)) for name in _SHOWN)
     ]  # fmt: skip
     head = ('family', 'by', 'images', 'mean AP of what is told', *_SHOWN)
     rows.sort(key=lambda row: str(row[0]))
