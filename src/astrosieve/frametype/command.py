@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from astrosieve.atomic import atomic_path, check_output
+from astrosieve.atomic import atomic_path, check_output, protected
 from astrosieve.commands.base import Command
 from astrosieve.commands.batch import STDOUT, Answer, delivered, run_batch
 from astrosieve.commands.console import Say, console
@@ -78,14 +78,15 @@ def frametype(images: tuple[Path, ...], **given: Any) -> None:
     first = images[0].resolve() if images[0].is_dir() else images[0]
     target = _target(first, given['output'], given['format'] or 'ecsv')
     sheet = _sheet(first, target) if given['summary'] else None
-    for path in (target, sheet):
-        if path is not None and path != STDOUT:
-            check_output(path, overwrite=given['overwrite'])
     write_types = _writer('pypeit') if given['pypeit'] else None
     model = chosen_model(given['model'], 'frametype')
+    read = [model.path, *([given['pypeit']] if given['pypeit'] else [])]
+    with protected([*paths, *read]):
+        for path in (target, sheet):
+            if path is not None and path != STDOUT:
+                check_output(path, overwrite=given['overwrite'])
     console().stdout_taken |= target == STDOUT
     night = _Night(model, quiet=given['summary'])
-    read = [model.path, *([given['pypeit']] if given['pypeit'] else [])]
     ended: SystemExit | None = None
     try:
         run_batch(paths, [None] * len(paths), night.type_file, protect=read)

@@ -241,6 +241,16 @@ def test_summary(model: Model, night: Path, tmp_path: Path) -> None:
     assert 'exists; give --overwrite' in again.stderr
 
 
+def test_frames_are_never_an_output(model: Model, night: Path) -> None:
+    """Not even with --overwrite."""
+    before = (night / 'f1.fits').read_bytes()
+    args = [str(night), '-o', str(night / 'f1.fits'), '--overwrite']
+    result = CliRunner().invoke(frametype, [*args, '--model', str(model.path)])
+    assert result.exit_code != 0
+    assert 'f1.fits' in result.stderr
+    assert (night / 'f1.fits').read_bytes() == before
+
+
 def test_json(model: Model, night: Path, tmp_path: Path) -> None:
     """What was said of each frame, for programs."""
     args = [
