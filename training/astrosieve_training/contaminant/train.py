@@ -36,6 +36,7 @@ __all__ = ['Run', 'best_matthews', 'build_network', 'load_run', 'train']
 _PIXELS = 40_000  # of a class, and as many without it, that are calibrated with
 _CHUNK = 4  # images that a network is shown at a time
 _SPREAD = 2.0  # expected of the calibration's parameters
+_KNOWN = 0.3  # Matthews coefficient: a class that is known less is flagged where likely
 
 
 @dataclass(frozen=True)
@@ -233,6 +234,8 @@ def _calibrated(
         temperatures[number], offsets[number] = scale[0], offset[0]
         p = 1 / (1 + np.exp(-(each.logit.astype(float) + offset[0]) / scale[0]))
         threshold, coefficients[name] = best_matthews(p, each.has, each.share)
+        if coefficients[name] < _KNOWN:
+            threshold = max(threshold, 0.5)
         limits[name] = round(min(max(threshold, 1e-4), 1 - 1e-4), 4)
         measured[name] = Share.of(p >= limits[name], each.has)
     networks.shift_logits(network, offsets)
