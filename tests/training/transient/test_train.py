@@ -15,7 +15,6 @@ from astrosieve.transient.preprocessing import Stamps, get_preprocessing
 from astrosieve_training.cli import main
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
-from astrosieve_training.transient.baselines import LEARNERS
 from astrosieve_training.transient.config import (
     FieldSet,
     TransientConfig,
@@ -25,6 +24,7 @@ from astrosieve_training.transient.config import (
 pytest.importorskip('torch')
 
 from astrosieve_training.transient import networks
+from astrosieve_training.transient.baselines import LEARNERS
 from astrosieve_training.transient.datasets import (
     Alerts,
     class_numbers,
