@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -19,44 +16,6 @@ from astropy.io import fits
 
 from astrosieve.contaminant import CLASSES, read_contaminants
 from astrosieve_plugins.ginga_classify import mask_spec
-
-
-def _harness() -> Any:
-    """Load the module beside this one; tests are no package."""
-    if 'ginga_viewer' in sys.modules:
-        return sys.modules['ginga_viewer']
-    path = Path(__file__).with_name('viewer.py')
-    spec = importlib.util.spec_from_file_location('ginga_viewer', path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules['ginga_viewer'] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope='module')
-def session(
-    tmp_path_factory: pytest.TempPathFactory, pixels_model: Path
-) -> Iterator[Any]:
-    """The reference viewer; the plugin's settings name the hand-made network."""
-    folder = tmp_path_factory.mktemp('ginga')
-    (folder / 'plugin_ContaminantMask.cfg').write_text(
-        f"model = '{pixels_model}'\nsave_folder = '{folder}'\n"
-    )
-    viewer = _harness().Viewer(folder)
-    yield viewer
-    viewer.quit()
-
-
-@pytest.fixture
-def viewer(session: Any) -> Iterator[Any]:
-    """The reference viewer, one empty channel; nothing may be logged as an error."""
-    session.clear()
-    yield session
-    errors = list(session.errors.texts)
-    session.clear()
-    assert errors == []
 
 
 @pytest.fixture

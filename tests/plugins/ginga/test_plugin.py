@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 import shutil
 import sys
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -36,40 +35,6 @@ from astrosieve.source.labels import read_labels  # noqa: E402
 from astrosieve.tables.catalogs import read_catalog  # noqa: E402
 from astrosieve.tables.coordinate_files import read_coordinates  # noqa: E402
 from astrosieve_plugins.ginga_classify import classify, plugin_spec, work  # noqa: E402
-
-
-def _harness() -> Any:
-    """Load the module beside this one; tests are no package."""
-    path = Path(__file__).with_name('viewer.py')
-    spec = importlib.util.spec_from_file_location('ginga_viewer', path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules['ginga_viewer'] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope='module')
-def session(
-    tmp_path_factory: pytest.TempPathFactory, tiny_model: Path
-) -> Iterator[Any]:
-    """The reference viewer; the plugin's settings name the hand-made network."""
-    folder = tmp_path_factory.mktemp('ginga')
-    (folder / 'plugin_ClassifySources.cfg').write_text(f"model = '{tiny_model}'\n")
-    viewer = _harness().Viewer(folder)
-    yield viewer
-    viewer.quit()
-
-
-@pytest.fixture
-def viewer(session: Any) -> Iterator[Any]:
-    """The reference viewer, one empty channel; nothing may be logged as an error."""
-    session.clear()
-    yield session
-    errors = list(session.errors.texts)
-    session.clear()
-    assert errors == []
 
 
 @pytest.fixture
