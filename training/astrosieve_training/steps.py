@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,54 @@ from typing import Any
 import click
 
 from astrosieve.commands.base import Command
+from astrosieve.models.cards import ModelCard
 
 __all__ = [
     'EXISTING_FILE',
     'EXISTING_FOLDER',
+    'RUN',
     'StepGroup',
     'config_option',
+    'hand_over',
+    'judged_option',
     'need',
+    'readmes_option',
     'say',
+    'say_exported',
     'seed_option',
+    'training_folder_option',
+    'training_of',
+    'update_option',
 ]
 
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+RUN = click.argument('run', type=EXISTING_FOLDER)
+"""The folder of a finished training."""
+
+training_folder_option = click.option(
+    '-o',
+    '--output',
+    type=click.Path(file_okay=False, path_type=Path),
+    help='Folder of the training; NAME-run in the current one by default.',
+)
+judged_option = click.option(
+    '--model',
+    required=True,
+    metavar='NAME|PATH',
+    help='The model that was exported from the training.',
+)
+update_option = click.option(
+    '--update', is_flag=True, help="Write the tables into the model's card."
+)
+readmes_option = click.option(
+    '--readme',
+    'readmes',
+    multiple=True,
+    type=EXISTING_FILE,
+    help='Page that gets the tables; several times for several.',
+)
 
 
 def config_option(default: str) -> Any:
@@ -45,6 +81,52 @@ def seed_option(text: str) -> Any:
 def say(text: str) -> None:
     """Tell what begins, beside the results."""
     click.echo(text, err=True)
+
+
+def training_of(config: Any, seed: int | None, output: Path | None) -> tuple[Any, Path]:
+    """Return a configuration with the seed that was given, and a folder for it."""
+    if seed is not None:
+        config = replace(config, seed=seed)
+    folder = output or Path(f'{config.name}-run')
+    folder.mkdir(parents=True, exist_ok=True)
+    return config, folder
+
+
+def say_exported(card: ModelCard, difference: float, output: Path) -> None:
+    """Tell what was exported."""
+    click.echo(
+        f'{card.name}-{card.version} written to {output}; torch and onnxruntime differ '
+        f'by {difference:.1e} at most'
+    )
+
+
+def hand_over(
+    report: Any, output: Path, *, update: bool, readmes: Iterable[Path], table: str
+) -> None:
+    """
+    Write a report, tell it, and write its tables where they are wanted.
+
+    Parameters
+    ----------
+    report : `~astrosieve_training.judge.report.Report`
+        The report.
+    output : `~pathlib.Path`
+        Its folder.
+    update : bool
+        Whether the model's card gets the tables.
+    readmes : iterable of `~pathlib.Path`
+        Pages that get them.
+    table : str
+        Their name there.
+    """
+    for path in report.write(output):
+        click.echo(f'written: {path}')
+    for line in [*report.summary, *report.limits_table()]:
+        click.echo(line)
+    if update:
+        report.update_card()
+    for page in readmes:
+        report.update_readme(page, table)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -10,17 +9,22 @@ import click
 from astrosieve.commands.options import output_folder_option
 from astrosieve.models.registry import load_model
 from astrosieve_training.steps import (
-    EXISTING_FILE,
-    EXISTING_FOLDER,
+    RUN,
     StepGroup,
     config_option,
+    hand_over,
+    judged_option,
     need,
+    readmes_option,
     say,
+    say_exported,
     seed_option,
+    training_folder_option,
+    training_of,
+    update_option,
 )
 
 _CONFIG = 'blob'
-_RUN = click.argument('run', type=EXISTING_FOLDER)
 
 
 @click.group(cls=StepGroup)
@@ -67,12 +71,7 @@ def simulate(
 
 @blob.command()
 @config_option(_CONFIG)
-@click.option(
-    '-o',
-    '--output',
-    type=click.Path(file_okay=False, path_type=Path),
-    help='Folder of the training; NAME-run in the current one by default.',
-)
+@training_folder_option
 @seed_option("In place of the file's.")
 def train(config: str, output: Path | None, seed: int | None) -> None:
     """
@@ -85,10 +84,7 @@ def train(config: str, output: Path | None, seed: int | None) -> None:
         loaded = need('blob.isr2021.config').load_subframe_config(config)
     else:
         loaded = need('blob.config').load_config(config)
-    if seed is not None:
-        loaded = replace(loaded, seed=seed)
-    folder = output or Path(f'{loaded.name}-run')
-    folder.mkdir(parents=True, exist_ok=True)
+    loaded, folder = training_of(loaded, seed, output)
     if subframes:
         run = need('blob.isr2021.train').train_subframes(loaded, folder)
         epochs = ', '.join(
@@ -102,7 +98,7 @@ def train(config: str, output: Path | None, seed: int | None) -> None:
 
 
 @blob.command()
-@_RUN
+@RUN
 @output_folder_option('weights, card and manifest')
 def export(run: Path, output: Path) -> None:
     """Write a training's network as ONNX, with its card."""
@@ -114,29 +110,15 @@ def export(run: Path, output: Path) -> None:
         loaded = need('blob.train').load_run(run)
         export_run = need('blob.export').export_run
     card, difference = export_run(loaded, output)
-    click.echo(
-        f'{card.name}-{card.version} written to {output}; torch and onnxruntime differ '
-        f'by {difference:.1e} at most'
-    )
+    say_exported(card, difference, output)
 
 
 @blob.command()
-@_RUN
-@click.option(
-    '--model',
-    required=True,
-    metavar='NAME|PATH',
-    help='The model that was exported from the training.',
-)
+@RUN
+@judged_option
 @output_folder_option('the report')
-@click.option('--update', is_flag=True, help="Write the tables into the model's card.")
-@click.option(
-    '--readme',
-    'readmes',
-    multiple=True,
-    type=EXISTING_FILE,
-    help='Page that gets the tables; several times for several.',
-)
+@update_option
+@readmes_option
 @click.option(
     '--isr',
     metavar='NAME|PATH',
@@ -176,11 +158,5 @@ def evaluate(
         loaded, judge = need('blob.train').load_run(run), need('blob.evaluate')
         others = [judge.subframe_finder(load_model(isr, task='blob'))] if isr else []
         report = judge.judge(judged, loaded.config, output, others=others)
-    for path in report.write(output):
-        click.echo(f'written: {path}')
-    for line in [*report.summary, *report.limits_table()]:
-        click.echo(line)
-    if update:
-        report.update_card()
-    for page in readmes:
-        report.update_readme(page, judged.card.name if subframes else 'blob')
+    table = judged.card.name if subframes else 'blob'
+    hand_over(report, output, update=update, readmes=readmes, table=table)

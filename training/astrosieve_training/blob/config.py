@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib.resources import files
-from itertools import combinations
 from pathlib import Path
 from typing import Annotated
 
+from astrosieve_training.configs import config_path, require_apart
 from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.settings import (
     ConfigError,
@@ -17,11 +16,10 @@ from astrosieve_training.settings import (
     Positive,
     Settings,
     load_dataclass,
-    not_known,
     one_of,
 )
 
-__all__ = ['BlobConfig', 'ImageSet', 'config_path', 'load_config']
+__all__ = ['BlobConfig', 'ImageSet', 'load_config']
 
 
 @dataclass(frozen=True)
@@ -110,38 +108,10 @@ class BlobConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         sets = (self.training, self.validation, self.calibrating, self.judged)
-        seeds = [set(each.seeds) for each in sets]
-        if any(one & other for one, other in combinations(seeds, 2)):
-            msg = 'two sets share an image; give them seeds farther apart'
-            raise ConfigError(msg)
+        require_apart('an image', (each.seeds for each in sets))
         if self.side % 16 or self.side > min(self.shape):
             msg = f'side must be a multiple of 16 within {self.shape}; got {self.side}'
             raise ConfigError(msg)
-
-
-def config_path(name: str | Path) -> Path:
-    """
-    Return the file of a configuration.
-
-    Parameters
-    ----------
-    name : str or path-like
-        Name of one that comes with the package, or a TOML file.
-
-    Raises
-    ------
-    ConfigError
-        If there is none of that name.
-    """
-    path = Path(name)
-    if path.suffix == '.toml':
-        return path
-    folder = Path(str(files('astrosieve_training.configs.blob')))
-    path = folder / f'{name}.toml'
-    if not path.is_file():
-        known = sorted(each.stem for each in folder.glob('*.toml'))
-        raise ConfigError(not_known('no configuration', str(name), known))
-    return path
 
 
 def load_config(name: str | Path) -> BlobConfig:
@@ -153,5 +123,5 @@ def load_config(name: str | Path) -> BlobConfig:
     ConfigError
         If there is none of that name, or it has unknown keys or impossible values.
     """
-    config: BlobConfig = load_dataclass(BlobConfig, config_path(name))
+    config: BlobConfig = load_dataclass(BlobConfig, config_path('blob', name))
     return config

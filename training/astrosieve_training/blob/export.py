@@ -11,7 +11,11 @@ from astrosieve.blob.marks import OUTPUTS
 from astrosieve.blob.preprocessing import ImagePreprocessing, get_preprocessing
 from astrosieve.models.cards import ModelCard
 from astrosieve_training.blob.train import Run
-from astrosieve_training.learn.export import export_network
+from astrosieve_training.learn.export import (
+    export_network,
+    image_inputs,
+    stated,
+)
 
 __all__ = ['MAX_BYTES', 'export_run']
 
@@ -69,20 +73,11 @@ def export_run(
     prepare = get_preprocessing(config.preprocessing)
     ny, nx = config.shape
     card = ModelCard(
-        name=config.name,
-        version=config.version,
+        **stated(config),
         task='blob',
-        description=' '.join(config.description.split()),
         classes=('blob',),
         preprocessing=config.preprocessing,
-        inputs={
-            name: {
-                'shape': ['n', shape[0], f'{_BLOCK} ny', f'{_BLOCK} nx'],
-                'dtype': 'float32',
-                'meaning': prepare.meanings[name],
-            }
-            for name, shape in prepare.shapes.items()
-        },
+        inputs=image_inputs(prepare, _BLOCK),
         sha256='',
         temperature=round(run.temperature, 6),
         class_prior={'blob': round(run.share, 6)},
@@ -95,16 +90,12 @@ def export_run(
             f'by seed: {config.validation.images} images to choose the epoch, '
             f'{config.calibrating.images} to calibrate'
         ),
-        seed=config.seed,
-        licence=config.licence,
         activation='sigmoid',
         options={
             'outputs': list(OUTPUTS),
             'errors': run.errors,
             'least_depth': config.least_depth,
         },
-        limits=config.limits,
-        references=config.references,
     )
     return export_network(
         run.network,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from astrosieve.atomic import atomic_path
 from astrosieve.contaminant.classes import CLASSES
 from astrosieve.markdown import markdown_table
+from astrosieve_training.configs import config_path
 from astrosieve_training.contaminant.config import (
     ContaminantConfig,
     ImageSet,
@@ -27,11 +27,9 @@ from astrosieve_training.contaminant.train import Run, train
 from astrosieve_training.judge.report import plain, slug
 from astrosieve_training.learn.loop import predict_logits
 from astrosieve_training.settings import (
-    ConfigError,
     Count,
     Settings,
     load_dataclass,
-    not_known,
 )
 from astrosieve_training.stages import Stages
 
@@ -99,14 +97,9 @@ def load_ablation(name: str) -> Ablation:
     ConfigError
         If there is none of that name, or it has unknown keys or impossible values.
     """
-    path = Path(name)
-    if path.suffix != '.toml':
-        folder = Path(str(files('astrosieve_training.configs.contaminant.ablation')))
-        path = folder / f'{name}.toml'
-        if not path.is_file():
-            known = sorted(each.stem for each in folder.glob('*.toml'))
-            raise ConfigError(not_known('no ablation', name, known))
-    ablation: Ablation = load_dataclass(Ablation, path)
+    ablation: Ablation = load_dataclass(
+        Ablation, config_path('contaminant.ablation', name)
+    )
     return ablation
 
 

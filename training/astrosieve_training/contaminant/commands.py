@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -10,29 +9,27 @@ import click
 from astrosieve.commands.options import output_folder_option
 from astrosieve.models.registry import load_model
 from astrosieve_training.steps import (
-    EXISTING_FILE,
     EXISTING_FOLDER,
+    RUN,
     StepGroup,
     config_option,
+    hand_over,
+    judged_option,
     need,
+    readmes_option,
     say,
+    say_exported,
     seed_option,
+    training_folder_option,
+    training_of,
+    update_option,
 )
 
 _CONFIG = 'contaminant'
-_FOLDER = click.Path(file_okay=False, path_type=Path)
 _IMAGES = click.option(
     '--images',
-    type=_FOLDER,
+    type=click.Path(file_okay=False, path_type=Path),
     help="Keeps the simulated images, for several trainings; RUN's own by default.",
-)
-
-_READMES = click.option(
-    '--readme',
-    'readmes',
-    multiple=True,
-    type=EXISTING_FILE,
-    help='Page that gets the tables; several times for several.',
 )
 
 
@@ -43,12 +40,7 @@ def contaminant() -> None:
 
 @contaminant.command()
 @config_option(_CONFIG)
-@click.option(
-    '-o',
-    '--output',
-    type=_FOLDER,
-    help='Folder of the training; NAME-run in the current one by default.',
-)
+@training_folder_option
 @_IMAGES
 @seed_option("In place of the file's.")
 def train(
@@ -60,10 +52,7 @@ def train(
     An interrupted training goes on where it stopped.
     """
     loaded = need('contaminant.config').load_config(config)
-    if seed is not None:
-        loaded = replace(loaded, seed=seed)
-    folder = output or Path(f'{loaded.name}-run')
-    folder.mkdir(parents=True, exist_ok=True)
+    loaded, folder = training_of(loaded, seed, output)
     run = need('contaminant.train').train(loaded, folder, images=images, say=say)
     click.echo(f'{run.summary["images"]} images; epoch {run.summary["epoch"]}')
     for name, each in run.summary['matthews'].items():
@@ -72,17 +61,14 @@ def train(
 
 
 @contaminant.command()
-@click.argument('run', type=EXISTING_FOLDER)
+@RUN
 @output_folder_option('weights, card and manifest')
 def export(run: Path, output: Path) -> None:
     """Write a training's network as ONNX, with its card."""
     output.mkdir(parents=True, exist_ok=True)
     loaded = need('contaminant.train').load_run(run)
     card, difference = need('contaminant.export').export_run(loaded, output)
-    click.echo(
-        f'{card.name}-{card.version} written to {output}; torch and onnxruntime differ '
-        f'by {difference:.1e} at most'
-    )
+    say_exported(card, difference, output)
 
 
 @contaminant.command()
@@ -99,16 +85,11 @@ def peers(output: Path) -> None:
 
 
 @contaminant.command()
-@click.argument('run', type=EXISTING_FOLDER)
-@click.option(
-    '--model',
-    required=True,
-    metavar='NAME|PATH',
-    help='The model that was exported from the training.',
-)
+@RUN
+@judged_option
 @output_folder_option('the report')
-@click.option('--update', is_flag=True, help="Write the tables into the model's card.")
-@_READMES
+@update_option
+@readmes_option
 @click.option(
     '--beside',
     multiple=True,
@@ -141,14 +122,7 @@ def evaluate(
     report = need('contaminant.evaluate.judge').judge(
         judged, loaded.config, output, others=others, peers=peers
     )
-    for path in report.write(output):
-        click.echo(f'written: {path}')
-    for line in [*report.summary, *report.limits_table()]:
-        click.echo(line)
-    if update:
-        report.update_card()
-    for page in readmes:
-        report.update_readme(page, judged.card.name)
+    hand_over(report, output, update=update, readmes=readmes, table=judged.card.name)
 
 
 @contaminant.command()
@@ -161,7 +135,7 @@ def evaluate(
 )
 @output_folder_option('trainings and table')
 @_IMAGES
-@_READMES
+@readmes_option
 def ablate(
     config: str, output: Path, images: Path | None, readmes: tuple[Path, ...]
 ) -> None:

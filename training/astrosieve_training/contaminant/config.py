@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib.resources import files
-from itertools import combinations
 from pathlib import Path
 from typing import Annotated
 
+from astrosieve_training.configs import config_path, require_apart
 from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.settings import (
     ConfigError,
@@ -16,7 +15,6 @@ from astrosieve_training.settings import (
     NotNegative,
     Settings,
     load_dataclass,
-    not_known,
     one_of,
 )
 
@@ -25,7 +23,6 @@ __all__ = [
     'ImageSet',
     'LossSettings',
     'NetworkConfig',
-    'config_path',
     'load_config',
 ]
 
@@ -152,10 +149,7 @@ class ContaminantConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         sets = (self.training, self.validation, self.calibrating, self.judged)
-        seeds = [set(each.seeds) for each in sets]
-        if any(one & other for one, other in combinations(seeds, 2)):
-            msg = 'two sets share an image; give them seeds farther apart'
-            raise ConfigError(msg)
+        require_apart('an image', (each.seeds for each in sets))
         side = min(self.training.side, self.validation.side)
         if self.crop % MULTIPLE or self.crop > side:
             msg = (
@@ -163,31 +157,6 @@ class ContaminantConfig(Settings):
                 f'an image; got {self.crop}'
             )
             raise ConfigError(msg)
-
-
-def config_path(name: str | Path) -> Path:
-    """
-    Return the file of a configuration.
-
-    Parameters
-    ----------
-    name : str or path-like
-        Name of one that comes with the package, or a TOML file.
-
-    Raises
-    ------
-    ConfigError
-        If there is none of that name.
-    """
-    path = Path(name)
-    if path.suffix == '.toml':
-        return path
-    folder = Path(str(files('astrosieve_training.configs.contaminant')))
-    path = folder / f'{name}.toml'
-    if not path.is_file():
-        known = sorted(each.stem for each in folder.glob('*.toml'))
-        raise ConfigError(not_known('no configuration', str(name), known))
-    return path
 
 
 def load_config(name: str | Path) -> ContaminantConfig:
@@ -199,5 +168,7 @@ def load_config(name: str | Path) -> ContaminantConfig:
     ConfigError
         If there is none of that name, or it has unknown keys or impossible values.
     """
-    config: ContaminantConfig = load_dataclass(ContaminantConfig, config_path(name))
+    config: ContaminantConfig = load_dataclass(
+        ContaminantConfig, config_path('contaminant', name)
+    )
     return config

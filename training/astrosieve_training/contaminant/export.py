@@ -20,7 +20,11 @@ from astrosieve.models.cards import ModelCard
 from astrosieve_training.contaminant import simulate
 from astrosieve_training.contaminant.config import MULTIPLE
 from astrosieve_training.contaminant.train import Run
-from astrosieve_training.learn.export import export_network
+from astrosieve_training.learn.export import (
+    export_network,
+    image_inputs,
+    stated,
+)
 from astrosieve_training.learn.loop import predict_logits
 from astrosieve_training.learn.parity import TOLERANCE, example_images
 
@@ -53,7 +57,7 @@ def overlap_of(network: nn.Module, prepare: ImagePreprocessing) -> int:
     Return how many pixels tiles must share, for maps as of the whole image.
 
     The least of some with which no probability of a simulated image changes by more
-    than 5e-4, where the image is cut at half as many pixels from what is looked at.
+    than 8e-4, where the image is cut at half as many pixels from what is looked at.
     """
     middle = slice(_WHOLE // 2 - MULTIPLE, _WHOLE // 2 + MULTIPLE)
     worst = dict.fromkeys(_OVERLAPS, 0.0)
@@ -109,20 +113,11 @@ def export_run(
     prepare = get_preprocessing(config.network.preprocessing)
     side = config.training.side
     card = ModelCard(
-        name=config.name,
-        version=config.version,
+        **stated(config),
         task='contaminant',
-        description=' '.join(config.description.split()),
         classes=CLASSES.names,
         preprocessing=config.network.preprocessing,
-        inputs={
-            name: {
-                'shape': ['n', shape[0], f'{MULTIPLE} ny', f'{MULTIPLE} nx'],
-                'dtype': 'float32',
-                'meaning': prepare.meanings[name],
-            }
-            for name, shape in prepare.shapes.items()
-        },
+        inputs=image_inputs(prepare, MULTIPLE),
         sha256='',
         temperature=run.temperatures,
         class_prior=dict(zip(CLASSES.names, run.shares, strict=True)),
@@ -134,12 +129,8 @@ def export_run(
             f'{config.calibrating.images} to calibrate; judged on instruments that '
             'none of them has'
         ),
-        seed=config.seed,
-        licence=config.licence,
         activation='sigmoid',
         options={'overlap': overlap_of(run.network, prepare)},
-        limits=config.limits,
-        references=config.references,
     )
     return export_network(
         run.network,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,15 +10,22 @@ from astrosieve.commands.options import output_folder_option, overwrite_option
 from astrosieve.models.registry import load_model
 from astrosieve_training.steps import (
     EXISTING_FOLDER,
+    RUN,
     StepGroup,
     config_option,
+    hand_over,
+    judged_option,
     need,
+    readmes_option,
     say,
+    say_exported,
     seed_option,
+    training_folder_option,
+    training_of,
+    update_option,
 )
 
 _CONFIG = 'frametype'
-_RUN = click.argument('run', type=EXISTING_FOLDER)
 _REAL = click.option(
     '--real',
     type=EXISTING_FOLDER,
@@ -59,12 +65,7 @@ def simulate(
 
 @frametype.command()
 @config_option(_CONFIG)
-@click.option(
-    '-o',
-    '--output',
-    type=click.Path(file_okay=False, path_type=Path),
-    help='Folder of the training; NAME-run in the current one by default.',
-)
+@training_folder_option
 @seed_option("In place of the file's.")
 @_REAL
 def train(
@@ -76,10 +77,7 @@ def train(
     An interrupted training goes on where it stopped.
     """
     loaded = need('frametype.config').load_config(config)
-    if seed is not None:
-        loaded = replace(loaded, seed=seed)
-    folder = output or Path(f'{loaded.name}-run')
-    folder.mkdir(parents=True, exist_ok=True)
+    loaded, folder = training_of(loaded, seed, output)
     run = need('frametype.train').train(loaded, folder, _real_folder(real))
     counts = ', '.join(f'{n} {name}' for name, n in run.summary['counts'].items())
     click.echo(f'{counts}; calibration error {run.summary["calibration_error"]:.4f}')
@@ -87,27 +85,19 @@ def train(
 
 
 @frametype.command()
-@_RUN
+@RUN
 @output_folder_option('weights, card and manifest')
 def export(run: Path, output: Path) -> None:
     """Write a training's network as ONNX, with its card."""
     output.mkdir(parents=True, exist_ok=True)
     loaded = need('frametype.train').load_run(run)
     card, difference = need('frametype.export').export_run(loaded, output)
-    click.echo(
-        f'{card.name}-{card.version} written to {output}; torch and onnxruntime differ '
-        f'by {difference:.1e} at most'
-    )
+    say_exported(card, difference, output)
 
 
 @frametype.command()
-@_RUN
-@click.option(
-    '--model',
-    required=True,
-    metavar='NAME|PATH',
-    help='The model that was exported from the training.',
-)
+@RUN
+@judged_option
 @output_folder_option('the report')
 @_REAL
 @click.option(
@@ -115,18 +105,8 @@ def export(run: Path, output: Path) -> None:
     type=EXISTING_FOLDER,
     help='Training of frametype-spit, to be judged on the same frames.',
 )
-@click.option(
-    '--update',
-    is_flag=True,
-    help="Write the tables into the model's card and, with --readme, into pages.",
-)
-@click.option(
-    '--readme',
-    'readmes',
-    multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help='With --update: pages that hold the markers of the tables.',
-)
+@update_option
+@readmes_option
 def evaluate(
     run: Path,
     model: str,
@@ -152,16 +132,7 @@ def evaluate(
         real=_real_folder(real),
         spit=load_run(spit) if spit else None,
     )
-    for path in report.write(output):
-        click.echo(f'written: {path}')
-    for line in report.summary:
-        click.echo(line)
-    for line in report.limits_table():
-        click.echo(line)
-    if update:
-        report.update_card()
-        for page in readmes:
-            report.update_readme(page, 'frametype')
+    hand_over(report, output, update=update, readmes=readmes, table='frametype')
 
 
 def _real_folder(given: Path | None) -> Path | None:

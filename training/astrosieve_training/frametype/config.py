@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
 from astrosieve.frametype.classes import CLASSES
+from astrosieve_training.configs import config_path, require_apart
 from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.settings import (
-    ConfigError,
     Count,
     Natural,
     Rule,
     Settings,
     load_dataclass,
-    not_known,
     one_of,
 )
 
@@ -113,10 +111,7 @@ class FrameConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         sets = (self.training, self.validation, self.calibrating, self.judged)
-        seeds = [seed for each in sets for seed in each.seeds]
-        if len(set(seeds)) < len(seeds):
-            msg = 'two sets share a spectrograph; give them seeds farther apart'
-            raise ConfigError(msg)
+        require_apart('a spectrograph', (each.seeds for each in sets))
 
 
 def load_config(name: str | Path) -> FrameConfig:
@@ -133,12 +128,5 @@ def load_config(name: str | Path) -> FrameConfig:
     ConfigError
         If there is none of that name, or it has unknown keys or impossible values.
     """
-    folder = Path(str(files('astrosieve_training.configs.frametype')))
-    path = Path(name)
-    if path.suffix != '.toml':
-        path = folder / f'{name}.toml'
-        if not path.is_file():
-            known = sorted(each.stem for each in folder.glob('*.toml'))
-            raise ConfigError(not_known('no configuration', str(name), known))
-    config: FrameConfig = load_dataclass(FrameConfig, path)
+    config: FrameConfig = load_dataclass(FrameConfig, config_path('frametype', name))
     return config

@@ -10,7 +10,7 @@ from astrosieve.frametype.preprocessing import get_preprocessing
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.inputs import described_inputs
 from astrosieve_training.frametype.train import Run
-from astrosieve_training.learn.export import export_network
+from astrosieve_training.learn.export import export_network, stated
 
 __all__ = ['MAX_BYTES', 'export_run']
 
@@ -65,10 +65,8 @@ def export_run(
     prepare = get_preprocessing(config.preprocessing)
     real = f' and {counts["real"]} real frames' if 'real' in counts else ''
     card = ModelCard(
-        name=config.name,
-        version=config.version,
+        **stated(config),
         task='frametype',
-        description=' '.join(config.description.split()),
         classes=config.classes,
         preprocessing=config.preprocessing,
         inputs=described_inputs(prepare),
@@ -84,10 +82,6 @@ def export_run(
             f'by spectrograph: {spectrographs["validation"]} to choose the epoch, '
             f'{spectrographs["calibrating"]} to calibrate'
         ),
-        seed=config.seed,
-        licence=config.licence,
-        limits=config.limits,
-        references=config.references,
         metrics={'calibration_error': run.summary['calibration_error']},
     )
     inputs = _examples(prepare.shapes, n)

@@ -15,11 +15,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from astrosieve.models.cards import ModelCard
+from astrosieve.models.inputs import Preprocessing, described_inputs
 from astrosieve.models.registry import sha256_of
 from astrosieve.models.session import OnnxSession
 from astrosieve_training.learn.loop import predict_logits
@@ -29,7 +30,28 @@ from astrosieve_training.learn.shipping import write_model
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ['export_network', 'onnx_bytes']
+__all__ = ['export_network', 'image_inputs', 'onnx_bytes', 'stated']
+
+
+def stated(config: Any) -> dict[str, Any]:
+    """Return what a card says as the configuration of the network does."""
+    return {
+        'name': config.name,
+        'version': config.version,
+        'description': ' '.join(config.description.split()),
+        'seed': config.seed,
+        'licence': config.licence,
+        'limits': config.limits,
+        'references': config.references,
+    }
+
+
+def image_inputs(preprocessing: Preprocessing, multiple: int) -> dict[str, Any]:
+    """Return what a card says of images of any size, a multiple of some pixels."""
+    inputs = described_inputs(preprocessing)
+    for name, shape in preprocessing.shapes.items():
+        inputs[name]['shape'] = ['n', shape[0], f'{multiple} ny', f'{multiple} nx']
+    return inputs
 
 
 def onnx_bytes(

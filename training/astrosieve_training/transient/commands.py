@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,15 +13,22 @@ from astrosieve.transient.score import Scorer
 from astrosieve_training.steps import (
     EXISTING_FILE,
     EXISTING_FOLDER,
+    RUN,
     StepGroup,
     config_option,
+    hand_over,
+    judged_option,
     need,
+    readmes_option,
     say,
+    say_exported,
     seed_option,
+    training_folder_option,
+    training_of,
+    update_option,
 )
 
 _CONFIG = 'transient'
-_RUN = click.argument('run', type=EXISTING_FOLDER)
 _ALERTS = click.option(
     '--alerts',
     type=EXISTING_FOLDER,
@@ -83,12 +89,7 @@ def simulate(
 
 @transient.command()
 @config_option(_CONFIG)
-@click.option(
-    '-o',
-    '--output',
-    type=click.Path(file_okay=False, path_type=Path),
-    help='Folder of the training; NAME-run in the current one by default.',
-)
+@training_folder_option
 @seed_option("In place of the file's.")
 @_ALERTS
 @_PUBLISHED
@@ -132,10 +133,7 @@ def train(
         _tune(start, stamps, labels, output)
         return
     loaded = need('transient.config').load_config(config)
-    if seed is not None:
-        loaded = replace(loaded, seed=seed)
-    folder = output or Path(f'{loaded.name}-run')
-    folder.mkdir(parents=True, exist_ok=True)
+    loaded, folder = training_of(loaded, seed, output)
     real = _alert_folder(alerts) if loaded.unlabelled else None
     run = need('transient.train').train(loaded, folder, real, published=published)
     counts = ', '.join(f'{n} {name}' for name, n in run.summary['counts'].items())
@@ -202,27 +200,19 @@ def label(
 
 
 @transient.command()
-@_RUN
+@RUN
 @output_folder_option('weights, card and manifest')
 def export(run: Path, output: Path) -> None:
     """Write a training's network as ONNX, with its card."""
     output.mkdir(parents=True, exist_ok=True)
     loaded = need('transient.train').load_run(run)
     card, difference = need('transient.export').export_run(loaded, output)
-    click.echo(
-        f'{card.name}-{card.version} written to {output}; torch and onnxruntime differ '
-        f'by {difference:.1e} at most'
-    )
+    say_exported(card, difference, output)
 
 
 @transient.command()
-@_RUN
-@click.option(
-    '--model',
-    required=True,
-    metavar='NAME|PATH',
-    help='The model that was exported from the training.',
-)
+@RUN
+@judged_option
 @output_folder_option('the report')
 @_ALERTS
 @click.option(
@@ -237,14 +227,8 @@ def export(run: Path, output: Path) -> None:
     default=True,
     help='Whether to measure what labels of a survey gain.',
 )
-@click.option('--update', is_flag=True, help="Write the tables into the model's card.")
-@click.option(
-    '--readme',
-    'readmes',
-    multiple=True,
-    type=EXISTING_FILE,
-    help='Page that gets the tables; several times for several.',
-)
+@update_option
+@readmes_option
 def evaluate(
     run: Path,
     model: str,
@@ -272,14 +256,7 @@ def evaluate(
         published=published,
         curve=curve,
     )
-    for path in report.write(output):
-        click.echo(f'written: {path}')
-    for line in [*report.summary, *report.limits_table()]:
-        click.echo(line)
-    if update:
-        report.update_card()
-    for page in readmes:
-        report.update_readme(page, judged.card.name)
+    hand_over(report, output, update=update, readmes=readmes, table=judged.card.name)
 
 
 def _alert_folder(given: Path | None) -> Path | None:

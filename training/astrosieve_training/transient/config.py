@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
 from astrosieve.transient.classes import CLASSES, REAL, REAL_KINDS
+from astrosieve_training.configs import config_path, require_apart
 from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.settings import (
     ConfigError,
@@ -17,7 +17,6 @@ from astrosieve_training.settings import (
     Settings,
     Share,
     load_dataclass,
-    not_known,
     one_of,
 )
 from astrosieve_training.transient.simulate.surveys import HELD_BACK, SURVEYS
@@ -134,10 +133,7 @@ class TransientConfig(Settings):
             msg = 'give validation, calibrating and judged, or none of them'
             raise ConfigError(msg)
         sets = [self.training, *(each for each in others if each is not None)]
-        seeds = [seed for each in sets for seed in each.seeds]
-        if len(set(seeds)) < len(seeds):
-            msg = 'two sets share a field; give them seeds farther apart'
-            raise ConfigError(msg)
+        require_apart('a field', (each.seeds for each in sets))
         if not {REAL, *REAL_KINDS} & set(self.classes):
             msg = f"classes must have '{REAL}' or one of its kinds"
             raise ConfigError(msg)
@@ -157,12 +153,7 @@ def load_config(name: str | Path) -> TransientConfig:
     ConfigError
         If there is none of that name, or it has unknown keys or impossible values.
     """
-    folder = Path(str(files('astrosieve_training.configs.transient')))
-    path = Path(name)
-    if path.suffix != '.toml':
-        path = folder / f'{name}.toml'
-        if not path.is_file():
-            known = sorted(each.stem for each in folder.glob('*.toml'))
-            raise ConfigError(not_known('no configuration', str(name), known))
-    config: TransientConfig = load_dataclass(TransientConfig, path)
+    config: TransientConfig = load_dataclass(
+        TransientConfig, config_path('transient', name)
+    )
     return config

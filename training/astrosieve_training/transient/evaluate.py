@@ -232,7 +232,7 @@ def judge(
             for each in everyone
         },
         figures=figures,
-        short=_summary([each for each in everyone if each.by == model.card.name]),
+        short=_summary(everyone),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.inputs import described_inputs
 from astrosieve.transient.preprocessing import get_preprocessing
-from astrosieve_training.learn.export import export_network
+from astrosieve_training.learn.export import export_network, stated
 from astrosieve_training.learn.parity import parity_inputs
 from astrosieve_training.transient.train import Run
 
@@ -55,10 +55,8 @@ def export_run(
     fields = which.fields + which.band_fields
     more = f', and {summary["unlabelled"]} alerts of ZTF without their labels'
     card = ModelCard(
-        name=config.name,
-        version=config.version,
+        **stated(config),
         task='transient',
-        description=' '.join(config.description.split()),
         classes=config.classes,
         preprocessing=config.preprocessing,
         inputs=described_inputs(prepare),
@@ -74,10 +72,6 @@ def export_run(
             f'by field: {counts["validation"]} candidates to choose the epoch, '
             f'{counts["calibrating"]} to calibrate'
         ),
-        seed=config.seed,
-        licence=config.licence,
-        limits=config.limits,
-        references=config.references,
         metrics={
             'calibration_error': summary['calibration_error'],
             'epochs': summary['epochs'],

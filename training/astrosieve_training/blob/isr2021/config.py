@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from astrosieve_training.blob.config import ImageSet, config_path
+from astrosieve_training.blob.config import ImageSet
+from astrosieve_training.configs import config_path
 from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.settings import (
     ConfigError,
@@ -98,7 +99,7 @@ class SubframeConfig(Settings):
 
 def is_subframe_config(name: str | Path) -> bool:
     """Return whether a configuration is one of such a network."""
-    text = config_path(name).read_text(encoding='utf-8')
+    text = config_path('blob', name).read_text(encoding='utf-8')
     return f'kind = {KIND!r}' in text.replace('"', "'")
 
 
@@ -111,5 +112,5 @@ def load_subframe_config(name: str | Path = 'blob-isr2021') -> SubframeConfig:
     ConfigError
         If there is none of that name, or it has unknown keys or impossible values.
     """
-    config: SubframeConfig = load_dataclass(SubframeConfig, config_path(name))
+    config: SubframeConfig = load_dataclass(SubframeConfig, config_path('blob', name))
     return config

@@ -11,7 +11,7 @@ from astrosieve.models.cards import ModelCard
 from astrosieve.models.inputs import described_inputs
 from astrosieve_training.blob.isr2021.datasets import CLASSES
 from astrosieve_training.blob.isr2021.train import SubframeRun
-from astrosieve_training.learn.export import export_network
+from astrosieve_training.learn.export import export_network, stated
 
 __all__ = ['MAX_BYTES', 'export_subframe_run']
 
@@ -49,10 +49,8 @@ def export_subframe_run(
     """
     config, prepare = run.config, ZScaleClip()
     card = ModelCard(
-        name=config.name,
-        version=config.version,
+        **stated(config),
         task='blob',
-        description=' '.join(config.description.split()),
         classes=CLASSES,
         preprocessing=prepare.name,
         inputs=described_inputs(prepare),
@@ -65,10 +63,6 @@ def export_subframe_run(
             'differences; upon half of them blobs were superimposed'
         ),
         split='left 75 % of the images to learn from, right 25 % to choose the epoch',
-        seed=config.seed,
-        licence=config.licence,
-        limits=config.limits,
-        references=config.references,
         metrics={'epochs': run.summary['epochs'], 'best': run.summary['best']},
     )
     rng = np.random.default_rng(5)
