@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from astrosieve.classes import ClassInfo, ClassSet, Marker
 
-__all__ = ['CLASSES', 'SPOILT']
+__all__ = ['CLASSES', 'FAILURES', 'SPOILT']
 
 # The colours are as far apart as fifteen can be, to eyes with all cones and to those
 # without red or without green ones (Machado, Oliveira & Fernandes 2009).
@@ -125,3 +125,10 @@ SPOILT = (
     'bleed',
 )
 """Those whose pixels do not measure the sky: what masks leave out."""
+
+FAILURES = {
+    'tracking_lost': 'the stars are drawn out: tracking or guiding was lost',
+    'doubled': 'each star is there twice, or more often: the telescope jumped',
+    'out_of_focus': 'the stars are discs or rings',
+}
+"""What can go wrong with a whole image."""

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip('scipy')
 
-from astrosieve.contaminant.classes import CLASSES
+from astrosieve.contaminant.classes import CLASSES, FAILURES
 from astrosieve_training.contaminant.simulate import (
     FAMILIES,
     JUDGED_FAMILIES,
@@ -105,11 +105,13 @@ def test_clean_images_have_objects_only() -> None:
 
 
 def test_failed_images_say_so() -> None:
-    """Stars of an image whose tracking failed are drawn out; none fails by itself."""
+    """What went wrong with an image is told; nothing does by itself."""
     failed = SimulationSettings(shape=(64, 64), failed=1)
-    verdicts = {make_image(seed, failed).meta['verdict'] for seed in range(30)}
-    assert verdicts == {'tracking', 'guiding', 'focus'}
-    assert make_image(1, SMALL).meta['verdict'] is None
+    failures = [make_image(seed, failed).meta['failures'] for seed in range(30)]
+    assert {name for each in failures for name in each} == {*FAILURES}
+    assert all(failures)
+    assert any(len(each) == 2 for each in failures)
+    assert make_image(1, SMALL).meta['failures'] == ()
 
 
 def test_images_are_fast() -> None:

@@ -67,7 +67,7 @@ def add_spikes(draft: Draft) -> None:
                 light *= 1 - beads * np.sin(np.pi * along / period) ** 2
             light *= np.clip((along + 1) / 3, 0, 1)
             plane += light
-    draft.add_light('spike', plane * np.float32(draft.noise))
+    draft.add_light('spike', draft.profile.blurred(plane * np.float32(draft.noise)))
 
 
 def _ghost(draft: Draft, star: Star | None, size: float) -> np.ndarray:

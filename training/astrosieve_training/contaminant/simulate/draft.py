@@ -50,6 +50,8 @@ class Draft:
         Electrons that the readout adds, without noise of their own.
     stars : list of `Star`
         The bright ones.
+    sown : list of `Star`
+        All of them.
     truth, unsure : dict of str to 2D bool `~numpy.ndarray`
         Pixels of a class, and pixels that nobody can tell.
     """
@@ -61,6 +63,7 @@ class Draft:
     light: dict[str, np.ndarray] = field(default_factory=dict)
     charge: dict[str, np.ndarray] = field(default_factory=dict)
     stars: list[Star] = field(default_factory=list)
+    sown: list[Star] = field(default_factory=list)
     truth: dict[str, np.ndarray] = field(default_factory=dict)
     unsure: dict[str, np.ndarray] = field(default_factory=dict)
     real: bool = True

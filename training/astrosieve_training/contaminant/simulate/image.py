@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from astrosieve.contaminant.classes import CLASSES
+from astrosieve.contaminant.classes import CLASSES, FAILURES
 from astrosieve_training.contaminant.simulate import (
     backgrounds,
     bright,
@@ -18,12 +18,16 @@ from astrosieve_training.contaminant.simulate import (
 )
 from astrosieve_training.contaminant.simulate.draft import Draft
 from astrosieve_training.contaminant.simulate.exposure import expose
+from astrosieve_training.contaminant.simulate.failures import (
+    draw_failure,
+    draw_harmless,
+)
 from astrosieve_training.contaminant.simulate.instruments import (
     JUDGED_FAMILIES,
     TRAINED_FAMILIES,
     draw_instrument,
 )
-from astrosieve_training.contaminant.simulate.profiles import VERDICTS, draw_profile
+from astrosieve_training.contaminant.simulate.profiles import draw_profile
 from astrosieve_training.settings import Count, Settings, Share, at_least
 
 __all__ = ['SimulatedImage', 'SimulationSettings', 'make_image', 'simulated_image']
@@ -55,6 +59,8 @@ DETECTOR = {
     'bad_row',
 }
 """What a dark has."""
+_LONGEST = 0.35
+"""Of a side of the image: how long trails of its stars are at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +82,9 @@ class SimulatedImage:
         ``family``, ``fwhm`` (pixels), ``unit``, ``seed``, ``noise`` (electrons),
         ``gain`` (electrons per number, None for units of flux), ``read_noise``
         (electrons), ``ceiling`` (electrons), ``classes`` (those with a true pixel),
-        ``verdict`` (None, or one of 'tracking', 'guiding', 'focus').
+        ``failures`` (of ``FAILURES``, what went wrong with the image as a whole),
+        ``stars`` (S/N of those within the image, the brightest first, as of a fit of
+        their profile).
     """
 
     sci: np.ndarray
@@ -99,6 +107,10 @@ class SimulationSettings(Settings):
         Share of images without any contaminant.
     failed : float
         Share of images whose tracking, guiding or focus failed as a whole.
+    harmless : float
+        Share of the others whose stars are wider than their family's.
+    moving : float
+        Share of images with an asteroid.
     real : bool
         Whether real pixels are used where the data folder has them.
     """
@@ -109,6 +121,8 @@ class SimulationSettings(Settings):
     )
     clean: Share = 0.03
     failed: Share = 0.0
+    harmless: Share = 0.0
+    moving: Share = 0.0
     real: bool = True
 
 
@@ -164,6 +178,27 @@ def _fill(draft: Draft, wanted: set[str]) -> None:
             defects.add_lines(draft, name)
 
 
+def _failures(draft: Draft) -> tuple[str, ...]:
+    """Return what went wrong; of a camera that is out of focus by intention too."""
+    blur = draft.profile.blur
+    names = {*(blur.names if blur else ())}
+    if draft.instrument.psf == 'defocused':
+        names.add('out_of_focus')
+    return tuple(name for name in FAILURES if name in names)
+
+
+def _signals(draft: Draft) -> list[float]:
+    """Return the S/N of the stars within an image, as of a fit of their profile."""
+    ny, nx = draft.shape
+    least = np.sqrt(draft.profile.sharpness) / draft.noise
+    found = [
+        star.flux * least
+        for star in draft.sown
+        if 0 <= star.x <= nx - 1 and 0 <= star.y <= ny - 1
+    ]
+    return sorted(found, reverse=True)
+
+
 def make_image(
     seed: int,
     settings: SimulationSettings | None = None,
@@ -191,12 +226,18 @@ def make_image(
     drawn = str(rng.choice(TRAINED_FAMILIES))
     family = family or drawn
     instrument = draw_instrument(rng, family)
-    verdict = str(rng.choice(VERDICTS)) if rng.random() < settings.failed else None
+    blur = None
+    if rng.random() < settings.failed:
+        blur = draw_failure(rng, instrument.fwhm, _LONGEST * min(settings.shape))
+    elif settings.harmless and rng.random() < settings.harmless:
+        blur = draw_harmless(rng, instrument.fwhm)
     draft = Draft(
-        rng, settings.shape, instrument, draw_profile(rng, instrument, verdict),
+        rng, settings.shape, instrument, draw_profile(rng, instrument, blur),
         real=settings.real, judged=family in JUDGED_FAMILIES,
     )  # fmt: skip
     _fill(draft, _wanted(draft, settings.clean))
+    if settings.moving and rng.random() < settings.moving:
+        scenes.add_moving(draft)
     sci, masked = expose(draft)
     truth, ignore = draft.planes()
     made = draft.instrument
@@ -216,7 +257,8 @@ def make_image(
         'read_noise': made.read_noise,
         'ceiling': made.ceiling,
         'classes': [n for n, t in zip(CLASSES.names, truth, strict=True) if t.any()],
-        'verdict': verdict,
+        'failures': _failures(draft),
+        'stars': _signals(draft),
     }
     return SimulatedImage(sci, truth, ignore, masked, meta)
 

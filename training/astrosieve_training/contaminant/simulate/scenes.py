@@ -36,11 +36,12 @@ def add_stars(draft: Draft) -> None:
     for star in zip(x, y, peaks * noise / profile.peak, strict=True):
         profile.add(image, *star, _FAINTEST * noise)
     draft.add_light('object', image)
-    draft.stars += [
-        Star(*each)
-        for each in zip(x, y, peaks * noise / profile.peak, strict=True)
-        if each[2] * profile.peak > 0.7 * draft.instrument.ceiling
+    sown = [
+        Star(*each) for each in zip(x, y, peaks * noise / profile.peak, strict=True)
     ]
+    limit = 0.7 * draft.instrument.ceiling / profile.peak
+    draft.stars += [star for star in sown if star.flux > limit]
+    draft.sown += sown
 
 
 def add_bright_stars(draft: Draft) -> None:
@@ -58,6 +59,7 @@ def add_bright_stars(draft: Draft) -> None:
         )
         profile.add(image, star.x, star.y, star.flux, _FAINTEST * draft.noise)
         draft.stars.append(star)
+        draft.sown.append(star)
     draft.add_light('object', image)
 
 
@@ -104,6 +106,30 @@ def add_galaxies(draft: Draft) -> None:
         piece = _galaxy(draft, radius, surface)
         at = (int(rng.integers(-5, n + 5)) for n in (nx, ny))
         add_at(image, piece, *at, times=draft.noise)
+    draft.add_light('object', draft.profile.blurred(image))
+
+
+def add_moving(draft: Draft) -> None:
+    """
+    Add one to three bodies of the solar system.
+
+    They are drawn out in an image whose stars are not, and are points, mostly, where
+    the stars are drawn out or doubled: what the telescope followed.
+    """
+    rng, noise = draft.rng, draft.noise
+    ny, nx = draft.shape
+    profile = draft.profile.sharp or draft.profile
+    image = np.zeros(draft.shape, np.float32)
+    followed = draft.profile.sharp is not None and rng.random() < 0.8
+    length, turn = log_uniform(rng, 2 * profile.fwhm, 60), rng.uniform(0, 2 * np.pi)
+    steps = np.linspace(-0.5, 0.5, 1 if followed else int(length) + 2) * length
+    for _ in range(int(rng.choice([1, 1, 2, 3]))):
+        x, y = rng.uniform(0.05, 0.95) * nx, rng.uniform(0.05, 0.95) * ny
+        peak = noise * log_uniform(rng, 8, 3000 if followed else 100)
+        flux = peak / profile.peak if followed else peak / profile.core.max(1).sum()
+        for step in steps - steps.mean():
+            at = x + step * np.cos(turn), y + step * np.sin(turn)
+            profile.add(image, *at, flux, _FAINTEST * noise)
     draft.add_light('object', image)
 
 
