@@ -27,6 +27,7 @@ from astrosieve.images.dq import DQMeaning
 from astrosieve.images.measured import HandedOver, MeasuredImage
 from astrosieve.models.registry import Model
 from astrosieve.source.classify import classify_image
+from astrosieve.source.finders import with_saturated
 from astrosieve.source.preprocessing import get_preprocessing
 from astrosieve.tables.catalogs import select_classes
 
@@ -357,6 +358,11 @@ class ClassifiedStarFinder(StarFinderBase):
         Meaning of the DQ bits; by default that of ACS and WFC3/UVIS.
     cosmic_ray_hint : bool, optional
         Whether cosmic-ray bits of ``dq`` raise the odds of 'cosmic_ray'.
+    saturated : bool, optional
+        Whether groups of saturated pixels, in which finders see no peak or several,
+        have a row each, with the flag 'saturated'. Their columns of the finder are NaN
+        but for positions, peaks and fluxes, lower limits. By default only what the
+        finder finds has a row.
 
     Attributes
     ----------
@@ -407,11 +413,13 @@ class ClassifiedStarFinder(StarFinderBase):
         fwhm: float | u.Quantity | None = None,
         dq_bits: DQMeaning | None = None,
         cosmic_ray_hint: bool = True,
+        saturated: bool = False,
     ) -> None:
         if not callable(finder):
             msg = f'finder must be a photutils finder or a callable; got {finder!r}'
             raise TypeError(msg)
         self.finder = finder
+        self.saturated = saturated
         self.model = load_model(model, task='source')
         self.keep = _checked_keep(keep, self.model)
         self._takes_mask = _takes_mask(finder)
@@ -493,12 +501,16 @@ class ClassifiedStarFinder(StarFinderBase):
             pixels = np.asarray(getattr(pixels, 'value', pixels))
         # A copy: StarFinder of photutils 2 sets negative pixels to zero.
         found = self.finder(np.array(pixels, subok=True), **options)
+        image = None
+        if self.saturated:
+            image = self._image(own, mask)
+            found = with_saturated(image, found)
         if found is None:
             return None  # the finder has warned
         if not len(found):
             warnings.warn('No sources were found.', NoDetectionsWarning, stacklevel=2)
             return None
-        image = self._image(own, mask)
+        image = image or self._image(own, mask)
         table = classify_image(image, found, **self._model_options)
         kept = select_classes(table, self.keep)
         if self.keep and not len(kept):

@@ -142,8 +142,8 @@ def write_catalogs(
         Called with the `ExposureCatalog` of each exposure.
     **options
         Further fields of `~astrosieve.source.exposures.ClassifyOptions`: ``fwhm``,
-        ``nsigma``, ``unit``, ``gain``, ``exptime``, ``prior``,
-        ``cosmic_ray_hint``.
+        ``nsigma``, ``saturated`` (left out by default), ``unit``, ``gain``,
+        ``exptime``, ``prior``, ``cosmic_ray_hint``.
 
     Returns
     -------

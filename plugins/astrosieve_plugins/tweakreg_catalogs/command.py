@@ -110,6 +110,10 @@ def _known_parameters() -> set[str]:
 )
 @fwhm_option
 @nsigma_option
+@click.option(
+    '--saturated/--no-saturated', default=False, show_default=True,
+    help='Use saturated stars too, whose middles are known to tenths of a pixel.',
+)  # fmt: skip
 @model_option('source')
 @keep_option('star')
 @click.option(
@@ -181,6 +185,7 @@ def _tweakreg(arguments: tuple[str, ...], given: dict[str, Any]) -> list[str]:
             finder=finder,
             fwhm=given['fwhm'],
             nsigma=given['nsigma'],
+            saturated=given['saturated'],
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from error

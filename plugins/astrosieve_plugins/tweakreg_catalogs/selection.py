@@ -14,6 +14,7 @@ from astrosieve.exceptions import AstrosieveWarning, ModelError
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import Model, load_model
 from astrosieve.source.exposures import ClassifyOptions
+from astrosieve.source.flags import CLASS_FLAGS
 
 __all__ = ['MIN_STARS', 'Selection', 'make_selection']
 
@@ -40,6 +41,12 @@ class Selection:
         Classes.
     min_stars : int
         Fewest rows of an exposure.
+
+    Notes
+    -----
+    Unless ``options.saturated``, saturated stars are left out: the middle of their
+    saturated pixels is known to some tenths of a pixel, centroids of others to
+    hundredths.
     """
 
     options: ClassifyOptions
@@ -66,6 +73,7 @@ class Selection:
             'min_stars': self.min_stars,
             'finder': options.finder,
             'nsigma': options.nsigma,
+            'saturated': options.saturated,
         }
 
     def choose(
@@ -97,7 +105,10 @@ class Selection:
         """
         wanted = self.min_stars if min_stars is None else min_stars
         names = np.asarray(table['class_name'], dtype=str)
-        kept = np.isin(names, self.keep)
+        left = np.ones(len(table), dtype=bool)
+        if not self.options.saturated:
+            left = ~CLASS_FLAGS.any_set(table['class_flags'], 'saturated')
+        kept = np.isin(names, self.keep) & left
         n_first = int(kept.sum())
         rule = 'class ' + ' or '.join(self.keep)
         if self.options.operating_point:
@@ -108,12 +119,12 @@ class Selection:
         if 'star' in self.keep:
             p_star = np.asarray(table['p_star'], dtype=float)
             for point, threshold in self._lower_points():
-                kept |= p_star >= threshold
+                kept |= (p_star >= threshold) & left
                 rule = f'p_star at operating point {point}'
                 if kept.sum() >= wanted:
                     break
         if kept.sum() < wanted:
-            kept = self._add_likeliest(table, kept, wanted)
+            kept = self._add_likeliest(table, kept, left, wanted)
             rule = 'highest ' + ' + '.join(f'p_{each}' for each in self._known())
         if kept.sum() > n_first:
             what = f'{n_first} rows pass ({rule_first}), fewer than {wanted}: '
@@ -138,12 +149,14 @@ class Selection:
     def _known(self) -> list[str]:
         return [name for name in self.keep if name in self.card.classes]
 
-    def _add_likeliest(self, table: Table, kept: np.ndarray, wanted: int) -> np.ndarray:
+    def _add_likeliest(
+        self, table: Table, kept: np.ndarray, left: np.ndarray, wanted: int
+    ) -> np.ndarray:
         score = np.sum(
             [np.asarray(table[f'p_{name}'], dtype=float) for name in self._known()],
             axis=0,
         )
-        score = np.where(np.isfinite(score) & ~kept, score, -1.0)
+        score = np.where(np.isfinite(score) & left & ~kept, score, -1.0)
         order = np.argsort(-score, kind='stable')
         order = order[score[order] >= 0][: wanted - int(kept.sum())]
         kept = kept.copy()
@@ -173,7 +186,8 @@ def make_selection(
     min_stars : int, optional
         Fewest rows of an exposure.
     **options
-        Further fields of `~astrosieve.source.exposures.ClassifyOptions`.
+        Further fields of `~astrosieve.source.exposures.ClassifyOptions`; saturated
+        stars are left out unless ``saturated`` says otherwise.
 
     Returns
     -------
@@ -201,7 +215,11 @@ def make_selection(
     if operating_point:
         loaded.card.threshold(operating_point, 'p_star')
     return Selection(
-        ClassifyOptions(model=loaded, operating_point=operating_point, **options),
+        ClassifyOptions(
+            model=loaded,
+            operating_point=operating_point,
+            **{'saturated': False, **options},
+        ),
         names,
         min_stars,
     )

@@ -21,6 +21,7 @@ from astrosieve.images.dq import DQMeaning, dq_to_mask
 from astrosieve.images.instruments import instrument
 from astrosieve.images.pixels import spoilt_pixels
 from astrosieve.images.psf import estimate_fwhm
+from astrosieve.images.saturation import Plateaus, find_plateaus
 from astrosieve.images.traits import ImageTraits, measure_traits
 from astrosieve.images.units import (
     PixelUnit,
@@ -324,6 +325,17 @@ class MeasuredImage:
         low, high = _PLAUSIBLE
         plausible = measured is not None and low < measured / nominal < high
         return measured if plausible else nominal
+
+    @cached_property
+    def plateaus(self) -> Plateaus:
+        """Saturated pixels, in groups."""
+        return find_plateaus(
+            self.sci,
+            background=self.background,
+            spoilt=self.spoilt,
+            dq=self.dq,
+            dq_bits=self.dq_bits,
+        )
 
     @cached_property
     def traits(self) -> ImageTraits:

@@ -259,8 +259,9 @@ def classify_image(
     probabilities, flags = _score(predict, len(card.classes), fitted, xy)
     if caution:
         flags |= CLASS_FLAGS.out_of_domain
+    flags[image.plateaus.near(xy)[0]] |= CLASS_FLAGS.saturated
     if image.dq is not None:
-        flags |= _dq_flags(image.dq, xy, image.dq_bits)
+        flags |= _hints(image.dq, xy, image.dq_bits)
     hinted = (flags & CLASS_FLAGS.cosmic_ray_hint) != 0 if cosmic_ray_hint else None
     probabilities = _reweighted(probabilities, card, hinted, prior)
     result = add_classes(
@@ -395,17 +396,12 @@ def _score(
     return probabilities, flags
 
 
-def _dq_flags(dq: np.ndarray, xy: np.ndarray, meaning: DQMeaning) -> np.ndarray:
-    """Return the flags that the DQ pixels within one pixel of positions give."""
+def _hints(dq: np.ndarray, xy: np.ndarray, meaning: DQMeaning) -> np.ndarray:
+    """Return where DQ calls a pixel within one pixel of positions a cosmic ray."""
     ix, iy, _, inside = pixel_indices(xy, (dq.shape[0], dq.shape[1]))
     near = np.bitwise_or.reduce(extract_cutouts(dq, ix, iy, 3, fill=0), axis=(1, 2))
-    flags = np.zeros(len(xy), dtype=np.int32)
-    for bits, flag in (
-        (meaning.saturated, CLASS_FLAGS.saturated),
-        (meaning.cosmic_ray, CLASS_FLAGS.cosmic_ray_hint),
-    ):
-        flags[inside & dq_to_mask(near, bits)] |= flag
-    return flags
+    hinted = inside & dq_to_mask(near, meaning.cosmic_ray)
+    return np.where(hinted, CLASS_FLAGS.cosmic_ray_hint, 0).astype(np.int32)
 
 
 def _class_names(

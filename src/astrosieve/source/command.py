@@ -78,6 +78,12 @@ if TYPE_CHECKING:
 @fwhm_option
 @nsigma_option
 @click.option(
+    '--saturated/--no-saturated',
+    default=True,
+    show_default=True,
+    help='Give saturated stars a row each, which finders miss.',
+)
+@click.option(
     '--catalog',
     type=click.Path(path_type=Path),
     help='Classify the rows of this table (ECSV, FITS, ASCII) instead.',
@@ -149,7 +155,7 @@ def classify(images: tuple[Path, ...], **given: Any) -> None:
         **{
             name: given[name]
             for name in (
-                'finder', 'fwhm', 'nsigma', 'unit', 'gain', 'exptime',
+                'finder', 'fwhm', 'nsigma', 'saturated', 'unit', 'gain', 'exptime',
                 'operating_point', 'prior', 'cosmic_ray_hint', 'columns',
             )
         },

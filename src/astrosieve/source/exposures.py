@@ -20,7 +20,7 @@ from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.registry import Model, load_model
 from astrosieve.source.classify import classify_image
 from astrosieve.source.explain import Explanation, explain_image
-from astrosieve.source.finders import DEFAULT_FWHM, detect
+from astrosieve.source.finders import DEFAULT_FWHM, detect, with_saturated
 from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve.tables.catalogs import add_classes, fill_masked, positions
 
@@ -47,6 +47,9 @@ class ClassifyOptions:
         FWHM of the point-spread function, pixels; None estimates it.
     nsigma : float
         Detection threshold in units of the sky's noise.
+    saturated : bool
+        Whether groups of saturated pixels, in which finders see no peak or several,
+        have a row each.
     unit, gain, exptime
         What to use in place of the header's.
     model : str or `~astrosieve.models.registry.Model`
@@ -67,6 +70,7 @@ class ClassifyOptions:
     finder: str = 'dao'
     fwhm: float | None = None
     nsigma: float = 5.0
+    saturated: bool = True
     unit: str | None = None
     gain: float | None = None
     exptime: float | None = None
@@ -112,6 +116,8 @@ def _detect(image: MeasuredImage, options: ClassifyOptions, name: str) -> Table:
         warnings.warn(msg, AstrosieveWarning, stacklevel=4)
         return _NO_DETECTIONS.copy()
     found = detect(image, options.finder, nsigma=options.nsigma)
+    if options.saturated:
+        found = with_saturated(image, found)
     return _NO_DETECTIONS.copy() if found is None else QTable(found)
 
 
@@ -145,7 +151,11 @@ def classify_chip(
     if catalog is None:
         catalog = _detect(image, options, chip.name)
         columns, origin = None, None
-        found_by: dict[str, Any] = {'finder': options.finder, 'nsigma': options.nsigma}
+        found_by: dict[str, Any] = {
+            'finder': options.finder,
+            'nsigma': options.nsigma,
+            'saturated': options.saturated,
+        }
     else:
         columns, origin = options.columns, options.origin
         found_by = {'finder': 'catalog'}

@@ -25,7 +25,7 @@ from astropy.table import Table, vstack
 
 from astrosieve.exceptions import AstrosieveError
 from astrosieve.images.measured import MeasuredImage
-from astrosieve.tables.catalogs import positions
+from astrosieve.tables.catalogs import position_columns, positions
 
 __all__ = [
     'DEFAULT_FWHM',
@@ -34,10 +34,12 @@ __all__ = [
     'get_finder',
     'kernel_width',
     'list_finders',
+    'with_saturated',
 ]
 
 ENTRY_POINT_GROUP = 'astrosieve.finders'
 
+_OWN = 1.0  # pixels from the middle of a plateau: the finder's row stands for it
 _BAND = 2_000_000  # pixels that are searched at once: bounds the memory
 _SAME = 1e-4  # pixels within which two detections are one
 _Y_COLUMNS = ('y_centroid', 'ycentroid', 'y_peak')
@@ -120,6 +122,83 @@ def detect(
         return _find(find, image, slice(0, ny))
     rows = max(_BAND // nx, 10 * reach)
     return _find_in_bands(find, image, [*range(0, ny - rows // 2, rows), ny], reach)
+
+
+def with_saturated(image: MeasuredImage, detections: Table | None) -> Table | None:
+    """
+    Return detections with one for each group of saturated pixels.
+
+    Finders look for peaks, and a saturated star has none, or several. Of those within a
+    pixel of the group's core one that is at most a pixel from its middle stays; where
+    there is none, a row is added for the middle.
+
+    Parameters
+    ----------
+    image : `~astrosieve.images.measured.MeasuredImage`
+        The image; its DQ tells which pixels are saturated, else its flat tops do.
+    detections : `~astropy.table.Table` or None
+        As from `detect`.
+
+    Returns
+    -------
+    detections : `~astropy.table.Table` or None
+        The finder's rows, in its order, then those that are added: of the columns
+        ``peak`` and ``peak_value`` the group's brightest pixel above the sky, of
+        ``flux`` and ``flux_2x2`` the sum of its pixels, a lower limit; others are NaN,
+        or 0 where they are whole numbers.
+    """
+    plateaus = image.plateaus
+    if not len(plateaus):
+        return detections
+    if detections is None:
+        detections = Table({'id': [0], 'x_centroid': [0.0], 'y_centroid': [0.0]})[:0]
+    xy = positions(detections)
+    _, core = plateaus.near(xy)
+    mine = np.flatnonzero(core >= 0)
+    away = np.hypot(
+        xy[mine, 0] - plateaus.x[core[mine]], xy[mine, 1] - plateaus.y[core[mine]]
+    )
+    mine, away = mine[np.argsort(away)], np.sort(away)
+    found, first = np.unique(core[mine], return_index=True)
+    own = away[first] <= _OWN
+    keep = core < 0
+    keep[mine[first[own]]] = True
+    new = np.setdiff1d(np.arange(len(plateaus)), found[own])
+    table = vstack(
+        [detections[keep], _plateau_rows(image, detections, new)],
+        metadata_conflicts='silent',
+    )
+    if 'id' in table.colnames:
+        table['id'] = np.arange(1, len(table) + 1)
+    return table
+
+
+def _plateau_rows(image: MeasuredImage, like: Table, chosen: np.ndarray) -> Table:
+    """Return rows of groups of saturated pixels, with the columns of a table."""
+    plateaus = image.plateaus
+    light = image.sci.ravel()[plateaus.pixels].astype(float) - image.background.level
+    inner = plateaus.core >= 0
+    core, light = plateaus.core[inner], light[inner]
+    peak = np.full(len(plateaus), -np.inf)
+    np.maximum.at(peak, core, light)
+    flux = np.bincount(core, light)
+    x_name, y_name, _ = position_columns(like)
+    known = {
+        'x_peak': np.rint(plateaus.x),
+        'y_peak': np.rint(plateaus.y),
+        **dict.fromkeys(('peak', 'peak_value'), peak),
+        **dict.fromkeys(('flux', 'flux_2x2'), flux),
+        x_name: plateaus.x,
+        y_name: plateaus.y,
+    }
+    rows = type(like)()
+    for name in like.colnames:
+        kind = like[name].dtype
+        nothing = np.nan if kind.kind in 'fc' else 0
+        values = known.get(name, np.full(len(plateaus), nothing))[chosen]
+        rows[name] = values.astype(kind) if kind.kind in 'iufcb' else ''
+        rows[name].unit = like[name].unit
+    return rows
 
 
 def _find(

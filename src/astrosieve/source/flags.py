@@ -16,7 +16,7 @@ CLASS_FLAGS = FlagSet(
         Flag(128, 'invalid_center', 'the pixel under the position is not usable'),
         Flag(256, 'too_few_pixels', 'too large a share of the cutout is not usable'),
         Flag(512, 'no_contrast', 'the image has one value only, or no usable pixel'),
-        Flag(1024, 'saturated', 'DQ calls a pixel within one pixel saturated'),
+        Flag(1024, 'saturated', 'a pixel within one pixel is saturated'),
         Flag(2048, 'cosmic_ray_hint', 'DQ calls a pixel within one pixel a cosmic ray'),
         Flag(4096, 'other_chip', 'the row is of a chip that was not asked for'),
         Flag(8192, 'out_of_domain', 'the image is unlike those of the training'),

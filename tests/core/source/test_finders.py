@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 import pytest
-from astropy.table import Table
+from astropy.table import QTable, Table
 
 from astrosieve.exceptions import AstrosieveError
 from astrosieve.images.measured import MeasuredImage
@@ -16,6 +17,7 @@ from astrosieve.source.finders import (
     detect,
     get_finder,
     list_finders,
+    with_saturated,
 )
 from astrosieve.tables.catalogs import positions
 
@@ -121,3 +123,71 @@ def test_result_is_the_finders(star_field) -> None:
     table = detect(MeasuredImage.of(star_field.data, fwhm=star_field.fwhm), 'dao')
     assert isinstance(table, Table)
     assert 'sharpness' in table.colnames
+
+
+class TestSaturated:
+    """Plateaus get a row each."""
+
+    @pytest.fixture
+    def image(self) -> MeasuredImage:
+        """Three groups of 5x5 saturated pixels, one of them bleeding."""
+        sky = np.random.default_rng(3).normal(10, 2, (80, 90)).astype(np.float32)
+        dq = np.zeros(sky.shape, np.int16)
+        for x, y in ((20, 20), (60, 20), (40, 60)):
+            dq[y - 2 : y + 3, x - 2 : x + 3] = 256
+        dq[5:36, 20] = 256
+        sky[dq != 0] = 5010
+        return MeasuredImage.of(sky, dq=dq, unit='electron')
+
+    def test_rows(self, image: MeasuredImage) -> None:
+        """
+        The finder's row stays where it is at the middle; else there is one for it.
+
+        What lies on a bleed, and elsewhere, is the finder's affair.
+        """
+        found = Table(
+            {
+                'id': [1, 2, 3, 4, 5, 6],
+                'x_centroid': [20.3, 21.8, 20.0, 62.2, 5.0, np.nan],
+                'y_centroid': [20.2, 20.0, 34.0, 20.0, 5.0, 3.0],
+                'sharpness': [0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
+                'n_pixels': [25, 25, 25, 25, 25, 25],
+                'peak': np.full(6, 7.0),
+                'flux': np.full(6, 8.0),
+                'note': list('abcdef'),
+            }
+        )
+        table = with_saturated(image, found)
+        assert table is not None
+        assert table['id'].tolist() == [1, 2, 3, 4, 5, 6]
+        assert table['note'].tolist() == ['a', 'c', 'e', 'f', '', '']
+        new = table[4:]
+        assert new['x_centroid'].tolist() == [60, 40]
+        assert new['y_centroid'].tolist() == [20, 60]
+        assert np.isnan(new['sharpness']).all()
+        assert new['n_pixels'].tolist() == [0, 0]
+        assert np.allclose(new['peak'], 5000, atol=1)
+        assert np.allclose(new['flux'], 25 * 5000, rtol=1e-3)
+        assert table['flux'][:4].tolist() == [8, 8, 8, 8]
+
+    def test_nothing_found(self, image: MeasuredImage) -> None:
+        """Where the finder finds nothing they are all there is."""
+        table = with_saturated(image, None)
+        assert table is not None
+        assert np.allclose(positions(table), [(20, 20), (60, 20), (40, 60)])
+
+    def test_units(self, image: MeasuredImage) -> None:
+        """Columns keep their units and kinds."""
+        found = QTable({'x_peak': [3], 'y_peak': [4], 'peak_value': [9.0] * u.electron})
+        table = with_saturated(image, found)
+        assert isinstance(table, QTable)
+        assert table['x_peak'].tolist() == [3, 20, 60, 40]
+        assert table['x_peak'].dtype == found['x_peak'].dtype
+        assert table['peak_value'].unit == u.electron
+
+    def test_none_saturated(self, star_field) -> None:
+        """Without plateaus the finder's table is handed on."""
+        image = MeasuredImage.of(star_field.data, fwhm=star_field.fwhm)
+        found = Table({'x_centroid': [1.0], 'y_centroid': [2.0]})
+        assert with_saturated(image, found) is found
+        assert with_saturated(image, None) is None

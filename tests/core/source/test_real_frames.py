@@ -12,6 +12,7 @@ from astrosieve import classify_sources
 from astrosieve.exceptions import ExposureError
 from astrosieve.images.exposures import read_chips
 from astrosieve.source.exposures import ClassifyOptions, classify_exposure
+from astrosieve.source.flags import CLASS_FLAGS
 
 PLUTO = 'wfc3uvis_pluto1_f606w_flt.fits'
 HRC = 'acshrc_47tuc_f606w_j8bt06o6q_raw.fits.gz'
@@ -50,6 +51,18 @@ def test_raw_of_a_cluster(data_dir: Path) -> None:
     assert table['x_centroid'].min() > 18
     assert table['y_centroid'].max() < 1024
     assert shares(table)['star'] > 0.9
+
+
+def test_brightest_of_a_cluster(data_dir: Path) -> None:
+    """Each of the stars that fill the converter has a row, and is called star."""
+    path = data_dir / 'hst' / HRC
+    table = classify_exposure(path)
+    without = classify_exposure(path, ClassifyOptions(saturated=False))
+    full = CLASS_FLAGS.any_set(table['class_flags'], 'saturated')
+    names = np.asarray(table['class_name'])
+    assert full.sum() > 100
+    assert (names[full] == 'star').mean() > 0.9
+    assert len(table) > len(without) + 50
 
 
 def test_wfpc2_c0m_has_stars_and_hits(data_dir: Path) -> None:

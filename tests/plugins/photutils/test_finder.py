@@ -415,6 +415,27 @@ class TestInput:
         ]
         assert flags == [1 | 64 | 128, 1024]
 
+    def test_saturated(self, make: Any, star_field: Any) -> None:
+        """Asked for, a plateau has a row in which no peak was found."""
+        dq = np.zeros(star_field.data.shape, dtype=np.int16)
+        star_field.data[50:57, 60:67] = 5e4
+        dq[50:57, 60:67] = 256
+        found = make(None, None, dq=dq, saturated=True)(star_field.data)
+        near = np.hypot(*(positions(found) - (63, 53)).T) < 5
+        assert positions(found)[near].tolist() == [[63, 53]]
+        assert found['class_flags'][near] == 1024
+        assert found['peak_value'][near] == pytest.approx(5e4, rel=1e-3)
+        plain = make(None, None, dq=dq)(star_field.data)
+        near = np.hypot(*(positions(plain) - (63, 53)).T) < 5
+        assert np.abs(positions(plain)[near] - (63, 53)).max() > 2
+
+        def nothing(data: np.ndarray) -> None:
+            warnings.warn('none', NoDetectionsWarning, stacklevel=1)
+
+        with pytest.warns(NoDetectionsWarning):
+            alone = make(nothing, None, dq=dq, saturated=True)(star_field.data)
+        assert len(alone) == 1
+
     def test_cosmic_ray_hint_can_be_switched_off(
         self, make: Any, star_field: Any
     ) -> None:
