@@ -49,5 +49,5 @@ class OutOfDomainWarning(AstrosieveWarning):
     """The image is unlike those that the model was trained on."""
 
 
-class UnitWarning(OutOfDomainWarning):
+class UnitWarning(AstrosieveWarning):
     """The unit of the pixels, or what is needed to convert it, is not known."""

@@ -30,11 +30,16 @@ class ImageTraits:
         there is not enough sky.
     unusable : float
         Share of pixels that are masked, not finite, or without signal.
+    noiseless : float or None
+        Share of the 2x2 blocks of sky in which a - b - c + d is exactly 0; blocks of
+        zeros, which fill borders, do not count. Some where noise is counted in steps of
+        its own size, most where there is none; None where there is not enough sky.
     """
 
     fwhm: float | None
     noise_ratio: float | None
     unusable: float
+    noiseless: float | None = None
 
 
 def measure_traits(
@@ -57,46 +62,83 @@ def measure_traits(
     traits : `ImageTraits`
     """
     lost = 0 if spoilt is None else np.count_nonzero(spoilt)
-    return ImageTraits(fwhm, _noise_ratio(sci, spoilt), lost / max(sci.size, 1))
-
-
-def _noise_ratio(
-    sci: np.ndarray, spoilt: np.ndarray | None, *, n_blocks: int = 40_000
-) -> float | None:
-    rows = sci.shape[0] // 2
-    columns = sci.shape[1] // 2
-    if not rows or not columns:
-        return None
-    step = max(1, rows * columns // n_blocks)
-    y = 2 * np.arange(0, rows, step)
-
-    def corners(image: np.ndarray) -> list[np.ndarray]:
-        return [
-            image[y + dy][:, dx : 2 * columns : 2].astype(np.float64).ravel()
-            for dy in (0, 1)
-            for dx in (0, 1)
-        ]
-
-    a, b, c, d = corners(sci)
-    good = np.isfinite(a + b + c + d)
-    if spoilt is not None:
-        good &= np.sum(corners(spoilt), axis=0) == 0
-    if good.sum() < _MIN_BLOCKS:
-        return None
-    a, b, c, d = (each[good] for each in (a, b, c, d))
-    mean = (a + b + c + d) / 4
-    level, noise = _robust(mean)
-    quiet = np.abs(mean - level) < _SKY * noise
-    checker = (a - b - c + d)[quiet]
-    stripes = np.concatenate([(a - b + c - d)[quiet], (a + b - c - d)[quiet]])
-    if len(checker) < _MIN_BLOCKS:
-        return None
-    limit = _CLIP * _robust(stripes)[1]
-    fine, coarse = (
-        float(np.sqrt(np.mean(each[np.abs(each) <= limit] ** 2)))
-        for each in (checker, stripes)
+    blocks = _Blocks.of(sci, spoilt)
+    return ImageTraits(
+        fwhm,
+        None if blocks is None else blocks.noise_ratio(),
+        lost / max(sci.size, 1),
+        None if blocks is None else blocks.noiseless(),
     )
-    return fine / coarse if coarse > 0 else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Blocks:
+    """
+    Contrasts of 2x2 blocks [[a, b], [c, d]] of sky.
+
+    Parameters
+    ----------
+    checker : (N,) `~numpy.ndarray`
+        a - b - c + d.
+    stripes : (2, N) `~numpy.ndarray`
+        a - b + c - d and a + b - c - d.
+    filled : (N,) bool `~numpy.ndarray`
+        Whether a pixel is not 0.
+    """
+
+    checker: np.ndarray
+    stripes: np.ndarray
+    filled: np.ndarray
+
+    @classmethod
+    def of(
+        cls, sci: np.ndarray, spoilt: np.ndarray | None, *, n_blocks: int = 40_000
+    ) -> _Blocks | None:
+        """Return those of an image, of some of its rows; None where they are few."""
+        rows = sci.shape[0] // 2
+        columns = sci.shape[1] // 2
+        if not rows or not columns:
+            return None
+        step = max(1, rows * columns // n_blocks)
+        y = 2 * np.arange(0, rows, step)
+
+        def corners(image: np.ndarray) -> list[np.ndarray]:
+            return [
+                image[y + dy][:, dx : 2 * columns : 2].astype(np.float64).ravel()
+                for dy in (0, 1)
+                for dx in (0, 1)
+            ]
+
+        a, b, c, d = corners(sci)
+        good = np.isfinite(a + b + c + d)
+        if spoilt is not None:
+            good &= np.sum(corners(spoilt), axis=0) == 0
+        if good.sum() < _MIN_BLOCKS:
+            return None
+        mean = (a + b + c + d)[good] / 4
+        level, noise = _robust(mean)
+        a, b, c, d = (
+            each[good][np.abs(mean - level) <= _SKY * noise] for each in (a, b, c, d)
+        )
+        if len(a) < _MIN_BLOCKS:
+            return None
+        stripes = np.stack([a - b + c - d, a + b - c - d])
+        return cls(a - b - c + d, stripes, (a != 0) | (b != 0) | (c != 0) | (d != 0))
+
+    def noise_ratio(self) -> float | None:
+        """Return what is left of the noise at the finest scale."""
+        limit = _CLIP * _robust(self.stripes)[1]
+        fine, coarse = (
+            float(np.sqrt(np.mean(each[np.abs(each) <= limit] ** 2)))
+            for each in (self.checker, self.stripes)
+        )
+        return fine / coarse if coarse > 0 else None
+
+    def noiseless(self) -> float | None:
+        """Return the share of blocks without contrast."""
+        if self.filled.sum() < _MIN_BLOCKS:
+            return None
+        return float(np.mean(self.checker[self.filled] == 0))
 
 
 def _robust(values: np.ndarray) -> tuple[float, float]:

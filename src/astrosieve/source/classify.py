@@ -26,7 +26,6 @@ from astrosieve.exceptions import (
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
 from astrosieve.images.dq import DQMeaning, dq_to_mask
 from astrosieve.images.measured import MeasuredImage
-from astrosieve.images.traits import ImageTraits
 from astrosieve.images.units import PixelUnit
 from astrosieve.models.calibration import reweight
 from astrosieve.models.cards import ModelCard
@@ -157,10 +156,11 @@ def classify_sources(
     Warns
     -----
     OutOfDomainWarning
-        Once, naming all that is unusual, where the image is unlike those of the
-        training: its PSF, correlated noise, many unusable pixels, an unknown unit
-        (a `UnitWarning` where it is that alone). All rows then have the flag
-        'out_of_domain'.
+        Once, naming all that is unusual, where the pixels are unlike those of the
+        training: the PSF, noise that is correlated, or none, many that are not usable.
+        All rows then have the flag 'out_of_domain'.
+    UnitWarning
+        Where the unit of the pixels, which changes no probability, is not known.
     AstrosieveWarning
         Where the PSF's width is wanted and cannot be estimated.
 
@@ -249,7 +249,8 @@ def classify_image(
         remarks.append(_UNKNOWN_WIDTH)
         if len(xy):
             warnings.warn(_UNKNOWN_WIDTH, AstrosieveWarning, stacklevel=3)
-    caution = _caution(card, image.traits, image.problem)
+    unusual = '; '.join(departures(card, image.traits))
+    caution = _caution(unusual, image.problem)
     if caution:
         remarks.append(caution[1])
         warnings.warn(caution[1], caution[0], stacklevel=3)
@@ -257,7 +258,7 @@ def classify_image(
     fitted = fit_image(preprocessing, image)
     predict = partial(loaded.predict, chunk_size=chunk_size, on_chunk=on_chunk)
     probabilities, flags = _score(predict, len(card.classes), fitted, xy)
-    if caution:
+    if unusual:
         flags |= CLASS_FLAGS.out_of_domain
     flags[image.plateaus.near(xy)[0]] |= CLASS_FLAGS.saturated
     if image.dq is not None:
@@ -362,17 +363,13 @@ def _with_sky(table: Table, wcs: Any, xy: np.ndarray) -> Table:
 
 
 def _caution(
-    card: ModelCard, traits: ImageTraits, problem: str | None
+    unusual: str, problem: str | None
 ) -> tuple[type[AstrosieveWarning], str] | None:
     """Return the one warning that an image unlike the training's is worth."""
-    unusual = list(departures(card, traits))
-    if unusual:
-        listed = '; '.join(unusual)
-        text = f'{listed}. The probabilities may be wrong'
-        if problem:
-            text += f'. Also: {problem}'
-        return OutOfDomainWarning, text
-    return (UnitWarning, problem) if problem else None
+    if not unusual:
+        return (UnitWarning, problem) if problem else None
+    text = f'{unusual}. The probabilities may be wrong'
+    return OutOfDomainWarning, f'{text}. Also: {problem}' if problem else text
 
 
 def _score(

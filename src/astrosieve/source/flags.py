@@ -19,7 +19,7 @@ CLASS_FLAGS = FlagSet(
         Flag(1024, 'saturated', 'a pixel within one pixel is saturated'),
         Flag(2048, 'cosmic_ray_hint', 'DQ calls a pixel within one pixel a cosmic ray'),
         Flag(4096, 'other_chip', 'the row is of a chip that was not asked for'),
-        Flag(8192, 'out_of_domain', 'the image is unlike those of the training'),
+        Flag(8192, 'out_of_domain', 'the pixels are unlike those of the training'),
     ]
 )
 """Bits of the column ``class_flags``."""

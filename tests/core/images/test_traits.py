@@ -127,3 +127,38 @@ def test_unusable_share() -> None:
     assert traits.unusable == pytest.approx(7 / 20)
     assert traits.fwhm == 2.5
     assert measure_traits(np.empty((0, 5))).unusable == 0
+
+
+class TestNoiseless:
+    """Share of the sky in which neighbours do not differ."""
+
+    @pytest.mark.parametrize('step', [0.0, 1.0, 4.0])
+    def test_noise(self, step: float) -> None:
+        """Noise, also in steps of nearly its size, has few equal neighbours."""
+        image = white()
+        if step:
+            image = np.round(image / step) * step
+        share = measure_traits(image).noiseless
+        assert share is not None
+        assert share < 0.3
+
+    def test_none(self) -> None:
+        """Stars on a sky of one value, or of planes: most are equal."""
+        stars = crowded(2.0) - white()
+        for sky in (7.0, np.linspace(1, 2, 256)[:, None]):
+            image = np.where(stars > 3, stars, 0) + np.broadcast_to(sky, stars.shape)
+            share = measure_traits(image.astype(np.float32)).noiseless
+            assert share is not None
+            assert share > 0.45
+
+    def test_borders_of_zeros(self) -> None:
+        """What a drizzled image fills with zeros does not count."""
+        image = white() - 100
+        image[:, :140] = 0
+        share = measure_traits(image).noiseless
+        assert share is not None
+        assert share < 0.02
+
+    def test_too_little(self) -> None:
+        """Nothing is said of a small image."""
+        assert measure_traits(white(shape=(20, 20))).noiseless is None

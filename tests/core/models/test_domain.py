@@ -40,6 +40,7 @@ class TestDepartures:
             ({'fwhm': 1.3}, ['1.30 pixels wide', 'fruit', '1.5 to 4']),
             ({'noise_ratio': 0.6}, ['correlated', 'ratio 0.60', '0.9 to 1.1']),
             ({'noise_ratio': 1.3}, ['ratio 1.30', 'fruit', '0.9 to 1.1']),
+            ({'noiseless': 0.5}, ['equal', 'without noise']),
             ({'unusable': 0.4}, ['40% of the pixels are NaN', 'up to 25%']),
         ],
     )

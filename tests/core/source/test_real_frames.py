@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
 from astrosieve import classify_sources
-from astrosieve.exceptions import ExposureError
+from astrosieve.exceptions import ExposureError, OutOfDomainWarning
 from astrosieve.images.exposures import read_chips
 from astrosieve.source.exposures import ClassifyOptions, classify_exposure
 from astrosieve.source.flags import CLASS_FLAGS
@@ -63,6 +64,14 @@ def test_brightest_of_a_cluster(data_dir: Path) -> None:
     assert full.sum() > 100
     assert (names[full] == 'star').mean() > 0.9
     assert len(table) > len(without) + 50
+
+
+@pytest.mark.parametrize('name', ['ib6o03n9q', 'ib6o04tuq', 'ib6o04ueq', 'ib6o09h7q'])
+def test_blots_have_no_noise(name: str, data_dir: Path) -> None:
+    """A combined image that was drizzled back is named as what it is."""
+    blot = fits.getdata(data_dir / 'hst' / f'wfc3ir_f125w_{name}_blot.fits.gz')
+    with pytest.warns(OutOfDomainWarning, match='an image without noise'):
+        classify_sources(blot, [[500.0, 500.0]], unit='electron', fwhm=1.3)
 
 
 def test_wfpc2_c0m_has_stars_and_hits(data_dir: Path) -> None:
