@@ -118,7 +118,7 @@ class _Blocks:
         mean = (a + b + c + d)[good] / 4
         level, noise = _robust(mean)
         a, b, c, d = (
-            each[good][np.abs(mean - level) <= _SKY * noise] for each in (a, b, c, d)
+            each[good][np.abs(mean - level) < _SKY * noise] for each in (a, b, c, d)
         )
         if len(a) < _MIN_BLOCKS:
             return None

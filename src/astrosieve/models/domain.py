@@ -22,8 +22,8 @@ _TEXTS = {
     'noise_ratio': 'the noise of neighbouring pixels is correlated, as in an image '
     'that was resampled or smoothed (ratio {value:.2f} at the finest scale; {name} was '
     'trained on {low:g} to {high:g})',
-    'noiseless': 'neighbouring pixels are equal: an image without noise (a blot, a model, '
-    'or drizzled from such), or with steps coarser than its noise',
+    'noiseless': 'neighbouring pixels are equal: an image without noise (a blot, '
+    'a model, or drizzled from such), or with steps coarser than its noise',
     'unusable': '{value:.0%} of the pixels are NaN, masked or without signal; {name} '
     'was trained on up to {high:.0%}',
 }
