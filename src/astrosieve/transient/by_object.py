@@ -58,16 +58,19 @@ def objects_of(table: Table, known: Mapping[str, str]) -> list[str]:
 
 
 def combined(
-    table: Table, scorer: Scorer, known: Mapping[str, str] | None = None
+    table: Table,
+    scorer: Scorer,
+    known: Mapping[str, str] | None = None,
+    *,
+    correlation: float | None = None,
 ) -> Table:
     """
     Combine the scores of each object's stamps.
 
     Stamps of one object share its host, its template and its neighbours, so they are
     no independent witnesses. The log-likelihoods of n stamps count as those of
-    n / (1 + (n - 1) c) independent ones, c being ``correlation`` of the card's
-    options, else 0.5: two stamps as 1.3, many as 2. Of several, none makes a class less
-    likely than 1 in 1000.
+    n / (1 + (n - 1) c) independent ones: with c = 0.5 two stamps as 1.3, many as 2. Of
+    several, none makes a class less likely than 1 in 1000.
 
     Parameters
     ----------
@@ -77,6 +80,8 @@ def combined(
         The network that has scored it.
     known : mapping of str to str, optional
         The objects of candidates, by their ids, where the table does not say them.
+    correlation : float, optional
+        c; else ``correlation`` of the card's options, else 0.5.
 
     Returns
     -------
@@ -105,7 +110,8 @@ def combined(
     least = np.where(n_scored[rows[counts], None] > 1, _LEAST, _TINY)
     likelihood = np.log(np.maximum(p[counts], least)) - np.log(prior)
     np.add.at(evidence, rows[counts], likelihood)
-    c = float(scorer.card.options.get('correlation', _CORRELATION))
+    own = scorer.card.options.get('correlation', _CORRELATION)
+    c = float(own if correlation is None else correlation)
     evidence /= (1 + np.maximum(n_scored - 1, 0) * c)[:, None]
     evidence += np.log(prior)
     together = np.exp(evidence - evidence.max(axis=1, keepdims=True, initial=-np.inf))

@@ -15,7 +15,6 @@ from astropy.table import Table
 from numpy.typing import ArrayLike
 
 from astrosieve import __version__
-from astrosieve.models.inputs import Batch
 from astrosieve.models.registry import Model, load_model
 from astrosieve.transient.candidates import Candidate, Order, as_planes, stacked
 from astrosieve.transient.classes import REAL, is_real
@@ -149,20 +148,9 @@ class Scorer:
         flags = np.zeros(n, dtype=np.int32)
         pieces = list(self._pieces(candidates))
         with ThreadPoolExecutor(max(min(os.cpu_count() or 1, len(pieces)), 1)) as pool:
-            batches = list(pool.map(lambda rows: self._batch(candidates, rows), pieces))
-        rows = np.concatenate([*pieces, np.empty(0, int)]).astype(int)
-        if len(rows):
-            flags[rows] = np.concatenate([each.flags for each in batches])
-            valid = np.concatenate([each.valid for each in batches])
-            inputs = {
-                name: np.concatenate([each.inputs[name] for each in batches])[valid]
-                for name in batches[0].inputs
-            }
-            if valid.any():
-                p[rows[valid]] = self.model.predict(inputs)
-                if self.prior:
-                    scored = rows[valid]
-                    p[scored] = self.card.for_prior(p[scored], self.prior)
+            scored = pool.map(lambda rows: self._piece(candidates, rows), pieces)
+            for rows, (chances, wrong) in zip(pieces, scored, strict=True):
+                p[rows], flags[rows] = chances, wrong
         for k, each in enumerate(candidates):
             if each.planes is None:
                 flags[k] |= STAMP_FLAGS.unreadable
@@ -203,8 +191,20 @@ class Scorer:
             for first in range(0, len(rows), _PIECE):
                 yield rows[first : first + _PIECE]
 
-    def _batch(self, candidates: Sequence[Candidate], rows: list[int]) -> Batch:
-        return self._prepare(stacked([candidates[k] for k in rows]))
+    def _piece(
+        self, candidates: Sequence[Candidate], rows: list[int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return probabilities and flags of candidates of one form."""
+        batch = self._prepare(stacked([candidates[k] for k in rows]))
+        valid, inputs = batch.valid, batch.inputs
+        p = np.full((len(rows), len(self.card.classes)), np.nan, dtype=np.float32)
+        if valid.any():
+            if not valid.all():
+                inputs = {name: each[valid] for name, each in inputs.items()}
+            p[valid] = self.model.predict(inputs)
+            if self.prior:
+                p[valid] = self.card.for_prior(p[valid], self.prior)
+        return p, batch.flags
 
 
 def score_table(parts: Sequence[Scored], scorer: Scorer) -> Table:

@@ -30,8 +30,9 @@ from astrosieve_training.transient.datasets import (
     class_numbers,
     simulated_sets,
 )
-from astrosieve_training.transient.evaluate import BANDS, UNSEEN, Judged, judge
+from astrosieve_training.transient.evaluate import BANDS, UNSEEN, judge
 from astrosieve_training.transient.export import export_run
+from astrosieve_training.transient.judged import Judged
 from astrosieve_training.transient.train import Agreement, Run, load_run, train
 
 CONFIGS = (
@@ -49,6 +50,7 @@ def small() -> TransientConfig:
         validation=replace(config.validation, fields=2, band_fields=1),
         calibrating=replace(config.calibrating, fields=2, band_fields=1),
         judged=replace(config.judged, fields=2, band_fields=1),
+        labelled=replace(config.labelled, fields=4),
         train=replace(config.train, epochs=2, threads=1),
         unlabelled=0.0,
     )

@@ -24,8 +24,9 @@ from astrosieve_training.transient import networks
 from astrosieve_training.transient.config import TransientConfig, load_config
 from astrosieve_training.transient.export import export_run
 from astrosieve_training.transient.labelled import published_sets
+from astrosieve_training.transient.losses import KindLoss, RealLoss
 from astrosieve_training.transient.train import Run, train
-from astrosieve_training.transient.tune import RealLoss, config_of
+from astrosieve_training.transient.tune import config_of
 
 
 @pytest.fixture(scope='module')
@@ -77,6 +78,21 @@ def test_loss_is_of_the_sum_of_real_classes() -> None:
     expected = -(p[0].log() + (1 - p[1]).log()) / 2
     assert loss.plain(logits, target, None).item() == pytest.approx(expected.item())
     assert loss.accuracy(logits, target, None).item() == 1
+
+
+def test_kinds_and_real_are_both_learnt() -> None:
+    """The plain loss is the sum of both; with nothing extra it is the classes' own."""
+    logits = torch.tensor([[1.0, 2.0, 0.5], [0.0, -1.0, 3.0], [2.0, 0.0, 1.0]])
+    target = torch.tensor([0, 2, 1])
+    weights, real = torch.ones(3), [True, True, False]
+    alone, both = (KindLoss(weights, real, extra) for extra in (0.0, 2.0))
+    kinds = torch.nn.functional.cross_entropy(logits, target)
+    of_real = RealLoss(real).plain(logits, torch.tensor([1, 0, 1]), None)
+    assert alone.plain(logits, target).item() == pytest.approx(kinds.item())
+    assert alone(logits, target).item() == pytest.approx(kinds.item())
+    expected = kinds + 2 * of_real
+    assert both.plain(logits, target).item() == pytest.approx(expected.item())
+    assert both(logits, target).item() > alone(logits, target).item()
 
 
 def test_labels_teach(model: Model, tmp_path: Path) -> None:

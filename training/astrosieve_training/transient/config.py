@@ -87,6 +87,8 @@ class TransientConfig(Settings):
     training, validation, calibrating, judged : `FieldSet`
         Simulated fields. Where only ``training`` has any, its candidates are split:
         a quarter to be judged, 30 % of the rest for validation and calibration.
+    labelled : `FieldSet`, optional
+        Simulated fields of a survey not learnt from, on which fine-tuning is measured.
     prior : float
         Share of real candidates for which probabilities hold.
     incomplete : float
@@ -94,6 +96,8 @@ class TransientConfig(Settings):
     unlabelled : float
         How much the answers to turned and unturned unlabelled alerts, which are to
         agree, count beside the truth; 0 for simulated candidates alone.
+    binary : float
+        How much the cross-entropy of ``p_real`` counts beside that of the classes.
     dropout : float
         Share of the dense layer's inputs that are left out in training.
     train : `~astrosieve_training.learn.settings.LoopSettings`
@@ -111,11 +115,13 @@ class TransientConfig(Settings):
     validation: FieldSet | None = None
     calibrating: FieldSet | None = None
     judged: FieldSet | None = None
+    labelled: FieldSet | None = None
     classes: _Names = _TOLD_APART
     seed: Natural = 0
     prior: Share = 0.5
     incomplete: Share = 0.0
     unlabelled: NotNegative = 0.0
+    binary: NotNegative = 0.0
     dropout: Share = 0.0
     version: str = '1.0'
     description: str = ''
@@ -128,10 +134,11 @@ class TransientConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        others = (self.validation, self.calibrating, self.judged)
-        if len({each is None for each in others}) > 1:
+        needed = (self.validation, self.calibrating, self.judged)
+        if len({each is None for each in needed}) > 1:
             msg = 'give validation, calibrating and judged, or none of them'
             raise ConfigError(msg)
+        others = (*needed, self.labelled)
         sets = [self.training, *(each for each in others if each is not None)]
         require_apart('a field', (each.seeds for each in sets))
         if not {REAL, *REAL_KINDS} & set(self.classes):

@@ -52,8 +52,8 @@ class Facts(Rows):
     by_eye : (N,) str `~numpy.ndarray`
         Class of the SDSS-II survey; empty of triplets.
     snr, share, fwhm : (N,) float `~numpy.ndarray`
-        See `~astrosieve_training.transient.simulate.Candidates`; 1 for the share, and
-        NaN, where there is none.
+        See `~astrosieve_training.transient.simulate.Candidates`, of three bands those
+        in r; 1 for the share, and NaN, of real stamps.
     survey : (N,) str `~numpy.ndarray`
         Which; 'bands' of three-band stamps.
     field : (N,) int `~numpy.ndarray`
@@ -175,7 +175,7 @@ def simulated_sets(
     Returns
     -------
     sets : dict of str to `Examples`
-        By name. Contested candidates are left out, but of what is judged.
+        By name. Contested candidates are left out, but of what is judged or labelled.
     """
     if config.validation is None:
         sets = _split(_simulated(config, config.training, stages, 'training', jobs))
@@ -186,7 +186,7 @@ def simulated_sets(
             for name in names
         }
     return {
-        name: each if name == 'judged' else each.take(~each.contested)
+        name: each if name in ('judged', 'labelled') else each.take(~each.contested)
         for name, each in found.items()
     }
 
@@ -259,7 +259,7 @@ def _bands(prepare: str, seed: int) -> tuple[dict[str, np.ndarray], Facts]:
     inputs, valid = prepared(stamps, prepare)
     n = len(made)
     facts = Facts(
-        made.kind, made.label, np.full(n, np.nan), np.ones(n), made.fwhm,
+        made.kind, made.label, made.snr, made.share, made.fwhm,
         np.full(n, 'bands'), made.field,
     )  # fmt: skip
     return {n: each[valid] for n, each in inputs.items()}, facts.take(valid)

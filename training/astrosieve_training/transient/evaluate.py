@@ -5,133 +5,41 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from astrosieve.markdown import markdown_table
-from astrosieve.models.metrics import Share, expected_calibration_error
+from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
-from astrosieve.transient.preprocessing import Stamps, get_preprocessing
+from astrosieve.transient.score import score_transients
 from astrosieve_training.judge.limits import Limit, Number
 from astrosieve_training.judge.report import Report, Section
-from astrosieve_training.judge.scores import Curve, binned, roc
+from astrosieve_training.judge.scores import binned
 from astrosieve_training.stages import Stages
+from astrosieve_training.transient.alerts import judge_alerts
 from astrosieve_training.transient.baselines import learner_scores
 from astrosieve_training.transient.config import TransientConfig
 from astrosieve_training.transient.datasets import (
     Examples,
     p_real,
-    read_alerts,
     simulated_sets,
     truly_real,
 )
 from astrosieve_training.transient.figures import draw_reliability, draw_rocs
+from astrosieve_training.transient.gains import gains_of_labels
+from astrosieve_training.transient.judged import Judged
 from astrosieve_training.transient.labelled import published_sets
+from astrosieve_training.transient.objects import table_of_objects
 from astrosieve_training.transient.simulate import make_candidates
 from astrosieve_training.transient.train import Run, probabilities
-from astrosieve_training.transient.tune import tuned_scores
 
-__all__ = ['Judged', 'judge']
+__all__ = ['judge']
 
-_FALSE = 0.02  # share of the bogus at which completeness is compared
-_LABELS = (100, 300, 1000)
 _SNR = (5, 6, 8, 12, 20, 50, np.inf)
 _PUBLISHED = {'accuracy': 0.924, 'recall': 0.965, 'precision': 0.949, 'F1': 0.957}
-_OTHERS = {'rb': 0.5, 'drb': 0.5, 'braai_d6_m9': 0.5}
-_KNOWN = ('real_moving', 'real_named')
-UNSEEN, BANDS, ALERTS = 'unseen surveys', 'three bands', 'alerts of ZTF'
-
-
-@dataclass(frozen=True)
-class Judged:
-    """
-    Scores of candidates, and what is real.
-
-    Parameters
-    ----------
-    sample, by : str
-        Which candidates, and who scored them.
-    score : (N,) `~numpy.ndarray`
-        Higher for real ones.
-    real : (N,) bool `~numpy.ndarray`
-        The truth.
-    threshold : float
-        Kept is what has at least this score.
-    probable : bool
-        Whether scores are probabilities.
-    """
-
-    sample: str
-    by: str
-    score: np.ndarray
-    real: np.ndarray
-    threshold: float
-    probable: bool = True
-
-    @property
-    def kept(self) -> np.ndarray:
-        """What is called real."""
-        kept: np.ndarray = self.score >= self.threshold
-        return kept
-
-    @property
-    def curve(self) -> Curve:
-        """The ROC."""
-        return roc(self.score, self.real)
-
-    @property
-    def auc(self) -> Number:
-        """Area under the ROC."""
-        return Number(self.curve.area, len(self.real))
-
-    @property
-    def complete(self) -> Share:
-        """Real ones kept where 2 % of the bogus are."""
-        bogus = np.sort(self.score[~self.real])[::-1]
-        least = bogus[int(_FALSE * len(bogus))]
-        return Share.of(self.score > least, self.real)
-
-    @property
-    def accuracy(self) -> Share:
-        """What is called what it is."""
-        return Share.of(self.kept == self.real, np.ones(len(self.real), bool))
-
-    @property
-    def recall(self) -> Share:
-        """Real ones kept."""
-        return Share.of(self.kept, self.real)
-
-    @property
-    def precision(self) -> Share:
-        """Real ones of what is kept."""
-        return Share.of(self.real, self.kept)
-
-    @property
-    def false(self) -> Share:
-        """Bogus ones kept."""
-        return Share.of(self.kept, ~self.real)
-
-    @property
-    def f1(self) -> Number:
-        """Harmonic mean of precision and recall."""
-        wrong = int((self.kept != self.real).sum())
-        right = int((self.kept & self.real).sum())
-        return Number(2 * right / max(2 * right + wrong, 1), len(self.real))
-
-    @property
-    def error(self) -> Number:
-        """Calibration error of ``p_real``; none of scores that are no probabilities."""
-        both = np.column_stack([1 - self.score, self.score])
-        error = expected_calibration_error(both, self.real.astype(int))
-        return Number(error, len(self.real) * self.probable)
-
-    def of(self, rows: np.ndarray, sample: str) -> Judged:
-        """Return some of the candidates, as a sample."""
-        return replace(
-            self, sample=sample, score=self.score[rows], real=self.real[rows]
-        )
+UNSEEN, BANDS = 'unseen surveys', 'three bands'
 
 
 def judge(
@@ -166,7 +74,8 @@ def judge(
     published : `~pathlib.Path`, optional
         Labelled stamps of the SDSS-II Supernova Survey, in place of simulated ones.
     curve : bool, optional
-        Whether to measure what labels of a survey gain.
+        Whether to measure what labels of a survey gain, and several stamps of an
+        object.
     jobs : int, optional
         Fields simulated side by side; -1 for as many as there are cores.
 
@@ -201,24 +110,29 @@ def judge(
             everyone.append(Judged(sample, name, score, mine.real, least, False))
     limits = _limits(everyone, model.card.name)
     sections = _sections(own, judged, everyone)
+    summary = _summary(everyone)
+    contested = _contested(own, judged)
+    if contested:
+        summary += ['', *contested]
     if alerts is not None:
-        table, found = _real(model, alerts)
+        table, found = judge_alerts(model, alerts)
         sections.insert(0, Section('Real alerts of ZTF', table))
         limits += found
-    if curve and UNSEEN in _samples(judged):
-        gained = _gained(model, own, judged, folder)
+        summary += ['', *table]
+    if curve and config.labelled and config.calibrating and config.judged:
+        examples = simulated_sets(config, stages, ('labelled',), jobs=jobs)['labelled']
+        gained = gains_of_labels(model, examples, folder)
         sections.insert(0, Section('What labels of a survey gain', gained))
+        seen_again = {'known surveys': config.calibrating, UNSEEN: config.judged}
+        together = table_of_objects(model, seen_again, jobs=jobs)
+        sections.append(Section('Several stamps of an object', together))
+        summary += ['', *gained, '', *together]
     speed = _speed(model)
     limits.append((f'{os.cpu_count()} cores', Limit('stamps a second', speed, 2000,
                                                    least=True)))  # fmt: skip
     figures = [folder / f'{config.name}-{what}.png' for what in ('roc', 'reliability')]
     draw_rocs(everyone, figures[0])
     draw_reliability([each for each in everyone if each.probable], figures[1])
-    summary = _summary(everyone)
-    if alerts is not None:
-        summary += ['', *table]
-    if curve and UNSEEN in _samples(judged):
-        summary += ['', *gained]
     return Report(
         model,
         summary,
@@ -292,26 +206,6 @@ def _by_run(run: Run, judged: Examples, sample: str) -> Judged:
     )
 
 
-def _gained(model: Model, own: Judged, judged: Examples, folder: Path) -> list[str]:
-    """Return what labels of one unseen survey gain, on its other fields."""
-    survey = next(name for name in np.unique(judged.facts.survey) if name != 'bands')
-    mine = (judged.facts.survey == survey) & ~judged.contested
-    first = judged.facts.field % 2 == 0
-    pool, rest = judged.take(mine & first), judged.take(mine & ~first)
-    before = own.of(mine & ~first, survey)
-    rows = [('none', before.auc, before.complete, before.error)]
-    for n in _LABELS:
-        if n <= len(pool):
-            score = tuned_scores(model, pool, rest, n, folder / f'labels-{n}')
-            each = replace(before, score=score)
-            rows.append((str(n), each.auc, each.complete, each.error))
-    return markdown_table(
-        (f'labels of {survey}', 'area under the ROC', 'kept at 2 % false',
-         'calibration error'),
-        rows,
-    )  # fmt: skip
-
-
 def _limits(everyone: list[Judged], name: str) -> list[tuple[str, Limit]]:
     limits = []
     for each in everyone:
@@ -341,6 +235,25 @@ def _summary(everyone: list[Judged]) -> list[str]:
          'calibration error'),
         [(e.sample, e.by, e.auc, e.complete, e.error) for e in everyone],
     )  # fmt: skip
+
+
+def _contested(own: Judged, judged: Examples) -> list[str]:
+    """Return what is measured without the contested candidates, and with them."""
+    bands, sure = judged.facts.survey == 'bands', ~judged.contested
+    rows: list[tuple[object, ...]] = []
+    for sample, members in ((UNSEEN, ~bands), (BANDS, bands)):
+        for what, some in (('without', sure), ('with', np.ones_like(sure))):
+            if (members & ~sure).any():
+                each = own.of(members & some, sample)
+                rows.append((sample, what, each.auc, each.complete))
+    return (
+        markdown_table(
+            ('candidates', 'contested ones', 'area under the ROC', 'kept at 2 % false'),
+            rows,
+        )
+        if rows
+        else []
+    )
 
 
 def _sections(own: Judged, judged: Examples, everyone: list[Judged]) -> list[Section]:
@@ -416,61 +329,13 @@ def _matrix(judged: Judged) -> list[str]:
     )
 
 
-def _real(model: Model, folder: Path) -> tuple[list[str], list[tuple[str, Limit]]]:
-    """Return what becomes of real alerts, and the limits on it."""
-    card = model.card
-    alerts = read_alerts(folder, card.preprocessing)
-    rows = np.arange(len(alerts.table))
-    label = np.asarray(alerts.table['label']).astype(str)
-    score = p_real(model.predict(alerts.batch(rows)), card.classes)
-    scores = {card.name: (score, card.threshold('balanced', 'p_real'))}
-    for name, least in _OTHERS.items():
-        given: np.ndarray = np.ma.filled(
-            np.ma.asarray(alerts.table[name], float), np.nan
-        )
-        scores[name] = (given, least)
-    lines = []
-    for name, (values, least) in scores.items():
-        there = np.isfinite(values)
-        kept, known = values >= least, np.isin(label, _KNOWN) & there
-        proxies = (label == 'bogus_proxy') & there
-        both = known | proxies
-        area = (
-            Number(roc(values[both], known[both]).area, int(both.sum()))
-            if known.any() and proxies.any()
-            else Number(float('nan'), 0)
-        )
-        lines.append(
-            (
-                name,
-                *(Share.of(kept, (label == kind) & there) for kind in _KNOWN),
-                Share.of(~kept, proxies),
-                area,
-                Share.of(kept, (label == 'unlabelled') & there),
-            )
-        )
-    table = markdown_table(
-        ('by', 'known asteroids kept', 'named transients kept', 'proxies gone',
-         'area under the ROC', 'unlabelled kept'),
-        lines,
-    )  # fmt: skip
-    kept = score >= card.threshold('balanced', 'p_real')
-    known = Share.of(kept, np.isin(label, _KNOWN))
-    gone = Share.of(~kept, label == 'bogus_proxy')
-    return table, [
-        (ALERTS, Limit('asteroids and named transients kept', known, 0.97, least=True)),
-        (ALERTS, Limit('proxies gone', gone, 0.90, least=True)),
-    ]
-
-
 def _speed(model: Model) -> Number:
-    """Return stamps a second, from their pixels to probabilities."""
+    """Return stamps a second, from their pixels to a table."""
     stamps = make_candidates(1, ('ztf',)).stamps
     stamps = np.concatenate([stamps] * (2048 // len(stamps) + 1))[:2048]
-    prepare = get_preprocessing(model.card.preprocessing)
     best = np.inf
     for _ in range(3):
         began = time.perf_counter()
-        model.predict(prepare(Stamps(stamps)).inputs)
+        score_transients(stamps, model=model)
         best = min(best, time.perf_counter() - began)
     return Number(round(len(stamps) / best), len(stamps))

@@ -18,11 +18,10 @@ from astrosieve.transient.classes import REAL, is_real
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.augment import turned
 from astrosieve_training.learn.calibrate import Aim, fit_scaling, thresholds
-from astrosieve_training.learn.losses import ClassLoss
 from astrosieve_training.learn.runs import read_run, write_run
 from astrosieve_training.settings import build_dataclass
 from astrosieve_training.stages import Stages
-from astrosieve_training.transient import networks
+from astrosieve_training.transient import losses, networks
 from astrosieve_training.transient.config import TransientConfig
 from astrosieve_training.transient.datasets import (
     Alerts,
@@ -158,17 +157,23 @@ def train(
         alerts = read_alerts(real, config.preprocessing)
         agreement = Agreement(alerts, config.unlabelled, is_real(config.classes))
         seen = alerts.key
+    target = sets['training'].target
+    loss = losses.KindLoss(
+        class_weights(target, len(config.classes)),
+        is_real(config.classes),
+        config.binary,
+    )
     states = [
         loop.train_run(
             partial(networks.build, config),
             sets['training'],
             sets['validation'],
-            ClassLoss(class_weights(sets['training'].target, len(config.classes))),
+            loss,
             config.train,
             seed=config.seed,
             number=number,
             path=folder / f'run-{number:02d}.pt',
-            key=digest(config, code_version(networks, stamps, negm2021), seen),
+            key=digest(config, code_version(networks, stamps, negm2021, losses), seen),
             extra_loss=agreement,
         )
         for number in range(config.train.runs)
@@ -179,7 +184,7 @@ def train(
     summary = {
         'counts': {name: len(each) for name, each in sets.items()},
         'classes': {
-            name: int((sets['training'].target == number).sum())
+            name: int((target == number).sum())
             for number, name in enumerate(config.classes)
         },
         'unlabelled': 0 if agreement is None else len(agreement.alerts.table),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import nn
-from torch.nn import functional
 
 from astrosieve.models.calibration import softmax
 from astrosieve.models.cards import OperatingPoint
@@ -23,59 +21,14 @@ from astrosieve_training.settings import ConfigError, build_dataclass
 from astrosieve_training.transient import networks
 from astrosieve_training.transient.config import TransientConfig, load_config
 from astrosieve_training.transient.datasets import Examples, p_real, truly_real
+from astrosieve_training.transient.losses import RealLoss
 from astrosieve_training.transient.train import POINTS, Run, save_run
 from astrosieve_training.versions import digest
 
-__all__ = ['RealLoss', 'config_of', 'tuned', 'tuned_scores']
+__all__ = ['config_of', 'tuned', 'tuned_scores']
 
 _VALIDATION = 0.3  # of the labels
 _FEWEST = 20  # labels
-
-
-@dataclass(frozen=True)
-class RealLoss:
-    """
-    Cross-entropy of ``p_real``, where labels say no more than real or bogus.
-
-    Parameters
-    ----------
-    real : list of bool
-        Which classes are real.
-    temperature : float
-        Divides the logits.
-    """
-
-    real: list[bool]
-    temperature: float = 1.0
-
-    def _logit(self, logits: torch.Tensor) -> torch.Tensor:
-        scaled, real = logits / self.temperature, torch.tensor(self.real)
-        return scaled[:, real].logsumexp(1) - scaled[:, ~real].logsumexp(1)
-
-    def __call__(
-        self, logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None
-    ) -> torch.Tensor:
-        """Return the mean loss; of the two classes each counts half."""
-        each = functional.binary_cross_entropy_with_logits(
-            self._logit(logits), target.float(), reduction='none'
-        )
-        share = target.float().mean().clamp(0.1, 0.9)
-        counts = torch.where(target == 1, 0.5 / share, 0.5 / (1 - share))
-        return (each * counts).mean()
-
-    def plain(
-        self, logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None
-    ) -> torch.Tensor:
-        """Return the mean cross-entropy."""
-        return functional.binary_cross_entropy_with_logits(
-            self._logit(logits), target.float()
-        )
-
-    def accuracy(
-        self, logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None
-    ) -> torch.Tensor:
-        """Return how often ``p_real`` is on the right side of a half."""
-        return ((self._logit(logits) > 0) == target.bool()).double().mean()
 
 
 def config_of(model: Model) -> TransientConfig:

@@ -85,18 +85,13 @@ class StampPreprocessing(Preprocessing, Protocol):
 
 def _quartiles(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """Return the three quartiles of rows of (M, n) values, (M, 3); NaN of none."""
-    m, n = values.shape
-    whole = usable.all(axis=1)
-    shares = np.array([0.25, 0.5, 0.75])
-    found = np.full((m, 3), np.nan, dtype=np.float32)
-    at = (shares * (n - 1)).astype(int)
-    found[whole] = np.partition(values[whole], at, axis=1)[:, at]
-    rows = np.flatnonzero(~whole & usable.any(axis=1))
-    inside = np.sort(np.where(usable[rows], values[rows], np.nan), axis=1)
-    last = usable[rows].sum(axis=1) - 1
-    found[rows] = np.take_along_axis(
-        inside, (shares * last[:, None]).astype(int), axis=1
-    )
+    found = np.full((len(values), 3), np.nan, dtype=np.float32)
+    inside = np.where(usable, values, np.inf)
+    inside.sort(axis=1)
+    last = usable.sum(axis=1) - 1
+    some = last >= 0
+    at = (np.array([0.25, 0.5, 0.75]) * last[some, None]).astype(int)
+    found[some] = np.take_along_axis(inside[some], at, axis=1)
     return found
 
 

@@ -207,7 +207,8 @@ def _sharpest(signal: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
     """
     n, _, ny, nx = signal.shape
     inner = signal[:, :, 1:-1, 1:-1]
-    stamp, plane, row, column = np.nonzero(inner > _BRIGHT)
+    bright = np.flatnonzero(inner > _BRIGHT)
+    stamp, plane, row, column = np.unravel_index(bright, inner.shape)
     row, column = row + 1, column + 1
     # The same maxima, wherever in the stamp the candidate is.
     reach = min(ny, nx) // 2 - 3

@@ -46,6 +46,8 @@ class BandCandidates(Rows):
         Counts; NaN where masked.
     kind : (N,) str `~numpy.ndarray`
         Class of `~astrosieve.transient.classes.CLASSES`.
+    snr, share : (N,) float `~numpy.ndarray`
+        Of the detection in r, as of `~.candidates.Candidates`.
     fwhm : (N,) float `~numpy.ndarray`
         Seeing in r, pixels.
     field : (N,) int `~numpy.ndarray`
@@ -54,6 +56,8 @@ class BandCandidates(Rows):
 
     stamps: np.ndarray
     kind: np.ndarray
+    snr: np.ndarray
+    share: np.ndarray
     fwhm: np.ndarray
     field: np.ndarray
 
@@ -95,12 +99,12 @@ def make_band_candidates(
         images.append(np.where(gap, np.nan, made.image) / conditions.survey.gain)
         if band == 1:
             x, y, snr = find_peaks(exposed, made, rng)
-            kind = what_they_are(exposed, made, x, y, np.sign(snr)).label
+            truth = what_they_are(exposed, made, x, y, np.sign(snr))
             host = _hosts(exposed, x, y)
     label = np.array(
         [
             _by_eye(*each)
-            for each in zip(kind, np.abs(snr), host, strict=True)
+            for each in zip(truth.label, np.abs(snr), host, strict=True)
         ],
         dtype='U16',
     )  # fmt: skip
@@ -111,8 +115,9 @@ def make_band_candidates(
     stamps = windows(images, x[rows].astype(int), y[rows].astype(int), _SIDE)
     n = len(rows)
     return BandCandidates(
-        label[rows], stamps, kind[rows], np.full(n, middle.fwhm), np.full(n, seed)
-    )
+        label[rows], stamps, truth.label[rows], np.abs(snr[rows]), truth.share[rows],
+        np.full(n, middle.fwhm), np.full(n, seed),
+    )  # fmt: skip
 
 
 def _in_band(sky: Sky, band: int, speed: np.ndarray) -> Sky:
