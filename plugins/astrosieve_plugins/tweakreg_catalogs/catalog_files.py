@@ -62,11 +62,21 @@ class ExposureCatalog:
     rule: str
 
     def rows(self, extver: int, kept: bool | None = True) -> Table:
-        """Return the rows of a chip: the kept, the rejected, or all for None."""
+        """
+        Return the rows of a chip: the kept, the rejected, or all for None.
+
+        Of those that are kept ``x_centroid`` and ``y_centroid`` are the fitted
+        positions, where there are any; of others the finder's.
+        """
         mine = np.asarray(self.table['extver']) == extver
         if kept is not None:
             mine &= self.kept == kept
-        return self.table[mine]
+        rows = self.table[mine]
+        if kept:
+            fitted = np.isfinite(rows['x_fit'])
+            for axis in 'xy':
+                rows[f'{axis}_centroid'][fitted] = rows[f'{axis}_fit'][fitted]
+        return rows
 
 
 def catalog_exposure(path: str | Path, selection: Selection) -> ExposureCatalog:

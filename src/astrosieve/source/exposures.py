@@ -15,6 +15,7 @@ from astropy.table import QTable, Row, Table, vstack
 
 from astrosieve.classes import UNSCORED
 from astrosieve.exceptions import AstrosieveWarning, CatalogError
+from astrosieve.images.effective_psf import fit_positions
 from astrosieve.images.exposures import Chip, read_chips
 from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.registry import Model, load_model
@@ -31,6 +32,7 @@ __all__ = [
     'explain_row',
 ]
 
+_FITTED = ('x_fit', 'y_fit', 'x_err', 'y_err')
 _NO_DETECTIONS = QTable({'id': [0], 'x_centroid': [0.0], 'y_centroid': [0.0]})[:0]
 
 
@@ -145,9 +147,13 @@ def classify_chip(
     Returns
     -------
     table : `~astropy.table.Table`
-        As from `~astrosieve.source.classify.classify_image`, with ``extver``.
+        As from `~astrosieve.source.classify.classify_image`, with ``extver``. What a
+        finder found has ``x_fit``, ``y_fit``, ``x_err``, ``y_err`` too: positions of
+        stars by the image's own PSF, as from
+        `~astrosieve.images.effective_psf.fit_positions`; NaN for all else.
     """
     image = options.measured(chip)
+    found = catalog is None
     if catalog is None:
         catalog = _detect(image, options, chip.name)
         columns, origin = None, None
@@ -168,9 +174,21 @@ def classify_chip(
         on_chunk=on_chunk,
         **options.for_model(),
     )
+    if found:
+        _add_fitted(table, image)
     options_used = json.loads(table.meta['options'])
     table.meta['options'] = json.dumps({**found_by, **options_used})
     return table
+
+
+def _add_fitted(table: Table, image: MeasuredImage) -> None:
+    """Add positions of stars by the image's own PSF to a table."""
+    stars = np.asarray(table['class_name'] == 'star')
+    stars &= ~CLASS_FLAGS.any_set(table['class_flags'], 'saturated')
+    fitted = fit_positions(image, positions(table), stars)
+    columns = [*fitted.xy.T, *fitted.error.T]
+    after = table.colnames.index('y_centroid') + 1
+    table.add_columns(columns, [after] * 4, names=_FITTED)
 
 
 def classify_exposure(
