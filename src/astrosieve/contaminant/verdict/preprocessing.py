@@ -1,0 +1,251 @@
+"""The brightest sources of an image, at several scales, as a network sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from astrosieve.images.background import BackgroundMesh, measure_mesh, measure_noise
+from astrosieve.images.measured import MeasuredImage
+
+__all__ = ['CUTOUTS', 'SCALES', 'SIZE', 'Found', 'Sources', 'network_inputs']
+
+SCALES = (1, 2, 4, 8)
+"""Pixels along a side that are added up to one."""
+CUTOUTS = 10
+"""Of a scale."""
+SIZE = 31
+"""Pixels along a side of a cutout, of the scale."""
+
+_LEAST = 8.0  # S/N of 3x3 pixels of a scale from which a peak counts
+_MOST = 400  # peaks of a scale that are looked at, the brightest
+_APART = 5  # pixels of a scale, between two of them at least
+_STACKED = 48  # peaks of a scale whose mean and median are taken
+_TRUSTED = 100.0  # S/N; brighter ones count no more in the mean
+_CORE = 2  # pixels on either side of a peak among which the highest is looked for
+_LARGEST = 2e4  # S/N of a pixel; more are all alike
+_COMPRESSED = 4.0  # what arcsinhs are divided by
+_WINDOW, _WHOLE = 1024, 2048  # side of the windows of images larger than that square
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """
+    What was found in an image.
+
+    Parameters
+    ----------
+    cutouts : (S, CUTOUTS, SIZE, SIZE) float32 `~numpy.ndarray`
+        About peaks, S/N of the pixels of each scale; the brightest first, then sparser
+        and sparser in the order of brightness. Zero where there are no more.
+    signals : (S, CUTOUTS) float32 `~numpy.ndarray`
+        S/N of 3x3 pixels about the peaks; 0 where there are no more.
+    stacks : (S, 2, SIZE, SIZE) float32 `~numpy.ndarray`
+        Mean and median of more of them, each over its highest pixel.
+    counts : (S,) float32 `~numpy.ndarray`
+        Number of peaks.
+    """
+
+    cutouts: np.ndarray
+    signals: np.ndarray
+    stacks: np.ndarray
+    counts: np.ndarray
+
+
+def network_inputs(found: Found) -> dict[str, np.ndarray]:
+    """
+    Return what a network sees of one image or of many.
+
+    Parameters
+    ----------
+    found : `Found`
+        Of an image; or its arrays, of N rows, of N.
+
+    Returns
+    -------
+    inputs : dict of str to float32 `~numpy.ndarray`
+        Of one row, or of N: ``cutouts`` (N, S * CUTOUTS, 2, SIZE, SIZE), ``stacks``
+        (N, 2 * S, SIZE, SIZE), ``numbers`` (N, S + S * CUTOUTS).
+    """
+    cutouts, signals, stacks, counts = (
+        np.asarray(getattr(found, each.name), np.float32) for each in fields(Found)
+    )
+    n = 1 if counts.ndim == 1 else len(counts)
+    cutouts = cutouts.reshape(n, -1, SIZE, SIZE)
+    planes = np.stack([np.arcsinh(cutouts) / _COMPRESSED, _over_highest(cutouts)], 2)
+    numbers = [np.log10(1 + each.reshape(n, -1)) / 3 for each in (counts, signals)]
+    return {
+        'cutouts': planes,
+        'stacks': stacks.reshape(n, -1, SIZE, SIZE),
+        'numbers': np.concatenate(numbers, axis=1),
+    }
+
+
+class Sources:
+    """
+    The brightest sources of an image, at four scales.
+
+    The image, less its local level and over its local noise, is binned by 1, 2, 4 and 8
+    pixels. Of each scale a network sees ten cutouts of 31x31 pixels about peaks, in two
+    planes: arcsinh of the S/N over 4, and the pixels over the highest in the middle;
+    the mean and the median of 48 of them in the latter form; and numbers: how many
+    peaks there are, and how bright each of the ten is. What all have in common
+    the image is to blame for. Neither an offset nor a scale of the image changes what
+    the network sees. Of images larger than 2048x2048 pixels four windows of 1024x1024
+    are looked at.
+    """
+
+    name = 'sources-1'
+
+    def __init__(self) -> None:
+        n = len(SCALES)
+        self.shapes: dict[str, tuple[int, ...]] = {
+            'cutouts': (n * CUTOUTS, 2, SIZE, SIZE),
+            'stacks': (2 * n, SIZE, SIZE),
+            'numbers': (n + n * CUTOUTS,),
+        }
+        self.meanings = {
+            'cutouts': 'about peaks of the image binned by 1, 2, 4 and 8 pixels, ten '
+            'of each: arcsinh of the S/N of pixels over 4, and pixels over the highest',
+            'stacks': 'mean and median of more of them, over the highest pixel of each',
+            'numbers': 'log10 of 1 and the number of peaks of each scale, over 3; the '
+            'same of the S/N of each cutout, 0 where there is none',
+        }
+
+    def find(self, image: MeasuredImage) -> Found:
+        """
+        Look for the sources of an image.
+
+        Parameters
+        ----------
+        image : `~astrosieve.images.measured.MeasuredImage`
+            In any linear unit, with or without its sky, of any size.
+
+        Returns
+        -------
+        found : `Found`
+            Finite, even where no pixel is usable.
+        """
+        views = [_contrast(image, box) for box in _windows(image.sci.shape)]
+        scales = []
+        for scale in SCALES:
+            binned = [_binned(view, scale) for view in views]
+            scales.append(_at_scale(binned))
+        return Found(*(np.stack(each) for each in zip(*scales, strict=True)))
+
+    def __call__(self, image: MeasuredImage) -> dict[str, np.ndarray]:
+        """Return the inputs of a network for an image, of one row."""
+        return network_inputs(self.find(image))
+
+
+def _windows(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Yield what is looked at: all of the image, or windows in each quarter."""
+    if shape[0] * shape[1] <= _WHOLE**2:
+        yield slice(0, shape[0]), slice(0, shape[1])
+        return
+    sides = []
+    for n in shape:
+        side = min(n, _WINDOW)
+        middles = (n // 4, 3 * n // 4) if n >= 2 * side else (n // 2,)
+        sides.append([slice(m - side // 2, m - side // 2 + side) for m in middles])
+    yield from ((rows, columns) for rows in sides[0] for columns in sides[1])
+
+
+def _contrast(image: MeasuredImage, box: tuple[slice, slice]) -> np.ndarray:
+    """Return the S/N of the pixels of a part, 0 where one is not usable."""
+    sci = image.sci[box]
+    spoilt = None if image.spoilt is None else image.spoilt[box]
+    if not sci.size:
+        return sci
+    rough = measure_mesh(sci, spoilt=spoilt)
+    noise = measure_noise(sci, spoilt=spoilt)
+    mesh = BackgroundMesh(rough.x, rough.y, np.nan_to_num(rough.level), noise)
+    level, deviation = mesh.smoothed().over(slice(0, len(sci)), slice(0, sci.shape[1]))
+    with np.errstate(all='ignore'):  # what is not usable is filled
+        contrast = (sci - level) / deviation
+    if spoilt is not None:
+        contrast[spoilt != 0] = 0
+    return contrast
+
+
+def _binned(contrast: np.ndarray, scale: int) -> np.ndarray:
+    """Return the S/N of pixels of a scale; what is left at the edges is left out."""
+    ny, nx = (n // scale for n in contrast.shape)
+    blocks = contrast[: ny * scale, : nx * scale].reshape(ny, scale, nx, scale)
+    binned = blocks.sum(axis=(1, 3)) / np.float32(scale)
+    return np.clip(binned, -_LARGEST, _LARGEST)
+
+
+def _summed(contrast: np.ndarray) -> np.ndarray:
+    """Return the S/N of 3x3 pixels, of the inner pixels."""
+    rows = contrast[:-2] + contrast[1:-1] + contrast[2:]
+    return np.asarray((rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / np.float32(3))
+
+
+def _peaks(contrast: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows and columns (N, 2) of peaks, and the S/N of their 3x3 pixels."""
+    if min(contrast.shape) < 5:
+        return np.empty((0, 2), int), np.empty(0, np.float32)
+    signal = _summed(contrast)
+    y, x = np.nonzero(signal[1:-1, 1:-1] >= _LEAST)
+    y, x = y + 1, x + 1
+    highest = np.ones(len(y), bool)
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            if (dy, dx) != (0, 0):
+                beside = signal[y + dy, x + dx]
+                later = (dy, dx) > (0, 0)  # of two equal ones the first is a peak
+                highest &= (signal[y, x] > beside) | (later & (signal[y, x] == beside))
+    y, x = y[highest], x[highest]
+    order = np.argsort(-signal[y, x], kind='stable')
+    return np.stack([y, x], axis=1)[order] + 1, signal[y, x][order]
+
+
+def _apart(places: np.ndarray) -> np.ndarray:
+    """Return the numbers of those that no brighter one is near."""
+    kept: list[int] = []
+    for number, place in enumerate(places):
+        away = np.abs(places[kept] - place).max(axis=1, initial=0)
+        if not kept or away.min() >= _APART:
+            kept.append(number)
+    return np.array(kept, int)
+
+
+def _over_highest(cutouts: np.ndarray) -> np.ndarray:
+    """Return cutouts (..., SIZE, SIZE) over their highest pixel in the middle."""
+    core = slice(SIZE // 2 - _CORE, SIZE // 2 + _CORE + 1)
+    highest = cutouts[..., core, core].max(axis=(-2, -1), keepdims=True)
+    return np.clip(cutouts / np.maximum(highest, 1), -0.5, 1.5)
+
+
+def _at_scale(views: list[np.ndarray]) -> tuple[Any, ...]:
+    """Return cutouts, signals, stacks and count of a scale."""
+    found, count = [], 0
+    for view in views:
+        places, signals = _peaks(view)
+        count += len(places)
+        wide = np.pad(view, SIZE // 2)
+        found += [(signals[n], wide, places[n]) for n in _apart(places[:_MOST])]
+    found.sort(key=lambda each: -each[0])
+    stack = np.zeros((2, SIZE, SIZE), np.float32)
+    cutouts = np.zeros((CUTOUTS, SIZE, SIZE), np.float32)
+    chosen = np.zeros(CUTOUTS, np.float32)
+    if found:
+        stacked = np.stack([_cut(*each) for _, *each in found[:_STACKED]])
+        weights = [min(each[0], _TRUSTED) for each in found[:_STACKED]]
+        stack[0] = np.average(_over_highest(stacked), axis=0, weights=weights)
+        stack[1] = np.median(_over_highest(stacked), axis=0)
+        n = len(found)
+        ranks = np.geomspace(1, n, CUTOUTS).round() if n > CUTOUTS else range(1, n + 1)
+        for place, rank in enumerate(np.unique(ranks).astype(int)):
+            signal, *each = found[rank - 1]
+            cutouts[place], chosen[place] = _cut(*each), signal
+    return cutouts, chosen, stack, np.float32(count)
+
+
+def _cut(wide: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Return a cutout of a padded image; its middle is at SIZE // 2."""
+    return wide[tuple(slice(n, n + SIZE) for n in place)]

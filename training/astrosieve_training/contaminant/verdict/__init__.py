@@ -1,0 +1,1 @@
+"""The network that judges whole images: its training, and its judgement."""

@@ -1,0 +1,131 @@
+"""Configurations of networks that judge whole images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from astrosieve_training.configs import config_path, require_apart
+from astrosieve_training.learn.settings import LoopSettings
+from astrosieve_training.settings import (
+    Count,
+    Natural,
+    Settings,
+    Share,
+    at_least,
+    load_dataclass,
+    one_of,
+)
+
+__all__ = ['KIND', 'ImageSet', 'VerdictConfig', 'is_verdict_config', 'load_config']
+
+KIND = 'verdict'
+"""What the key ``kind`` of such a file says."""
+
+
+@dataclass(frozen=True)
+class ImageSet(Settings):
+    """
+    Simulated images.
+
+    Parameters
+    ----------
+    images : int
+        How many.
+    seed : int
+        Of the first; no two sets may share one.
+    """
+
+    images: Count
+    seed: Natural
+
+    @property
+    def seeds(self) -> range:
+        """Seeds of the images."""
+        return range(self.seed, self.seed + self.images)
+
+
+@dataclass(frozen=True)
+class VerdictConfig(Settings):
+    """
+    A network that judges whole images.
+
+    Parameters
+    ----------
+    name, version, description, licence, limits, references
+        For the model card.
+    kind : {'verdict'}
+        Architecture.
+    training, validation, calibrating, judged : `ImageSet`
+        Simulated images; those to be judged are of families of instruments that the
+        others do not have.
+    sides : tuple of int
+        Pixels along the sides of images, which take turns.
+    failed, harmless, moving : float
+        As for `~astrosieve_training.contaminant.simulate.SimulationSettings`.
+    shares : float
+        Share of the images that each class has, for which the probabilities hold.
+    filters : tuple of int
+        Of the convolutions, of which the second has the resolution of the first, and
+        each other one half of it.
+    width : int
+        Numbers that are told of a cutout.
+    shown : int
+        Cutouts of each scale that the network is shown in training, drawn anew.
+    dense : int
+        Numbers before the verdict.
+    train : `~astrosieve_training.learn.settings.LoopSettings`
+        The loop.
+    seed : int
+        Of everything random.
+    """
+
+    name: str
+    training: ImageSet
+    validation: ImageSet
+    calibrating: ImageSet
+    judged: ImageSet
+    kind: Annotated[str, one_of(KIND)] = KIND
+    sides: tuple[Annotated[int, at_least(64)], ...] = (512, 256, 384, 192)
+    failed: Share = 0.55
+    harmless: Share = 0.4
+    moving: Share = 0.2
+    shares: Share = 0.1
+    filters: tuple[Count, Count, Count, Count] = (16, 24, 32, 40)
+    width: Count = 48
+    shown: Count = 6
+    dense: Count = 96
+    seed: Natural = 0
+    version: str = '1.0'
+    description: str = ''
+    licence: str = 'BSD-3-Clause'
+    limits: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    train: LoopSettings = field(default_factory=LoopSettings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sets = (self.training, self.validation, self.calibrating, self.judged)
+        require_apart('an image', (each.seeds for each in sets))
+
+
+def is_verdict_config(name: str | Path) -> bool:
+    """Return whether a configuration is one of such a network."""
+    text = config_path('contaminant', name).read_text(encoding='utf-8')
+    return f'kind = {KIND!r}' in text.replace('"', "'")
+
+
+def load_config(name: str | Path = 'contaminant-verdict') -> VerdictConfig:
+    """
+    Read a configuration of a network that judges whole images.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name, or it has unknown keys or impossible values.
+    """
+    config: VerdictConfig = load_dataclass(
+        VerdictConfig, config_path('contaminant', name)
+    )
+    return config
