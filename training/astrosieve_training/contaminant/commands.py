@@ -38,6 +38,11 @@ def contaminant() -> None:
     """Which pixels are spoilt, and by what?"""
 
 
+def _judges_whole(run: Path) -> bool:
+    """Return whether a training is one of a network that judges whole images."""
+    return bool(need('contaminant.verdict.train').is_verdict_run(run))
+
+
 @contaminant.command()
 @config_option(_CONFIG)
 @training_folder_option
@@ -47,16 +52,21 @@ def train(
     config: str, output: Path | None, images: Path | None, seed: int | None
 ) -> None:
     """
-    Train a network on simulated images.
+    Train a network on simulated images: of pixels, or of whole images.
 
     An interrupted training goes on where it stopped.
     """
-    loaded = need('contaminant.config').load_config(config)
+    whole = need('contaminant.verdict.config').is_verdict_config(config)
+    kind = 'contaminant.verdict' if whole else 'contaminant'
+    loaded = need(f'{kind}.config').load_config(config)
     loaded, folder = training_of(loaded, seed, output)
-    run = need('contaminant.train').train(loaded, folder, images=images, say=say)
+    run = need(f'{kind}.train').train(loaded, folder, images=images, say=say)
     click.echo(f'{run.summary["images"]} images; epoch {run.summary["epoch"]}')
-    for name, each in run.summary['matthews'].items():
-        click.echo(f'{name}: Matthews coefficient {each:.3f}')
+    if whole:
+        click.echo(run.point)
+    else:
+        for name, each in run.summary['matthews'].items():
+            click.echo(f'{name}: Matthews coefficient {each:.3f}')
     click.echo(f'written to {folder}')
 
 
@@ -66,8 +76,9 @@ def train(
 def export(run: Path, output: Path) -> None:
     """Write a training's network as ONNX, with its card."""
     output.mkdir(parents=True, exist_ok=True)
-    loaded = need('contaminant.train').load_run(run)
-    card, difference = need('contaminant.export').export_run(loaded, output)
+    kind = 'contaminant.verdict' if _judges_whole(run) else 'contaminant'
+    loaded = need(f'{kind}.train').load_run(run)
+    card, difference = need(f'{kind}.export').export_run(loaded, output)
     say_exported(card, difference, output)
 
 
@@ -113,15 +124,29 @@ def evaluate(
     """
     Judge a model beside astroscrappy, Hough transforms and other networks.
 
-    On simulated instruments that no training image had, and on real frames.
+    On simulated instruments that no training image had, and on real frames. A network
+    that judges whole images, beside moments of detected sources.
     """
-    judged = load_model(model, task='contaminant')
-    others = [load_model(each, task='contaminant') for each in beside]
+    whole = _judges_whole(run)
+    if whole and (beside or peers):
+        msg = '--beside and --peers are for networks that map pixels'
+        raise click.UsageError(msg)
+    judged = load_model(model, task='verdict' if whole else 'contaminant')
     output.mkdir(parents=True, exist_ok=True)
-    loaded = need('contaminant.train').load_run(run)
-    report = need('contaminant.evaluate.judge').judge(
-        judged, loaded.config, output, others=others, peers=peers
-    )
+    if whole:
+        loaded = need('contaminant.verdict.train').load_run(run)
+        report = need('contaminant.verdict.evaluate').judge(
+            judged, loaded.config, output, images=run / 'images'
+        )
+    else:
+        loaded = need('contaminant.train').load_run(run)
+        report = need('contaminant.evaluate.judge').judge(
+            judged,
+            loaded.config,
+            output,
+            others=[load_model(each, task='contaminant') for each in beside],
+            peers=peers,
+        )
     hand_over(report, output, update=update, readmes=readmes, table=judged.card.name)
 
 

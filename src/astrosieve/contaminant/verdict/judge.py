@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import astropy.units as u
+import numpy as np
 from numpy.typing import ArrayLike
 
 from astrosieve import __version__
@@ -27,6 +29,9 @@ __all__ = [
     'judge_image',
     'verdict_of',
 ]
+
+MODEL = 'contaminant-verdict'
+"""Name of the model that is shipped."""
 
 TASK = 'verdict'
 """What the cards of such models say they are for."""
@@ -69,6 +74,29 @@ class Verdict:
         said = [f'{name} {self.probabilities[name]:.2f}' for name in self.failures]
         return ', '.join(said) or 'tracking and focus good'
 
+    def warning(self) -> str:
+        """Say what went wrong, and how likely that is."""
+        said = [
+            f'{FAILURES[name]} (probability {self.probabilities[name]:.2f})'
+            for name in self.failures
+        ]
+        return '; '.join(said)
+
+
+def worst_of(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return what is said of an exposure: of each failure the surest of its images."""
+    p = [each.probabilities for each in verdicts]
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # NaN where none of them can be told
+        surest = {n: float(np.nanmax([each[n] for each in p])) for n in FAILURES}
+    said = {name for each in verdicts for name in each.failures}
+    return Verdict(
+        {**surest, 'no_stars': min(each['no_stars'] for each in p)},
+        tuple(name for name in FAILURES if name in said),
+        any(each.told for each in verdicts),
+        verdicts[0].meta,
+    )
+
 
 def judge_image(
     data: ArrayLike | u.Quantity,
@@ -76,7 +104,7 @@ def judge_image(
     mask: ArrayLike | None = None,
     dq: ArrayLike | None = None,
     unit: str | u.UnitBase | None = None,
-    model: str | Path | Model = 'contaminant-verdict',
+    model: str | Path | Model = MODEL,
     dq_bits: DQMeaning | None = None,
 ) -> Verdict:
     """
@@ -124,16 +152,14 @@ def judge_image(
     >>> print(judge_image(np.zeros((64, 64))))
     no stars to judge the image by
     """
-    loaded = load_model(model, task=TASK)
     image = MeasuredImage.of(data, mask=mask, dq=dq, unit=unit, dq_bits=dq_bits)
-    verdict = verdict_of(image, loaded)
+    verdict = verdict_of(image, model)
     if verdict.failures:
-        said = '; '.join(FAILURES[name] for name in verdict.failures)
-        warnings.warn(f'{verdict}: {said}', AstrosieveWarning, stacklevel=2)
+        warnings.warn(verdict.warning(), AstrosieveWarning, stacklevel=2)
     return verdict
 
 
-def verdict_of(image: MeasuredImage, model: Model) -> Verdict:
+def verdict_of(image: MeasuredImage, model: str | Path | Model = MODEL) -> Verdict:
     """
     Judge an image that is measured already.
 
@@ -141,7 +167,7 @@ def verdict_of(image: MeasuredImage, model: Model) -> Verdict:
     ----------
     image : `~astrosieve.images.measured.MeasuredImage`
         The image.
-    model : `~astrosieve.models.registry.Model`
+    model : str, path-like or `~astrosieve.models.registry.Model`, optional
         The model.
 
     Returns
@@ -151,9 +177,11 @@ def verdict_of(image: MeasuredImage, model: Model) -> Verdict:
     Raises
     ------
     ModelError
-        If the card does not state a threshold of each verdict.
+        If there is no such model, it is for something else, or its card does not state
+        a threshold of each verdict.
     """
-    card = model.card
+    loaded = load_model(model, task=TASK)
+    card = loaded.card
     limits = card.operating_point(OPERATING_POINT).threshold
     if card.classes != VERDICTS or not isinstance(limits, dict):
         msg = (
@@ -162,7 +190,7 @@ def verdict_of(image: MeasuredImage, model: Model) -> Verdict:
         )
         raise ModelError(msg)
     found = named_preprocessing({Sources.name: Sources}, card.preprocessing).find(image)
-    p = model.predict(network_inputs(found))[0]
+    p = loaded.predict(network_inputs(found))[0]
     probabilities = dict(zip(VERDICTS, map(float, p), strict=True))
     if not found.counts.any():
         probabilities['no_stars'] = 1.0

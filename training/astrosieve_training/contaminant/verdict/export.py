@@ -1,0 +1,98 @@
+"""Export of the network that judges whole images: ONNX weights, card, manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from astrosieve.contaminant.verdict.judge import OPERATING_POINT, TASK, VERDICTS
+from astrosieve.contaminant.verdict.preprocessing import (
+    CUTOUTS,
+    SCALES,
+    SIZE,
+    Found,
+    Sources,
+    network_inputs,
+)
+from astrosieve.models.cards import ModelCard
+from astrosieve.models.inputs import described_inputs
+from astrosieve_training.contaminant.verdict.datasets import ENOUGH
+from astrosieve_training.contaminant.verdict.train import VerdictRun
+from astrosieve_training.learn.export import export_network, stated
+from astrosieve_training.learn.parity import example_images
+
+__all__ = ['MAX_BYTES', 'export_run']
+
+MAX_BYTES = 1_000_000
+"""Largest size of the weights."""
+
+
+def _examples(n: int) -> dict[str, np.ndarray]:
+    """Return inputs of sources of all kinds, some of which are not there."""
+    rng = np.random.default_rng(5)
+    scales = len(SCALES)
+    cutouts = example_images(rng, n * scales * CUTOUTS, (1, SIZE, SIZE))
+    cutouts = cutouts.reshape(n, scales, CUTOUTS, SIZE, SIZE).astype(np.float32)
+    cutouts *= 10 ** rng.uniform(0, 4, (n, scales, CUTOUTS, 1, 1)).astype(np.float32)
+    signals = 10 ** rng.uniform(1, 4, (n, scales, CUTOUTS))
+    signals[rng.random(signals.shape) < rng.random((n, scales, 1))] = 0
+    stacks = example_images(rng, n * scales, (2, SIZE, SIZE))
+    counts = 10 ** rng.uniform(0, 4, (n, scales))
+    shape = (n, scales, 2, SIZE, SIZE)
+    return network_inputs(Found(cutouts, signals, stacks.reshape(shape), counts))
+
+
+def export_run(
+    run: VerdictRun, folder: Path, *, n: int = 200
+) -> tuple[ModelCard, float]:
+    """
+    Export a finished training.
+
+    Parameters
+    ----------
+    run : `~astrosieve_training.contaminant.verdict.train.VerdictRun`
+        The training.
+    folder : `~pathlib.Path`
+        Folder of weights: gets NAME-VERSION.onnx, NAME-VERSION.json, and the model's
+        entry in manifest.json.
+    n : int, optional
+        Inputs that torch and onnxruntime are compared on.
+
+    Returns
+    -------
+    card : `~astrosieve.models.cards.ModelCard`
+        What was written.
+    difference : float
+        Largest difference between torch and onnxruntime.
+
+    Raises
+    ------
+    ExportError
+        If torch and onnxruntime differ, or the file is too large.
+    """
+    config, prepare = run.config, Sources()
+    number, signal = ENOUGH
+    card = ModelCard(
+        **stated(config),
+        task=TASK,
+        classes=VERDICTS,
+        preprocessing=prepare.name,
+        inputs=described_inputs(prepare),
+        sha256='',
+        temperature=run.temperatures,
+        class_prior=dict.fromkeys(VERDICTS, config.shares),
+        operating_points={OPERATING_POINT: run.point},
+        training_data=(
+            f'{config.training.images} simulated images of {min(config.sides)} to '
+            f'{max(config.sides)} pixels a side, of which {config.failed:.0%} failed; '
+            f'told are those with {number} stars of S/N {signal:g} or more'
+        ),
+        split=(
+            f'by seed: {config.validation.images} images to choose the epoch, '
+            f'{config.calibrating.images} to calibrate; judged on instruments that '
+            'none of them has'
+        ),
+        activation='sigmoid',
+    )
+    return export_network(run.network, card, _examples(n), folder, max_bytes=MAX_BYTES)
