@@ -159,6 +159,16 @@ def test_published_set_is_split_as_published(tmp_path: Path) -> None:
         published_sets(tmp_path / 'none.npz', config)
 
 
+def test_galaxies_are_no_candidates(tmp_path: Path) -> None:
+    """Galaxy10 SDSS, a file of the same form and size, is told by its classes."""
+    counts = [3461, 6997, 6292, 394, 1534, 17, 589, 1121, 906, 519]
+    answers = np.repeat(np.arange(10), counts)
+    images = np.zeros((len(answers), 1, 1, 3), np.uint8)
+    np.savez(tmp_path / 'galaxies.npz', images=images, ans=answers)
+    with pytest.raises(ConfigError, match='this is Galaxy10 SDSS'):
+        published_sets(tmp_path / 'galaxies.npz', load_config('transient-negm2021'))
+
+
 def test_published_network_learns_from_a_file(tmp_path: Path) -> None:
     """A training on a file of that form needs nothing simulated."""
     config = published(tmp_path / 'set.npz')

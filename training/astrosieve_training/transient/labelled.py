@@ -28,6 +28,7 @@ _KINDS = {
     'SN bronze': 'transient', 'SN silver': 'transient', 'SN gold': 'transient',
 }  # fmt: skip
 _TEST, _VALIDATION = 0.25, 0.3  # of the whole, of the rest
+_GALAXIES = [3461, 6997, 6292, 394, 1534, 17, 589, 1121, 906, 519]  # of Galaxy10 SDSS
 
 
 def _facts(label: np.ndarray, by_eye: np.ndarray, survey: str) -> Facts:
@@ -98,10 +99,16 @@ def published_sets(path: Path, config: TransientConfig) -> dict[str, Examples]:
     Raises
     ------
     ConfigError
-        If the file has another form.
+        If the file has another form, or holds the galaxies of Galaxy10 SDSS.
     """
     images, answers = _read(path)
     names = np.array(list(SURVEY_CLASSES))
+    if answers.dtype.kind in 'iu' and np.bincount(answers).tolist() == _GALAXIES:
+        msg = (
+            f'{path}: this is Galaxy10 SDSS, pictures of galaxies in ten forms, which '
+            'has the size of the published set; no differences, and no candidates'
+        )
+        raise ConfigError(msg)
     if answers.dtype.kind in 'iu' and answers.max(initial=0) < len(names):
         by_eye = names[answers]
     else:
