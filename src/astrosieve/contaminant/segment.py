@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,10 @@ _STEP = 32  # what tiles begin at and end at multiples of
 _TILE = 1184  # pixels along the longest side of a tile
 _OVERLAP = 192  # pixels that tiles share, where the card does not say
 _AT_ONCE = 2  # tiles: bounds the memory
+_SMALLEST = np.finfo(np.float16).smallest_normal  # smaller ones take long to convert
+
+_Piece = tuple[tuple[slice, slice], tuple[slice, slice]]
+"""Rows of a tile and those of it that count, and the same of columns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +61,7 @@ class Part:
     rows : slice
         Which.
     probabilities : (C, ny, nx) float16 `~numpy.ndarray`
-        Of each class of the model; NaN where a pixel is not usable.
+        Of each class of the model; NaN where a pixel is not usable, 0 below 6e-5.
     mask : (ny, nx) integer `~numpy.ndarray`
         Bits of the classes that hold, each at its own threshold.
     """
@@ -75,7 +80,7 @@ class Contaminants:
     ----------
     probabilities : (C, ny, nx) float16 `~numpy.ndarray`
         Of each class in each pixel; they need not sum to one, since several may hold.
-        NaN where a pixel is not usable.
+        NaN where a pixel is not usable, 0 below 6e-5.
     mask : (ny, nx) integer `~numpy.ndarray`
         Bits of the classes that hold, each at its own threshold, see ``bits``.
     classes : tuple of str
@@ -315,26 +320,29 @@ def segment_parts(
     )
     levels = prepare.levels(image)
 
-    def said(box: tuple[slice, slice]) -> np.ndarray:
-        planes = prepare.planes(levels, box)[None]
+    def said(piece: _Piece) -> tuple[np.ndarray, np.ndarray]:
+        (band, rows), (box, part) = piece
+        planes = prepare.planes(levels, (band, box))[None]
         probabilities = model.predict({'image': planes})
         if shares:
             probabilities = card.for_prior(probabilities, shares)
-        return probabilities[0]
+        y, x = (
+            slice(each.start - whole.start, each.stop - whole.start)
+            for each, whole in ((rows, band), (part, box))
+        )
+        values = probabilities[0, :, y, x]
+        mask = np.zeros(values.shape[1:], kind)
+        for plane, name in zip(values, card.classes, strict=True):
+            mask |= kind.type(bits[name]) * (plane >= limits[name])
+        return (values * (values >= _SMALLEST)).astype(np.float16), mask
 
-    maps = _at_once(said, ((band, box) for band, _ in bands for box, _ in columns))
-    for band, rows in bands:
+    maps = _at_once(said, product(bands, columns))
+    for _, rows in bands:
         height = rows.stop - rows.start
         probabilities = np.empty((len(card.classes), height, nx), np.float16)
-        mask = np.zeros((height, nx), kind)
-        inner = slice(rows.start - band.start, rows.stop - band.start)
-        for box, part in columns:
-            values = next(maps)[
-                :, inner, part.start - box.start : part.stop - box.start
-            ]
-            probabilities[:, :, part] = values
-            for plane, name in zip(values, card.classes, strict=True):
-                mask[:, part] |= kind.type(bits[name]) * (plane >= limits[name])
+        mask = np.empty((height, nx), kind)
+        for _, part in columns:
+            probabilities[:, :, part], mask[:, part] = next(maps)
         if image.spoilt is not None:
             lost = image.spoilt[rows] != 0
             probabilities[:, lost] = np.nan
@@ -343,14 +351,13 @@ def segment_parts(
 
 
 def _at_once(
-    work: Callable[[tuple[slice, slice]], np.ndarray],
-    boxes: Iterable[tuple[slice, slice]],
-) -> Iterator[np.ndarray]:
-    """Yield the maps of boxes in their order, a few being made at a time."""
+    work: Callable[[_Piece], tuple[np.ndarray, np.ndarray]], pieces: Iterable[_Piece]
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the maps of pieces in their order, a few being made at a time."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        waiting: deque[Future[np.ndarray]] = deque()
-        for box in boxes:
-            waiting.append(pool.submit(work, box))
+        waiting: deque[Future[tuple[np.ndarray, np.ndarray]]] = deque()
+        for piece in pieces:
+            waiting.append(pool.submit(work, piece))
             if len(waiting) == _AT_ONCE:
                 yield waiting.popleft().result()
         while waiting:
