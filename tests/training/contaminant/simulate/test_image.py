@@ -70,7 +70,7 @@ def test_families_for_judging_are_not_for_training() -> None:
 @pytest.mark.parametrize(
     ('name', 'sign', 'least'),
     [('cosmic_ray', 1, 0.95), ('hot_pixel', 1, 0.95), ('bad_pixel', -1, 0.85),
-     ('hot_column', 1, 0.84), ('saturation', 1, 0.99), ('satellite_trail', 1, 0.75)],
+     ('hot_column', 1, 0.84), ('saturation', 1, 0.99), ('satellite_trail', 1, 0.8)],
 )  # fmt: skip
 def test_what_is_true_is_off_the_sky(name: str, sign: int, least: float) -> None:
     """True pixels lie off the sky, as 84 % of those that are so by one noise do."""
@@ -80,8 +80,9 @@ def test_what_is_true_is_off_the_sky(name: str, sign: int, least: float) -> None
         made = make_image(seed, settings, 'mosaic_thin')
         others = [k for k, n in enumerate(CLASSES.names) if n not in (name, 'object')]
         only = plane(made, name) & ~made.truth[others].any(axis=0)
-        if only.sum() > 3:
-            off = made.sci[only] - np.nanmedian(made.sci)
+        empty = ~(made.truth.any(axis=0) | made.masked)
+        if only.sum() > 3 and empty.any():
+            off = made.sci[only] - np.median(made.sci[empty])
             shares.append((sign * off > 0).mean())
     assert len(shares) > 10
     assert np.mean(shares) > least

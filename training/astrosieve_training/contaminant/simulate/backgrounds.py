@@ -12,6 +12,8 @@ from astrosieve_training.simulate.fields import log_uniform, smooth_field
 
 __all__ = ['add_fringes', 'add_nebulosity', 'add_persistence', 'add_sky']
 
+_TRAPPED = 4.0  # of what fills the traps: a fainter star leaves what looks like one
+
 
 def add_sky(draft: Draft) -> None:
     """Add the sky, even or with a gradient, a vignette, the glow of a corner."""
@@ -156,8 +158,11 @@ def add_persistence(draft: Draft) -> None:
     """
     Add what remains of an earlier exposure's stars, and of what lay across it.
 
-    Its stars are displaced by one step, flat-topped, since traps fill up; smears of the
-    telescope's way between two fields, and plateaus, are among them. True above 0.9
+    Traps remember what came near the full well: a Fermi function of the light, with a
+    slow rise above (Long, Baggett & MacKenty 2012, WFC3 ISR 2012-15). So stars leave
+    discs of sharp edges and flat tops, displaced by one step; smears of the telescope's
+    way between two fields, and plateaus, are among them. None is of a star that would
+    leave no more than its own width, which nobody can tell from a star. True above 0.9
     times the noise; from 0.3 times on nobody can tell.
     """
     rng, profile = draft.rng, draft.profile
@@ -173,10 +178,11 @@ def add_persistence(draft: Draft) -> None:
             for _ in range(int(rng.choice([1, 2, 3, 4, 6, 9])))
         ]
     # How many times over the brightest pixel had filled the traps.
-    sharp, bend = log_uniform(rng, 2, 300), rng.uniform(0.7, 2.5)
+    sharp, rise = log_uniform(rng, 6, 1000), rng.uniform(0, 0.3)
+    edge = rng.uniform(0.1, 0.35)
     rows, columns = draft.grid()
     for x, y in places:
-        full = sharp * log_uniform(rng, 0.15, 1)
+        full = max(sharp * log_uniform(rng, 0.15, 1), _TRAPPED)
         one = np.zeros_like(latent)
         profile.add(one, x, y, full / profile.peak, 0.01)
         if rng.random() < 0.15:
@@ -194,11 +200,13 @@ def add_persistence(draft: Draft) -> None:
             u = (columns - x) * np.cos(turn) + (rows - y) * np.sin(turn)
             v = (rows - y) * np.cos(turn) - (columns - x) * np.sin(turn)
             way = np.exp(-0.5 * (v / (profile.fwhm / 2)) ** 2) * (u > 0) * (u < reach)
-            one += np.float32(rng.uniform(0.05, 0.5)) * way.astype(np.float32)
-        one = one ** np.float32(bend)
-        latent += log_uniform(rng, 0.4, 1) * one / (1 + one)
+            one += np.float32(rng.uniform(1, 5)) * way.astype(np.float32)
+        one = np.clip(one, 0, 1e4)
+        held = expit((one - 1) / np.float32(edge)) - expit(-1 / edge)
+        latent += log_uniform(rng, 0.4, 1) * held * one ** np.float32(rise)
+    latent /= max(float(latent.max()), 1e-3)
     if rng.random() < 0.2:  # the exposure before that one, too
         move = tuple(int(v) for v in rng.integers(-30, 31, 2))
         latent = latent + rng.uniform(0.2, 0.7) * np.roll(latent, move, (0, 1))
-    plane = latent * np.float32(draft.noise * log_uniform(rng, 1.5, 40))
+    plane = latent * np.float32(draft.noise * log_uniform(rng, 2.5, 60))
     draft.add_charge('persistence', plane)

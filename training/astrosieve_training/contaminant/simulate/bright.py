@@ -10,6 +10,8 @@ from astrosieve_training.simulate.fields import log_uniform
 
 __all__ = ['add_reflections', 'add_spikes']
 
+_LARGEST = 110.0  # pixels: radius of a reflection
+
 
 def add_spikes(draft: Draft) -> None:
     """
@@ -122,11 +124,11 @@ def add_reflections(draft: Draft) -> None:
     """
     rng, noise = draft.rng, draft.noise
     star = max(draft.stars, key=lambda each: each.flux, default=None)
-    size = log_uniform(rng, 6, 0.45 * min(draft.shape))
+    size = log_uniform(rng, 6, _LARGEST)
     for _ in range(int(rng.choice([1, 1, 1, 2, 3]))):
         plane = (
             log_uniform(rng, 1.0, 15) * np.float32(noise) * _ghost(draft, star, size)
         )
         size *= rng.uniform(0.5, 1.6)
-        size = float(np.clip(size, 5, 0.5 * min(draft.shape)))
+        size = float(np.clip(size, 5, _LARGEST))
         draft.add_light('reflection', plane)

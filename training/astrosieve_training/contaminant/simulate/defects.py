@@ -12,7 +12,7 @@ from astrosieve_training.simulate.fields import log_uniform
 __all__ = ['add_bad_pixels', 'add_hot_pixels', 'add_lines', 'add_real_defects']
 
 _LINES = ('hot_column', 'bad_column', 'bad_row')
-LEAST = 3.0  # of the noise, above which a single pixel is off
+LEAST = 5.0  # of the noise: how far a single pixel is off
 
 
 def _counts(draft: Draft, low: float, high: float) -> int:
@@ -28,9 +28,9 @@ def add_hot_pixels(draft: Draft) -> None:
     """
     Add hot pixels, single ones or pairs, of all strengths, or those of a real chip.
 
-    A pixel is true where its own charge exceeds 3 times the noise; from 0.7 times on
-    nobody can tell. In IR arrays some percent of it are seen by the neighbours, which
-    are true by the same rule.
+    A pixel is true where its own charge exceeds 5 times the noise, as chance makes one
+    of some million; from 0.7 times on nobody can tell. In IR arrays some percent of it
+    are seen by the neighbours, which are true by the same rule.
     """
     rng, noise = draft.rng, draft.noise
     excess = None
@@ -68,7 +68,7 @@ def _spoil(draft: Draft, where: np.ndarray, *, wide: bool = False) -> np.ndarray
     rng, noise, sky = draft.rng, draft.noise, draft.instrument.sky
     number = int(where.sum())
     kind = rng.choice(['dead', 'weak', 'below', 'lost'], p=[0.35, 0.37, 0.18, 0.1])
-    least = 1.2 if wide else 4.0
+    least = 1.2 if wide else LEAST
     if sky < 1.5 * least * noise and kind != 'lost':
         kind = 'below'
     if kind == 'lost':  # the lowest number that there is
@@ -92,7 +92,7 @@ def add_bad_pixels(draft: Draft) -> None:
     """
     Add pixels that see little light, none, or lie below the sky; single and in groups.
 
-    They are below the sky by 4 times its noise at least, and all true.
+    They are below the sky by 5 times its noise at least, and all true.
     """
     rng = draft.rng
     number = _counts(draft, 3, 200)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 
 import numpy as np
-from scipy.ndimage import correlate1d
+from scipy.ndimage import correlate1d, label
 
 from astrosieve_training.contaminant.simulate.draft import LOST, Draft
 from astrosieve_training.simulate.fields import log_uniform
@@ -14,7 +14,7 @@ __all__ = ['RULES', 'expose']
 
 RULES = {
     'cosmic_ray': (2.0, 0.5),
-    'hot_pixel': (3.0, 0.7),
+    'hot_pixel': (5.0, 0.7),
     'persistence': (0.9, 0.3),
     'nebulosity': (0.8, 0.25),
     'object': (2.0, 0.7),
@@ -25,6 +25,11 @@ RULES = {
 Of classes that are told by strength: from how many times the noise of the pixel, that
 of the class's own electrons left out, they are true, and from how many nobody can tell.
 """
+
+_POINTS = ('cosmic_ray', 'hot_pixel')
+_POINT = 2, 5.0  # pixels of a point at most; below so many noises chance makes some
+_DROWNED = ('satellite_trail', 'fringe', 'hot_column')
+_LEAST = 0.3  # of the noise of a pixel, below which nobody can tell what is drowned
 
 
 def _total(draft: Draft) -> np.ndarray:
@@ -62,6 +67,34 @@ def _mark(draft: Draft, mean: np.ndarray, quiet: np.float32) -> None:
             core = draft.light['object'] > 8 * own
             draft.unsure[name] |= draft.truth[name] & core
             draft.truth[name] &= ~core
+    noise = quiet * np.sqrt(mean + np.float32(floor))
+    _mark_points(draft, noise)
+    for name, own in (*draft.light.items(), *draft.charge.items()):
+        if name in _DROWNED and name in draft.truth:
+            drowned = draft.truth[name] & (np.abs(own) < _LEAST * noise)
+            draft.unsure[name] = draft.unsure.get(name, drowned) | drowned
+            draft.truth[name] &= ~drowned
+
+
+def _mark_points(draft: Draft, noise: np.ndarray) -> None:
+    """
+    Say what nobody can tell of hits and hot pixels of one or two pixels.
+
+    Neither can be told from the other, so each counts for nothing in the other's
+    class; and a hit like that below 5 times the noise may be chance.
+    """
+    most, clear = _POINT
+    for name, other in (_POINTS, _POINTS[::-1]):
+        if name not in draft.charge:
+            continue
+        own = draft.charge[name]
+        pieces, _ = label(own > noise, np.ones((3, 3)))
+        point = (np.bincount(pieces.ravel()) <= most)[pieces] & (pieces > 0)
+        if name == 'cosmic_ray':
+            chance = draft.truth[name] & point & (own < clear * noise)
+            draft.truth[name] &= ~chance
+            draft.unsure[name] |= chance
+        draft.mark(other, np.zeros_like(point), point)
 
 
 def _spill(
@@ -259,6 +292,8 @@ def expose(draft: Draft) -> tuple[np.ndarray, np.ndarray]:
     if blind is not None:
         for marks in (*draft.truth.values(), *draft.unsure.values()):
             marks[blind] = False
+        for name in ('bad_row', 'bad_column'):  # which dark edges may as well be
+            draft.mark(name, np.zeros_like(blind), blind)
     image = _in_unit(draft, electrons)
     if made.unit == 'picture':
         image = _picture(draft, image)

@@ -39,13 +39,13 @@ SHARES = {
     'hot_column': 0.22,
     'bad_column': 0.22,
     'bad_row': 0.22,
-    'persistence': 0.22,
-    'satellite_trail': 0.26,
+    'persistence': 0.28,
+    'satellite_trail': 0.32,
     'fringe': 0.18,
-    'bright': 0.38,  # of bright stars, which saturate and bleed
+    'bright': 0.42,  # of bright stars, which saturate and bleed
     'spike': 0.75,  # of images with bright stars
     'nebulosity': 0.19,
-    'reflection': 0.22,
+    'reflection': 0.25,
 }
 """Of images that have a contaminant."""
 DARK, SPECTRA = 0.05, 0.03

@@ -194,8 +194,7 @@ def draw_profile(
         shape = 'gauss' if kind == 'gauss' else 'moffat'
         width = np.sqrt(max(fwhm**2 - 0.8, 0.4)) if kind == 'undersampled' else fwhm
         core = _round(rng, shape, width, reach)
-        if kind == 'undersampled':
-            core = uniform_filter(core, OVERSAMPLING)
+    core = np.maximum(uniform_filter(core, OVERSAMPLING), 0)  # what a pixel takes
     size = core.shape[0]
     y, x = (np.arange(size)[s] - size // 2 for s in (np.s_[:, None], np.s_[None]))
     edge = size / 2 - OVERSAMPLING

@@ -15,15 +15,21 @@ _FAINTEST = 0.05  # of the noise: less is left out
 
 
 def add_stars(draft: Draft) -> None:
-    """Add stars, from none to a crowd, here and there a cluster of them."""
+    """
+    Add stars, from none to a crowd, here and there a cluster of them.
+
+    In some images all are bright, in most of those whose stars are narrow: these look
+    like hits, and what tells them is that all are alike.
+    """
     rng, profile, noise = draft.rng, draft.profile, draft.noise
     ny, nx = draft.shape
     density = log_uniform(rng, 0.3, 25 if rng.random() < 0.8 else 140)
     number = min(int(rng.poisson(density * ny * nx / 1e4)), 1200)
     slope = rng.uniform(0.45, 1.1)
+    least = 0.5 if rng.random() < (0.4 if profile.fwhm < 2 else 0.7) else 6.0
     ceiling = draft.instrument.ceiling / noise
     top = ceiling * (3.0 if rng.random() < 0.3 else rng.uniform(0.05, 0.8))
-    peaks = np.minimum(0.5 * (1 - rng.random(number)) ** (-1 / slope), top)
+    peaks = np.minimum(least * (1 - rng.random(number)) ** (-1 / slope), top)
     x = rng.uniform(-8, nx + 8, number)
     y = rng.uniform(-8, ny + 8, number)
     if rng.random() < 0.06:

@@ -58,7 +58,7 @@ def add_trails(draft: Draft) -> None:
 
     Some end inside the image, some are short, some a little bent, some flash or are
     dashed. A trail is true where it exceeds the noise, or is above a third of its
-    highest and 0.35 times the noise: along a line the eye sees less than in a pixel.
+    highest and half of the noise: along a line the eye sees less than in a pixel.
     Its faint skirts and what is dark between dashes nobody can tell.
     """
     rng = draft.rng
@@ -87,12 +87,12 @@ def add_trails(draft: Draft) -> None:
             first, last = -long / 2, long / 2
         soft = max(draft.profile.fwhm / 2.355, 0.6)
         bright = bright * ndtr((along - first) / soft) * ndtr((last - along) / soft)
-        peak = log_uniform(rng, 0.5, 40)
+        peak = log_uniform(rng, 0.8, 3 if rng.random() < 0.2 else 40)
         if last < size:
             peak = max(peak, 1.5)
         plane = (peak * bright * profile).astype(np.float32)
         shaped = profile > 1 / 3
-        clear = (plane > 1) | (shaped & (plane > 0.35))
+        clear = (plane > 1) | (shaped & (plane > 0.5))
         dark = shaped & (bright > 0.001) & (along > first) & (along < last)
         draft.add_light('satellite_trail', plane * np.float32(draft.noise))
         draft.mark('satellite_trail', clear, ((plane > 0.1) | dark) & ~clear)
