@@ -27,6 +27,8 @@ Maps = Mapping[str, np.ndarray]
 
 _READ_NOISE = 6.5  # electrons, astroscrappy's own, where it is not known
 _GRID = {'sigclip': (3.5, 4.5, 6.0), 'sigfrac': (0.2, 0.3, 0.5), 'objlim': (2.0, 5.0)}
+_CLIP = 4.5  # standard deviations, astroscrappy's own sigclip
+_CLIPS = (0.6, 1.0, 2.0, 4.0, 8.0)  # times sigclip, for a score in steps
 _TRAIL = 3.0  # standard deviations of pixels that a Hough transform takes
 _SHORTEST = 60  # pixels of a trail
 _FINDSAT = 512  # pixels along the side that findsat_mrt is given at most
@@ -77,6 +79,7 @@ def cosmic_rays(
     *,
     told: bool = False,
     settings: Mapping[str, float] | None = None,
+    clips: Sequence[float] = (1.0,),
 ) -> Maps:
     """
     Return what astroscrappy finds (van Dokkum 2001, PASP 113, 1420).
@@ -86,10 +89,13 @@ def cosmic_rays(
     sci, masked, known
         See `Finder`.
     told : bool, optional
-        Whether it is told gain, read noise and saturation, where they are known, and
-        given the image without its pedestal.
+        Whether it is told gain, read noise, saturation and the detector's defects,
+        where they are known, and given the image without its pedestal.
     settings : mapping of str to float, optional
         As it takes them.
+    clips : sequence of float, optional
+        Times its limit of detection; the score is the share of those at which a pixel
+        is found.
     """
     from astroscrappy import detect_cosmics
 
@@ -104,8 +110,14 @@ def cosmic_rays(
         scale = _READ_NOISE / _noise(image)  # a sky without a level has that noise
         image = (image - np.median(image)) * np.float32(scale)
         settings = {'satlevel': np.inf, **settings}
-    found, _ = detect_cosmics(image, inmask=masked, **settings)
-    return {'cosmic_ray': found.astype(np.float32)}
+    if told and (defects := known.get('defects')) is not None:
+        masked = defects if masked is None else masked | defects
+    clip = settings.pop('sigclip', _CLIP)
+    found = [
+        detect_cosmics(image, inmask=masked, sigclip=clip * each, **settings)[0]
+        for each in clips
+    ]
+    return {'cosmic_ray': np.asarray(np.mean(found, axis=0), np.float32)}
 
 
 def tuned_settings(
@@ -233,7 +245,7 @@ def baselines(settings: Mapping[str, float]) -> Sequence[Finder]:
     """
     hits, trails = ('cosmic_ray',), ('satellite_trail',)
     told = partial(cosmic_rays, told=True)
-    tuned = partial(cosmic_rays, told=True, settings=settings)
+    tuned = partial(cosmic_rays, told=True, settings=settings, clips=_CLIPS)
     finders = [
         ('astroscrappy', Finder('astroscrappy, default', hits, cosmic_rays)),
         ('astroscrappy', Finder('astroscrappy, told', hits, told)),

@@ -18,6 +18,7 @@ from astrosieve_training.contaminant.config import ImageSet
 from astrosieve_training.data_folder import data_folder
 
 __all__ = [
+    'HITS',
     'REAL',
     'SIMULATED',
     'WIDTHS',
@@ -31,6 +32,9 @@ __all__ = [
 SIMULATED = 'other instruments'
 """Sample of simulated images of families of instruments not learnt from."""
 
+HITS = 'other instruments, defects left out'
+"""The same without the detector's defects and what lies within two pixels of them."""
+
 WIDTHS = (1.5, 2.0, 2.5, 3.0, 4.0)
 """Ends of the bins of FWHM, pixels."""
 
@@ -43,6 +47,10 @@ REAL = {
 }
 """Real samples."""
 
+_DEFECTS = [
+    CLASSES.names.index(name)
+    for name in ('hot_pixel', 'bad_pixel', 'hot_column', 'bad_column', 'bad_row')
+]
 _SIDE = 1024  # pixels of a cut of the frame with trails
 _EDGE = 64  # pixels of the pyramid's edge in WFPC2 frames
 _HIT = 8.0  # standard deviations of a hit that the median lacks
@@ -99,7 +107,7 @@ def simulated_cases(which: ImageSet, *, judged: bool = True) -> Iterator[Case]:
             dict(zip(CLASSES.names, made.truth, strict=True)),
             dict(zip(CLASSES.names, ~ignore, strict=True)),
             made.masked,
-            made.meta,
+            {**made.meta, 'defects': made.truth[_DEFECTS].any(axis=0)},
         )
 
 

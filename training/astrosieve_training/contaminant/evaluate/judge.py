@@ -17,6 +17,7 @@ from astrosieve_training.contaminant.baselines import Finder, baselines, tuned_s
 from astrosieve_training.contaminant.config import ContaminantConfig, ImageSet
 from astrosieve_training.contaminant.evaluate import checks, figures
 from astrosieve_training.contaminant.evaluate.cases import (
+    HITS,
     REAL,
     SIMULATED,
     Case,
@@ -137,7 +138,8 @@ def judge(
             Section('By family of instruments', _families(everyone)),
             Section('Real images', _real(everyone)),
             Section(
-                f'Hits found at {FALSE:.1%} false pixels, by FWHM', _hits(everyone)
+                f'Hits found at {FALSE:.1%} false pixels, without defects, and by FWHM',
+                _hits(everyone),
             ),
             Section('Cores of stars flagged as cosmic rays', _cores(cores)),
             Section('Trails of S/N 1 per pixel', _trails(trails)),
@@ -340,7 +342,7 @@ def _hits(everyone: Everyone) -> list[str]:
         (sample, each.by, each.tallies['cosmic_ray'].found(FALSE),
          _cell(each.precision('cosmic_ray')))
         for (sample, _), each in everyone.items()
-        if sample in width_samples() and 'cosmic_ray' in each.tallies
+        if sample in (HITS, *width_samples()) and 'cosmic_ray' in each.tallies
     ]  # fmt: skip
     rows.sort(key=lambda row: row[0])
     return markdown_table(('images', 'by', 'found', 'AP'), rows)

@@ -14,7 +14,7 @@ from astrosieve.contaminant.classes import CLASSES
 from astrosieve.contaminant.segment import segment_contaminants
 from astrosieve.models.registry import Model
 from astrosieve_training.contaminant.baselines import Finder
-from astrosieve_training.contaminant.evaluate.cases import SIMULATED, Case
+from astrosieve_training.contaminant.evaluate.cases import HITS, SIMULATED, Case
 from astrosieve_training.contaminant.scores import Tally
 
 __all__ = ['PAPER', 'Judged', 'judge_cases', 'network_finder']
@@ -93,6 +93,7 @@ def judge_cases(
     judged: dict[tuple[str, str], Judged] = {}
     for number, case in enumerate(cases):
         simulated = SIMULATED in case.samples
+        far = _far(case) if simulated else None
         for finder in finders:
             told = [name for name in finder.classes if name in case.truth]
             if not told or (finder.slow and simulated and number % _FEW):
@@ -110,4 +111,18 @@ def judge_cases(
                     if case.masked is not None:
                         known = known & ~case.masked
                     own.tallies[name].add(maps[name], case.truth[name], known)
+            if far is not None and 'cosmic_ray' in told:
+                own = judged.setdefault((HITS, finder.name), Judged(HITS, finder.name))
+                own.images += 1
+                known = case.known['cosmic_ray'] & far
+                hits = maps['cosmic_ray'], case.truth['cosmic_ray']
+                own.tallies['cosmic_ray'].add(*hits, known)
     return judged
+
+
+def _far(case: Case) -> np.ndarray:
+    """Return which usable pixels are more than two from a defect."""
+    from scipy.ndimage import binary_dilation
+
+    near = binary_dilation(case.meta['defects'], np.ones((3, 3)), iterations=2)
+    return np.asarray(~near if case.masked is None else ~(near | case.masked))
