@@ -23,7 +23,7 @@ def test_shipped(name: str) -> None:
 def test_crops() -> None:
     """A crop is a multiple of 32 and fits into the images; a wrong name is told."""
     config = load_config('contaminant')
-    for crop in (100, 288):
+    for crop in (100, 352):
         with pytest.raises(ConfigError, match=f'multiple of 32 .* got {crop}'):
             replace(config, crop=crop)
     with pytest.raises(ConfigError, match='Known: contaminant'):

@@ -68,7 +68,7 @@ class NetworkConfig(Settings):
         What makes its inputs.
     filters : tuple of int
         Of the levels, each of half the resolution of the one before.
-    last, fine, lines : int
+    last, fine, lines, half
         Of 'unet', see `~astrosieve_training.contaminant.networks.unet.UNet`.
     """
 
@@ -78,6 +78,7 @@ class NetworkConfig(Settings):
     last: Count = 40
     fine: Natural = 8
     lines: Natural = 21
+    half: bool = False
 
 
 @dataclass(frozen=True)

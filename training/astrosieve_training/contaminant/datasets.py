@@ -100,10 +100,17 @@ class Images:
         return {'image': planes.astype(np.float32)}, maps.astype(np.float32), weight
 
     def _crop(self, row: int, rng: np.random.Generator | None) -> list[np.ndarray]:
-        """Return planes, truth and what to ignore of a part of an image."""
+        """
+        Return planes, truth and what to ignore of a part of an image.
+
+        Of two parts it is the one with more classes, so that rare ones are seen more.
+        """
         left = [n - self.crop for n in self.truth.shape[1:]]
-        first = [n // 2 if rng is None else int(rng.integers(n + 1)) for n in left]
-        box = tuple(slice(each, each + self.crop) for each in first)
+        places = [[n // 2 for n in left]]
+        if rng is not None:
+            places = [[int(rng.integers(n + 1)) for n in left] for _ in range(2)]
+        boxes = [tuple(slice(n, n + self.crop) for n in each) for each in places]
+        box = max(boxes, key=lambda each: self._variety(row, each))
         parts = [
             each[row][..., *box] for each in (self.planes, self.truth, self.ignore)
         ]
@@ -113,6 +120,11 @@ class Images:
         parts = [each[..., *flips] for each in parts]
         turned = rng.random() < 0.5 and not ((parts[1] | parts[2]) & _LINES).any()
         return [each.swapaxes(-2, -1) for each in parts] if turned else parts
+
+    def _variety(self, row: int, box: tuple[slice, ...]) -> int:
+        """Return how many classes a part of an image has."""
+        some = self.truth[row][box][::4, ::4]
+        return int(np.bitwise_or.reduce(some, axis=None)).bit_count()
 
     def _counts(self, maps: np.ndarray) -> np.ndarray:
         """Return how much pixels count, (N, 1, ny, nx)."""

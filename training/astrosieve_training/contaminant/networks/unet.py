@@ -58,7 +58,9 @@ class UNet(nn.Module):
         Filters at the full resolution, beside the image; 0 for none, and the classes
         of four pixels in place of them.
     lines : int
-        Length of what is summed along rows and columns at 1/2; 0 for nothing.
+        Length of what is summed along rows and columns at 1/4; 0 for nothing.
+    half : bool
+        Whether convolutions are of bfloat16 while it learns.
     planes, classes : int
         Of the inputs and of the outputs.
     """
@@ -72,18 +74,23 @@ class UNet(nn.Module):
         lines: int,
         planes: int,
         classes: int,
+        half: bool = False,
     ) -> None:
         super().__init__()
-        half, *lower = filters
+        self.half_learns = half
+        first, *lower = filters
         self.stem = nn.Sequential(
-            _layer(planes, half, 6, stride=2),
-            _layer(half, half),
-            _Lines(half, lines) if lines else nn.Identity(),
+            _layer(planes, first, 6, stride=2), _layer(first, first)
         )
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for before, after in zip(filters, lower, strict=False):
+            along = lines and not len(self.down)
             self.down.append(
-                nn.Sequential(_layer(before, after, stride=2), _layer(after, after))
+                nn.Sequential(
+                    _layer(before, after, stride=2),
+                    _layer(after, after),
+                    _Lines(after, lines) if along else nn.Identity(),
+                )
             )
             kept = before if len(self.up) else last
             self.up.append(
@@ -102,6 +109,12 @@ class UNet(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return (N, classes, ny, nx) logits."""
+        if not (self.training and self.half_learns):
+            return self._logits(image)
+        with torch.autocast(image.device.type, torch.bfloat16):
+            return self._logits(image).float()
+
+    def _logits(self, image: torch.Tensor) -> torch.Tensor:
         seen = [self.stem(image)]
         for down in self.down:
             seen.append(down(seen[-1]))
@@ -125,6 +138,7 @@ def build(config: NetworkConfig, planes: int, classes: int) -> UNet:
         last=config.last,
         fine=config.fine,
         lines=config.lines,
+        half=config.half,
         planes=planes,
         classes=classes,
     )
