@@ -53,7 +53,9 @@ SIDE = 96
 def config() -> ContaminantConfig:
     return replace(
         load_config('contaminant'),
-        network=NetworkConfig('unet', (8, 8, 8, 8, 8), last=8, fine=4, lines=5),
+        network=NetworkConfig(
+            'unet', (8, 8, 8, 8, 8), last=8, fine=4, lines=5, half=True
+        ),
         crop=64,
         training=ImageSet(24, 0, SIDE),
         validation=ImageSet(4, 100, SIDE),
@@ -77,6 +79,25 @@ def made(config: ContaminantConfig, tmp_path_factory: pytest.TempPathFactory) ->
     export_run(run, folder / 'weights', n=8)
     model = load_model(folder / 'weights' / 'contaminant-1.0.onnx')
     return Made(folder, run, model)
+
+
+def test_training_begins_with_another(
+    config: ContaminantConfig, made: Made, tmp_path: Path
+) -> None:
+    """Parameters that fit are taken, others are new; the card says what began."""
+    still = replace(
+        config,
+        network=replace(config.network, lines=7),
+        train=replace(config.train, learning_rate=1e-9),
+    )
+    run = train(still, tmp_path, images=made.folder / 'images', start=made.folder)
+    before, after = (each.network.state_dict() for each in (made.run, run))
+    np.testing.assert_allclose(
+        after['stem.0.0.weight'], before['stem.0.0.weight'], atol=1e-6
+    )
+    assert after['down.0.2.along_x.weight'].shape[-1] == 7
+    card, _ = export_run(run, tmp_path / 'weights', n=8)
+    assert card.training_data.endswith('the network of a training on 24 others')
 
 
 @pytest.fixture(scope='module')

@@ -47,9 +47,18 @@ def _judges_whole(run: Path) -> bool:
 @config_option(_CONFIG)
 @training_folder_option
 @_IMAGES
+@click.option(
+    '--start',
+    type=EXISTING_FOLDER,
+    help='Finished training of pixels whose parameters this one begins with.',
+)
 @seed_option("In place of the file's.")
 def train(
-    config: str, output: Path | None, images: Path | None, seed: int | None
+    config: str,
+    output: Path | None,
+    images: Path | None,
+    start: Path | None,
+    seed: int | None,
 ) -> None:
     """
     Train a network on simulated images: of pixels, or of whole images.
@@ -60,7 +69,10 @@ def train(
     kind = 'contaminant.verdict' if whole else 'contaminant'
     loaded = need(f'{kind}.config').load_config(config)
     loaded, folder = training_of(loaded, seed, output)
-    run = need(f'{kind}.train').train(loaded, folder, images=images, say=say)
+    if whole and start:
+        raise click.UsageError('--start is for networks of pixels')
+    begun = {'start': start} if start else {}
+    run = need(f'{kind}.train').train(loaded, folder, images=images, say=say, **begun)
     click.echo(f'{run.summary["images"]} images; epoch {run.summary["epoch"]}')
     if whole:
         click.echo(run.point)

@@ -79,6 +79,14 @@ def overlap_of(network: nn.Module, prepare: ImagePreprocessing) -> int:
     return next((n for n in _OVERLAPS if worst[n] <= _CHANGE), _OVERLAPS[-1])
 
 
+def _begun(run: Run) -> str:
+    """Say what a training began with, where that was another one's network."""
+    images = run.summary.get('begun_with')
+    return (
+        f', begun with the network of a training on {images} others' if images else ''
+    )
+
+
 def export_run(
     run: Run, folder: Path, *, max_bytes: int | None = None, n: int = 256
 ) -> tuple[ModelCard, float]:
@@ -123,7 +131,7 @@ def export_run(
         class_prior=dict(zip(CLASSES.names, run.shares, strict=True)),
         operating_points={OPERATING_POINT: run.point},
         training_data=f'{config.training.images} simulated images of {side}x{side} '
-        'pixels',
+        f'pixels{_begun(run)}',
         split=(
             f'by seed: {config.validation.images} images to choose the epoch, '
             f'{config.calibrating.images} to calibrate; judged on instruments that '

@@ -74,6 +74,21 @@ def build_network(config: ContaminantConfig) -> nn.Module:
     return networks.build(config.network, planes, len(CLASSES))
 
 
+def _begun(
+    config: ContaminantConfig, start: dict[str, torch.Tensor] | None
+) -> nn.Module:
+    """Build a network, with parameters of another where names and shapes agree."""
+    network = build_network(config)
+    state = network.state_dict()
+    known = {
+        name: value
+        for name, value in (start or {}).items()
+        if name in state and value.shape == state[name].shape
+    }
+    network.load_state_dict({**state, **known})
+    return network
+
+
 def _loss(config: ContaminantConfig, training: Images) -> Loss:
     if config.loss.weighting == 'pixel':
         return BinaryLoss(torch.ones(len(CLASSES)))
@@ -87,6 +102,7 @@ def train(
     folder: Path,
     *,
     images: Path | None = None,
+    start: Path | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Run:
     """
@@ -100,6 +116,9 @@ def train(
         Keeps everything; an interrupted training goes on from there.
     images : `~pathlib.Path`, optional
         Keeps the simulated images, for several trainings; in ``folder`` by default.
+    start : `~pathlib.Path`, optional
+        Folder of a finished training, whose parameters this one begins with where
+        names and shapes agree. The summary, and the card, say so.
     say : callable, optional
         Told, in a line, what begins.
 
@@ -109,6 +128,7 @@ def train(
     """
     stages = Stages(images or folder / 'images', tidy=False)
     say = say or (lambda text: None)
+    earlier, parameters = read_run(start) if start else ({}, None)
     say('simulating')
     training, validation = (
         simulated_images(config, which, stages, name)
@@ -120,7 +140,7 @@ def train(
     say('training')
     states = [
         loop.train_run(
-            partial(build_network, config),
+            partial(_begun, config, parameters),
             training,
             validation,
             _loss(config, training),
@@ -128,7 +148,7 @@ def train(
             seed=config.seed,
             number=number,
             path=folder / f'run-{number:02d}.pt',
-            key=digest(config, code_version(networks, losses)),
+            key=digest(config, earlier, code_version(networks, losses)),
             predict=partial(loop.predict_logits, chunk_size=config.train.batch_size),
         )
         for number in range(config.train.runs)
@@ -142,6 +162,7 @@ def train(
         'epoch': best.best_epoch,
         'seconds': best.seconds,
         'history': best.history,
+        'begun_with': earlier.get('summary', {}).get('images', 0),
     }
     del training, validation
     say('calibrating')

@@ -34,6 +34,7 @@ class _Lines(nn.Module):
             for size, padding in (((1, length), (0, half)), ((length, 1), (half, 0)))
         )  # fmt: skip
         self.norm = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.norm.weight)  # at first nothing is summed
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return maps of the same shape."""
