@@ -67,7 +67,18 @@ class OperatingPoint:
         return self._text({name: str(each) for name, each in self.measured.items()})
 
     def brief(self) -> str:
-        """Return the point in a line, without intervals and counts."""
+        """
+        Return the point in a line, without intervals and counts.
+
+        Of a threshold for each class, what was measured of it stands behind it.
+        """
+        if isinstance(self.threshold, dict):
+            kinds = dict.fromkeys(name.partition(' ')[2] for name in self.measured)
+            told = ', '.join(filter(None, kinds))
+            return ', '.join(
+                f'{name} >= {limit:.2f}{self._behind(name)}'
+                for name, limit in self.threshold.items()
+            ) + (f'; in brackets: {told}' if told else '')
         return self._text(
             {
                 name: f'{each.value:.2%}'
@@ -75,6 +86,12 @@ class OperatingPoint:
                 if each.n
             }
         )
+
+    def _behind(self, name: str) -> str:
+        """Return in brackets what was measured of a class."""
+        own = [each for what, each in self.measured.items() if what.split()[0] == name]
+        said = ', '.join(f'{each.value:.0%}' if each.n else '-' for each in own)
+        return f' ({said})' if said else ''
 
     def _text(self, shares: dict[str, str]) -> str:
         limits = self.threshold

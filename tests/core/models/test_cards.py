@@ -212,3 +212,15 @@ def test_summary_says_what_matters(card: ModelCard, maps_card: ModelCard) -> Non
     for left_out in (card.sha256, 'a table of figures', '90/100'):
         assert left_out not in long.summary()
     assert 'domain       not stated' in maps_card.summary()
+
+
+def test_summary_of_many_thresholds_is_short(maps_card: ModelCard) -> None:
+    """Each class has its shares behind its threshold; what they are stands once."""
+    point = maps_card.operating_points['careful']
+    assert 'ripe >= 0.50 (80%), rotten >= 0.25' in point.brief()
+    measured = {'ripe completeness': Share(8, 10), 'ripe purity': Share(0, 0)}
+    text = replace(point, measured=measured).brief()
+    assert (
+        text
+        == 'ripe >= 0.50 (80%, -), rotten >= 0.25; in brackets: completeness, purity'
+    )
