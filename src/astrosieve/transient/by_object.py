@@ -16,7 +16,7 @@ from astrosieve.transient.score import Scorer
 
 __all__ = ['combined', 'objects_of', 'read_objects']
 
-_CORRELATION = 0.5
+_CORRELATION = 0.7  # that of simulated objects, by their cross-entropy
 _LEAST = 1e-3  # a probability that one stamp alone cannot undercut
 _TINY = 1e-30
 _IDS = ('id', 'candid', 'diaSourceId')
@@ -69,8 +69,8 @@ def combined(
 
     Stamps of one object share its host, its template and its neighbours, so they are
     no independent witnesses. The log-likelihoods of n stamps count as those of
-    n / (1 + (n - 1) c) independent ones: with c = 0.5 two stamps as 1.3, many as 2. Of
-    several, none makes a class less likely than 1 in 1000.
+    n / (1 + (n - 1) c) independent ones: with c = 0.7 two stamps as 1.2, many as
+    1.4. Of several, none makes a class less likely than 1 in 1000.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def combined(
     known : mapping of str to str, optional
         The objects of candidates, by their ids, where the table does not say them.
     correlation : float, optional
-        c; else ``correlation`` of the card's options, else 0.5.
+        c; else ``correlation`` of the card's options, else 0.7.
 
     Returns
     -------

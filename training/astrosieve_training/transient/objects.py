@@ -29,7 +29,7 @@ from astrosieve_training.transient.simulate.truth import what_they_are
 
 __all__ = ['Detections', 'make_detections', 'table_of_objects']
 
-_FIELDS = 24
+_FIELDS = 12
 _EPOCHS = 6
 _MOST = 12  # bogus objects of a field
 _SHAPE = (400, 400)
