@@ -101,8 +101,8 @@ class Windows:
         Images in units of their noise, with 16 pixels of NaN about them.
     blobs : (M, 5) float32 `~numpy.ndarray`
         Number of the image; x, y, logarithms of radius and of depth over noise.
-    dips : (K, 3) float32 `~numpy.ndarray`
-        Number of the image, x, y.
+    dips, grown : (K, 3) float32 `~numpy.ndarray`
+        Number of the image, x, y; of older blobs that became deeper apart.
     side : int
         Of a window, pixels.
     each : int
@@ -114,6 +114,7 @@ class Windows:
     signals: np.ndarray
     blobs: np.ndarray
     dips: np.ndarray
+    grown: np.ndarray
     side: int
     each: int
     preprocessing: str
@@ -121,7 +122,12 @@ class Windows:
     @cached_property
     def key(self) -> str:
         """Hash of what is handed out."""
-        arrays = {'signals': self.signals, 'blobs': self.blobs, 'dips': self.dips}
+        arrays = {
+            'signals': self.signals,
+            'blobs': self.blobs,
+            'dips': self.dips,
+            'grown': self.grown,
+        }
         return digest(arrays_key(arrays), self.side, self.each, self.preprocessing)
 
     @cached_property
@@ -153,16 +159,17 @@ class Windows:
         image, side = self.signals[number], self.side
         blobs = self.blobs[self.blobs[:, 0] == number, 1:]
         dips = self.dips[self.dips[:, 0] == number, 1:]
+        grown = self.grown[self.grown[:, 0] == number, 1:]
         first = self._corner(image.shape, blobs, dips, rng)
         rows, columns = (slice(each, each + side) for each in first)
         signal = np.rot90(image[rows, columns].astype(np.float32), kind % 4)
         places = []
-        for each in (blobs, dips):
+        for each in (blobs, dips, grown):
             x = each[:, 0] + _AROUND - first[1]
             y = each[:, 1] + _AROUND - first[0]
             x, y = turned_places(x, y, side, kind)
             places.append(np.column_stack([x, y, each[:, 2:]]))
-        target, weight = targets(places[0], places[1], (side, side))
+        target, weight = targets(*places, (side, side))
         return signal[:, ::-1] if kind >= 4 else signal, target, weight
 
     def _corner(
@@ -218,12 +225,13 @@ def simulated_windows(
                 for number, part in enumerate(parts)
             ]
         ).astype(np.float32)
-        for each in ('blobs', 'dips')
+        for each in ('blobs', 'dips', 'grown')
     }
     return Windows(
         np.stack([part['signal'] for part in parts]),
         rows['blobs'],
         rows['dips'],
+        rows['grown'],
         config.side,
         config.windows,
         config.preprocessing,
@@ -235,12 +243,15 @@ def _image(config: BlobConfig, seed: int, blobs: int) -> dict[str, np.ndarray]:
     made = simulated_image(config, seed, blobs=blobs)
     prepared = prepared_image(made, get_preprocessing(config.preprocessing))
     signal = np.pad(prepared.signal, _AROUND, constant_values=np.nan)
+    grown = np.asarray(made.dips['kind']) == 'grown'
+    places = np.column_stack([made.dips['x'], made.dips['y']]).astype(np.float32)
     with np.errstate(over='ignore'):
         half = np.clip(signal, -6e4, 6e4).astype(np.float16)
     return {
         'signal': half,
         'blobs': measured_truth(made.blobs, prepared),
-        'dips': np.column_stack([made.dips['x'], made.dips['y']]).astype(np.float32),
+        'dips': places[~grown],
+        'grown': places[grown],
     }
 
 

@@ -16,11 +16,13 @@ MEASURED = ('x', 'y', 'radius', 'depth')
 _SMEARED = 0.7  # standard deviation of the mark of a centre, cells
 _REACH = 1.5  # how far from the centre a blob is measured, cells
 _DIPS = 0.3  # how much dips count
+_UNTOLD = 2.0  # how far about a place nothing is asked, cells
+_NEARLY = np.float32(1 - 1e-6)  # the mark of a cell that counts neither way
 _RANGE = (-9.0, 5.0)  # of logarithms of variances
 
 
 def targets(
-    blobs: np.ndarray, dips: np.ndarray, shape: tuple[int, int]
+    blobs: np.ndarray, dips: np.ndarray, grown: np.ndarray, shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """
     Return the target of a window.
@@ -31,14 +33,18 @@ def targets(
         Columns of `MEASURED`.
     dips : (M, 2) `~numpy.ndarray`
         x and y.
+    grown : (K, 2) `~numpy.ndarray`
+        x and y of older blobs that became deeper. The network, which sees the image in
+        units of its noise, cannot tell them from new ones; a limit of the depth does.
+        About them nothing is asked of it.
     shape : (int, int)
         Of the window, pixels.
 
     Returns
     -------
     target : (6, cells, cells) float32 `~numpy.ndarray`
-        Marks of blobs and dips, 1 in the cell of a centre and less about it; dx, dy,
-        radius and depth of the nearest blob.
+        Marks of blobs and dips, 1 in the cell of a centre and less about it, all but 1
+        where they do not count; dx, dy, radius and depth of the nearest blob.
     weight : (1, cells, cells) float32 `~numpy.ndarray`
         How much these four count.
     """
@@ -47,6 +53,8 @@ def targets(
     weight = np.zeros((1, ny, nx), np.float32)
     rows, columns = np.mgrid[:ny, :nx]
     nearest = np.full((ny, nx), np.inf)
+    for x, y in (grown[:, :2] - (STRIDE - 1) / 2) / STRIDE:
+        target[:2, np.hypot(columns - x, rows - y) < _UNTOLD] = _NEARLY
     for plane, places in ((0, blobs), (1, dips)):
         for place in places:
             x, y = (place[:2] - (STRIDE - 1) / 2) / STRIDE

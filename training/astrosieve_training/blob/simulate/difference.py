@@ -31,6 +31,8 @@ from astrosieve_training.simulate.fields import (
 __all__ = ['SimulatedDifference', 'blob_table', 'draw_depth', 'simulate_difference']
 
 _SEEN = 0.008  # of the light: what an older blob leaves below this is no dip
+_GROWN = 0.01  # of the light: how much deeper older blobs become at most
+_DEEPER = 0.002  # of the light: less is no growth
 _COLUMNS = ('x', 'y', 'radius', 'depth')
 
 
@@ -53,7 +55,8 @@ class SimulatedDifference:
         ``x``, ``y``, ``radius``, ``depth``, ``kind`` of new blobs.
     dips : `~astropy.table.Table`
         The same of what must not be called: what older blobs leave, bad pixels that
-        are not flagged, persistence, stars, hits.
+        are not flagged, persistence, stars, hits. Older blobs that became deeper, of
+        kind 'grown', differ from new ones by their depth alone.
     known : `~astropy.table.Table`
         ``x``, ``y``, ``radius``, ``depth`` of older blobs.
     """
@@ -131,7 +134,7 @@ def _older_blobs(scene: _Scene) -> None:
     turn = rng.uniform(0, 2 * np.pi)
     moved = common * np.array([np.sin(turn), np.cos(turn)])
     blur = rng.uniform(0, 0.7) if rng.random() < 0.3 else 0.0
-    grown = 0.012 if rng.random() < 0.3 else 0.0
+    grown = _GROWN if rng.random() < 0.3 else 0.0
     for _ in range(rng.poisson(share * rng.uniform(10, 60))):
         profile, depth = draw_profile(rng, scene.stamps), draw_depth(rng)
         x, y = scene.place()
@@ -150,7 +153,9 @@ def _older_blobs(scene: _Scene) -> None:
             left = -left
         add_at(scene.loss, left, x, y)
         largest = float(np.abs(gaussian_filter(left, 1.0)).max())
-        if largest > _SEEN:
+        if now - depth > _DEEPER:
+            scene.dips.append((*row[:3], largest, 'grown'))
+        elif largest > _SEEN:
             scene.dips.append((*row[:3], largest, 'dip'))
 
 
