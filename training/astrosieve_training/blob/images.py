@@ -163,13 +163,13 @@ class Windows:
         first = self._corner(image.shape, blobs, dips, rng)
         rows, columns = (slice(each, each + side) for each in first)
         signal = np.rot90(image[rows, columns].astype(np.float32), kind % 4)
-        places = []
-        for each in (blobs, dips, grown):
+        places = {}
+        for name, each in (('blobs', blobs), ('dips', dips), ('grown', grown)):
             x = each[:, 0] + _AROUND - first[1]
             y = each[:, 1] + _AROUND - first[0]
             x, y = turned_places(x, y, side, kind)
-            places.append(np.column_stack([x, y, each[:, 2:]]))
-        target, weight = targets(*places, (side, side))
+            places[name] = np.column_stack([x, y, each[:, 2:]])
+        target, weight = targets(**places, shape=(side, side))
         return signal[:, ::-1] if kind >= 4 else signal, target, weight
 
     def _corner(
