@@ -93,6 +93,15 @@ def test_network_has_the_layers_of_the_report() -> None:
     assert network(torch.zeros(3, 1, 256, 256)).shape == (3, 2)
 
 
+def test_noise_alone_lets_few_cells_speak_at_first() -> None:
+    """Inputs of the dense layer are mostly zero, so that first steps kill no neuron."""
+    torch.manual_seed(0)
+    network = build(TINY)
+    cells = network.seen(1.25 * torch.randn(4, 1, 256, 256))
+    assert 0.05 < (cells > 0).float().mean() < 0.15
+    assert 0.2 < cells.std() < 1
+
+
 def test_subframes_are_standardised_and_half_have_blobs(tmp_path: Path) -> None:
     """Variance is that of the noise more than one; drawn again they are the same."""
     stages = Stages(tmp_path, tidy=False)
@@ -111,9 +120,10 @@ def test_subframes_are_standardised_and_half_have_blobs(tmp_path: Path) -> None:
 
 def test_judged_subframes_leave_out_what_is_neither(tmp_path: Path) -> None:
     """At most sixteen an image; those with a blob have its depth."""
-    subframes, depth = judged_subframes(TINY)
+    subframes, depth, grown = judged_subframes(TINY)
     assert 20 <= len(subframes) <= 32
     np.testing.assert_array_equal(depth > 0, subframes.target == 0)
+    assert not grown[subframes.target == 0].any()
 
 
 def test_saliency_points_at_what_counts() -> None:
@@ -155,7 +165,7 @@ def test_exported_network_is_judged_and_used(
     monkeypatch.setattr('astrosieve_training.blob.isr2021.evaluate._TEST', 20)
     report = judge_subframes(model, run, folder / 'judged')
     assert any('94%' in line for line in report.summary)
-    assert len(report.limits) == 4
+    assert len(report.limits) == 6
     assert all(path.stat().st_size > 5000 for path in report.write(folder)[2:])
     table = score_subframes(
         np.random.default_rng(0).normal(0, 0.01, (1014, 1014)), model=model

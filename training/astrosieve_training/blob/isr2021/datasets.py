@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -59,7 +60,23 @@ class Subframes:
 
 def _prepared(seed: int) -> dict[str, np.ndarray]:
     made = simulate.simulate_difference(seed, shape=_SHAPE, n_blobs=0)
-    return {'image': ZScaleClip().prepare(made.data, made.mask).astype(np.float16)}
+    return {
+        'image': ZScaleClip().prepare(made.data, made.mask).astype(np.float16),
+        'grown': _grown(made),
+    }
+
+
+def _grown(made: simulate.SimulatedDifference) -> np.ndarray:
+    """Return x, y and radius of older blobs that became deeper, (N, 3)."""
+    dips = made.dips[np.asarray(made.dips['kind']) == 'grown']
+    return np.column_stack([dips[name] for name in ('x', 'y', 'radius')])
+
+
+def _reached(blobs: np.ndarray, x: int, y: int, radii: float = 1.0) -> bool:
+    """Return whether a blob of (N, 3) reaches into the subframe at a pixel."""
+    away = blobs[:, :2] - (x, y)
+    reach = radii * blobs[:, 2:]
+    return bool(((away > -reach) & (away < SIDE + reach)).all(axis=1).any())
 
 
 def _superimposed(
@@ -79,7 +96,7 @@ def _superimposed(
 
 
 def _drawn(
-    whole: np.ndarray,
+    wholes: Sequence[Mapping[str, np.ndarray]],
     columns: tuple[int, int],
     blob: bool,
     rng: np.random.Generator,
@@ -87,8 +104,14 @@ def _drawn(
     stamps: Stamps | None,
 ) -> np.ndarray:
     """Return a subframe between columns, turned and flipped, with noise."""
-    y = int(rng.integers(whole.shape[0] - SIDE + 1))
-    x = int(rng.integers(columns[0], columns[1] - SIDE + 1))
+    # An older blob that became deeper looks as a new one does: neither truth holds.
+    while True:
+        made = wholes[rng.integers(len(wholes))]
+        whole = made['image']
+        y = int(rng.integers(whole.shape[0] - SIDE + 1))
+        x = int(rng.integers(columns[0], columns[1] - SIDE + 1))
+        if not _reached(made['grown'], x, y):
+            break
     image = whole[y : y + SIDE, x : x + SIDE].astype(np.float32)
     if blob:
         image = _superimposed(image, float(whole.max()), rng, config, stamps)
@@ -103,6 +126,8 @@ def drawn_subframes(
 ) -> Subframes:
     """
     Draw subframes at random, every second one with blobs.
+
+    Those into which an older blob that became deeper reaches are not drawn.
 
     Parameters
     ----------
@@ -120,7 +145,8 @@ def drawn_subframes(
     -------
     subframes : `Subframes`
     """
-    version = digest(code_version(simulate, profiles, preprocessing))
+    own = module_of(Subframes)
+    version = digest(code_version(simulate, profiles, preprocessing, own))
     wholes = [
         stages.arrays(f'image-{seed}', version, partial(_prepared, seed))
         for seed in config.images.seeds
@@ -134,13 +160,14 @@ def drawn_subframes(
     images = np.empty((n, SIDE, SIDE), np.float16)
     for row in range(n):
         rng = np.random.default_rng([config.seed, _PARTS.index(part), row])
-        whole = wholes[rng.integers(len(wholes))]['image']
-        images[row] = _drawn(whole, columns, row % 2 == 0, rng, config, stamps)
+        images[row] = _drawn(wholes, columns, row % 2 == 0, rng, config, stamps)
     key = digest(part, n, config, code_version(module_of(Subframes)))
     return Subframes(images, np.arange(n) % 2, key)
 
 
-def judged_subframes(config: SubframeConfig) -> tuple[Subframes, np.ndarray]:
+def judged_subframes(
+    config: SubframeConfig,
+) -> tuple[Subframes, np.ndarray, np.ndarray]:
     """
     Return the sixteen subframes of each of the simulated images to judge by.
 
@@ -153,24 +180,26 @@ def judged_subframes(config: SubframeConfig) -> tuple[Subframes, np.ndarray]:
     subframes : `Subframes`
     depth : (N,) `~numpy.ndarray`
         Of the deepest blob in each; 0 where there is none.
+    grown : (N,) bool `~numpy.ndarray`
+        Where an older blob became deeper, and there is no new one.
     """
     boxes = subframe_boxes(_SHAPE)
     prepare, stamps = ZScaleClip(), real_stamps('judged')
-    images, target, depths = [], [], []
+    images, target, depths, grown = [], [], [], []
     for seed in config.judged.seeds:
         made = simulate.simulate_difference(seed, shape=_SHAPE, stamps=stamps)
         whole = prepare.prepare(made.data, made.mask)
-        blobs = made.blobs
-        own = subframe_numbers(blobs['x'], blobs['y'], _SHAPE)
+        new = np.column_stack([made.blobs[name] for name in ('x', 'y', 'radius')])
+        own = subframe_numbers(new[:, 0], new[:, 1], _SHAPE)
         for number, (rows, columns) in enumerate(boxes):
-            x = np.asarray(blobs['x']) - columns.start
-            y = np.asarray(blobs['y']) - rows.start
-            reach = 1.5 * np.asarray(blobs['radius'])
-            near = (np.minimum(x, y) > -reach) & (np.maximum(x, y) < SIDE + reach)
-            if near.any() and not (own == number).any():
+            at = columns.start, rows.start
+            empty = not (own == number).any()
+            if empty and _reached(new, *at, radii=1.5):
                 continue
             images.append(standardised(whole[rows, columns]).astype(np.float16))
-            target.append(int(not (own == number).any()))
-            depths.append(max(blobs['depth'][own == number], default=0.0))
+            target.append(int(empty))
+            depths.append(max(made.blobs['depth'][own == number], default=0.0))
+            grown.append(empty and _reached(_grown(made), *at))
     key = digest(config.judged, code_version(module_of(Subframes)))
-    return Subframes(np.stack(images), np.array(target), key), np.array(depths)
+    subframes = Subframes(np.stack(images), np.array(target), key)
+    return subframes, np.array(depths), np.array(grown)

@@ -35,6 +35,7 @@ PUBLISHED = (0.94, 0.88)
 _TEST = 2000  # subframes that are drawn as the training's were
 _DEPTHS = (0.02, 0.03, 0.05, 0.1, 0.2, 0.31)
 _WHOLE = 'simulated images, 16 subframes each'
+_CLEAR = 'those where no older blob became deeper'
 _DRAWN = 'right 25 % of images, as in training'
 
 
@@ -67,6 +68,12 @@ class JudgedSubframes:
         """Right of those with a blob, and of those without."""
         called = self.p > 0.5
         return Share.of(called, self.real), Share.of(~called, ~self.real)
+
+    def take(self, name: str, chosen: np.ndarray) -> JudgedSubframes:
+        """Return some of them, by a mask."""
+        images, target = self.subframes.images[chosen], self.subframes.target[chosen]
+        part = Subframes(images, target, self.subframes.key)
+        return JudgedSubframes(name, part, self.p[chosen])
 
     @property
     def matrix(self) -> np.ndarray:
@@ -221,8 +228,9 @@ def judge_subframes(
     config = run.config
     stages = Stages(folder / 'images', tidy=False)
     drawn = drawn_subframes(config, 'test', _TEST, stages)
-    whole, depth = judged_subframes(config)
+    whole, depth, grown = judged_subframes(config)
     found = [_judged(_DRAWN, drawn, model), _judged(_WHOLE, whole, model)]
+    found.append(found[1].take(_CLEAR, ~grown))
     figures = [folder / f'{config.name}-{name}.png' for name in ('matrix', 'saliency')]
     _draw_matrices(found, figures[0])
     _draw_saliency(found[1], run.network, figures[1])

@@ -12,6 +12,8 @@ from astrosieve.blob.subframes import SIDE
 __all__ = ['Architecture', 'SubframeNetwork', 'build']
 
 _KERNEL = 5  # pixels
+_NOISE, _SAMPLE = 1.25, 16  # spread of the inputs and how many set the first biases
+_QUIET = 0.9  # share of the cells that noise leaves at zero at first
 
 
 class Architecture(Protocol):
@@ -72,6 +74,29 @@ class SubframeNetwork(nn.Module):
         return logits
 
 
+@torch.no_grad()
+def _quieten(layers: nn.Sequential) -> None:
+    """Give convolutions pooled outputs of unit spread, of which few are above zero."""
+    signal = _NOISE * torch.randn(_SAMPLE, 1, SIDE, SIDE)
+    for convolution, pool, cut in zip(*(layers[n::3] for n in range(3)), strict=True):
+        pooled = pool(convolution(signal)).transpose(0, 1).flatten(1)
+        spread = pooled.std(1)
+        convolution.weight /= spread[:, None, None, None]
+        convolution.bias -= pooled.quantile(_QUIET, dim=1)
+        convolution.bias /= spread
+        signal = cut(pool(convolution(signal)))
+
+
 def build(chosen: Architecture) -> SubframeNetwork:
-    """Build the network, with fresh parameters."""
-    return SubframeNetwork(chosen)
+    """
+    Build the network, with fresh parameters.
+
+    The largest of sixteen values of noise is positive. With torch's own parameters all
+    inputs of the dense layer are, so that Adam's first steps, of one size for all of
+    its 4096 weights, add up: within ten steps no neuron is above zero for any input,
+    and nothing is learnt for epochs. So the convolutions begin with unit spread (after
+    Mishkin & Matas 2016, arXiv:1511.06422) and with biases that keep noise at zero.
+    """
+    network = SubframeNetwork(chosen)
+    _quieten(network.seen)
+    return network
