@@ -51,6 +51,7 @@ def config() -> BlobConfig:
         calibrating=ImageSet(6, 200, 3),
         judged=ImageSet(2, 300, 3),
         train=LoopSettings(epochs=2, batch_size=8, learning_rate=3e-3, runs=1),
+        then=LoopSettings(epochs=1, batch_size=8, learning_rate=1e-3, runs=1),
     )
 
 
@@ -114,6 +115,17 @@ def test_calibrated(made: Made) -> None:
     assert again.config == run.config
     with pytest.raises(ConfigError, match='holds no finished training'):
         load_run(made.folder / 'weights')
+
+
+def test_goes_on_from_a_finished_training(
+    made: Made, config: BlobConfig, tmp_path: Path
+) -> None:
+    """The first loop is that of the other training; the second is its own."""
+    run = train(config, tmp_path, made.folder)
+    assert not list(tmp_path.glob('run-*.pt'))
+    assert len(made.run.summary['history']) == 3
+    assert run.summary['history'][:3] == made.run.summary['history']
+    assert len(run.summary['history']) == 4
 
 
 def test_exported(made: Made, config: BlobConfig) -> None:

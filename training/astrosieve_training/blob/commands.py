@@ -73,7 +73,15 @@ def simulate(
 @config_option(_CONFIG)
 @training_folder_option
 @seed_option("In place of the file's.")
-def train(config: str, output: Path | None, seed: int | None) -> None:
+@click.option(
+    '--start',
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar='RUN',
+    help="A finished training of blob, whose network stands for the first loop's.",
+)
+def train(
+    config: str, output: Path | None, seed: int | None, start: Path | None
+) -> None:
     """
     Train a network on simulated differences.
 
@@ -85,6 +93,8 @@ def train(config: str, output: Path | None, seed: int | None) -> None:
     else:
         loaded = need('blob.config').load_config(config)
     loaded, folder = training_of(loaded, seed, output)
+    if subframes and start is not None:
+        raise click.UsageError('--start is for networks that mark blobs')
     if subframes:
         run = need('blob.isr2021.train').train_subframes(loaded, folder)
         epochs = ', '.join(
@@ -92,7 +102,7 @@ def train(config: str, output: Path | None, seed: int | None) -> None:
         )
         click.echo(f'{run.summary["subframes"]} subframes; epochs: {epochs}')
     else:
-        run = need('blob.train').train(loaded, folder)
+        run = need('blob.train').train(loaded, folder, start)
         click.echo(f'{run.summary["blobs"]} blobs; {run.point}')
     click.echo(f'written to {folder}')
 

@@ -72,7 +72,7 @@ class Run:
     summary: dict[str, Any]
 
 
-def train(config: BlobConfig, folder: Path) -> Run:
+def train(config: BlobConfig, folder: Path, start: Path | None = None) -> Run:
     """
     Train a network, choose its best epoch, and calibrate it.
 
@@ -82,6 +82,8 @@ def train(config: BlobConfig, folder: Path) -> Run:
         What to do.
     folder : `~pathlib.Path`
         Keeps everything; an interrupted training goes on from there.
+    start : `~pathlib.Path`, optional
+        A finished training whose network takes the place of the first loop's.
 
     Returns
     -------
@@ -95,29 +97,44 @@ def train(config: BlobConfig, folder: Path) -> Run:
             ('validation', config.validation),
         )
     )
-    states = [
-        loop.train_run(
-            partial(networks.build, config),
-            training,
-            validation,
-            targets.MarkLoss(config.measuring),
-            config.train,
-            seed=config.seed,
-            number=number,
-            path=folder / f'run-{number:02d}.pt',
-            key=digest(config, code_version(networks, targets)),
-            predict=partial(loop.predict_logits, chunk_size=16),
+    fit = partial(
+        loop.train_run,
+        partial(networks.build, config),
+        training,
+        validation,
+        targets.MarkLoss(config.measuring),
+        seed=config.seed,
+        key=digest(config, code_version(networks, targets)),
+        predict=partial(loop.predict_logits, chunk_size=16),
+    )
+    history: list[dict[str, Any]] = []
+    if start is None:
+        states = [
+            fit(config.train, number=number, path=folder / f'run-{number:02d}.pt')
+            for number in range(config.train.runs)
+        ]
+        best = min(states, key=lambda state: state.best_loss)
+        parameters, history, epoch = best.best, best.history, best.best_epoch
+    else:
+        begun = load_run(start)
+        parameters = begun.network.state_dict()
+        history, epoch = begun.summary['history'], begun.summary['epoch']
+    if config.then is not None:
+        then = fit(
+            config.then,
+            number=config.train.runs,
+            path=folder / 'then.pt',
+            start=parameters,
         )
-        for number in range(config.train.runs)
-    ]
-    best = min(states, key=lambda state: state.best_loss)
+        parameters, epoch = then.best, len(history) + then.best_epoch
+        history = history + then.history
     network = networks.build(config)
-    network.load_state_dict(best.best)
+    network.load_state_dict(parameters)
     summary = {
         'windows': len(training),
         'blobs': len(training.blobs),
-        'epoch': best.best_epoch,
-        'history': best.history,
+        'epoch': epoch,
+        'history': history,
     }
     run = _calibrated(config, network, summary)
     _save(run, folder)

@@ -106,7 +106,7 @@ def _drawn(
     """Return a subframe between columns, turned and flipped, with noise."""
     # An older blob that became deeper looks as a new one does: neither truth holds.
     while True:
-        made = wholes[rng.integers(len(wholes))]
+        made = wholes[int(rng.integers(len(wholes)))]
         whole = made['image']
         y = int(rng.integers(whole.shape[0] - SIDE + 1))
         x = int(rng.integers(columns[0], columns[1] - SIDE + 1))

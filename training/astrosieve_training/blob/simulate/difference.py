@@ -146,11 +146,13 @@ def _older_blobs(scene: _Scene) -> None:
         now = depth + rng.uniform(-0.3, 1) * grown
         if rng.random() < 0.01:
             now = 0.0  # a blob that has gone
-        before = gaussian_filter(profile.image, blur) if blur else profile.image
-        image = shift(profile.image, own, order=1)
+        before, after = profile.image, profile.image
+        if blur:
+            soft = gaussian_filter(profile.image, blur)
+            # The references are sharper, or the image is.
+            before, after = (before, soft) if rng.random() < 0.5 else (soft, after)
+        image = shift(after, own, order=1)
         left = (now * image - depth * before) / (1 - depth * before)
-        if blur and rng.random() < 0.5:
-            left = -left
         add_at(scene.loss, left, x, y)
         largest = float(np.abs(gaussian_filter(left, 1.0)).max())
         if now - depth > _DEEPER:
