@@ -5,8 +5,9 @@ Run ``python tests/data/make_golden.py`` after new weights were exported: writes
 golden-NAME-VERSION.npz, the detections of the bundled exposure and what the model
 says of them. The pixels are the bundled ones, so that image, preprocessing and
 network are held together by one number per class. Of a model that marks blobs it is
-the table of a difference that is drawn here, of one that types frames the probabilities
-of frames that are drawn here.
+the table of a difference that is drawn here, of one that tells subframes apart the
+probabilities of its subframes, of one that types frames the probabilities of frames
+that are drawn here.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 import astrosieve.weights
 from astrosieve import classify_frame, load_model
 from astrosieve.blob import find_blobs
+from astrosieve.blob.score import score_subframes
 from astrosieve.images.exposures import read_chips
 from astrosieve.source.classify import classify_sources
 from astrosieve.source.demo import demo_exposure, demo_truth
@@ -52,6 +54,11 @@ def blobs(name: str) -> np.ndarray:
     """Return what a model says of the difference, (N, 5)."""
     table = find_blobs(difference(), model=name)
     return np.column_stack([table[n] for n in ('x', 'y', 'radius', 'depth', 'p_blob')])
+
+
+def subframes(name: str) -> np.ndarray:
+    """Return what a model says of the subframes of the difference, (4,)."""
+    return np.asarray(score_subframes(difference(), model=name)['p_blob'])
 
 
 def frames() -> dict[str, np.ndarray]:
@@ -97,6 +104,8 @@ def main() -> None:
             arrays = {'probabilities': types(name)}
         elif 'outputs' in card.options:
             arrays = {'blobs': blobs(name)}
+        elif card.task == 'blob':
+            arrays = {'probabilities': subframes(name)}
         else:
             continue
         path = FOLDER / f'golden-{name}-{entry["version"]}.npz'

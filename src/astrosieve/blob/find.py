@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from astrosieve import __version__
 from astrosieve.blob.errors import DifferenceError
 from astrosieve.blob.flags import BLOB_FLAGS
-from astrosieve.blob.marks import STRIDE, Marks, read_marks
+from astrosieve.blob.marks import LEAST, STRIDE, Marks, read_marks
 from astrosieve.blob.preprocessing import (
     ImagePreprocessing,
     Prepared,
@@ -256,7 +256,13 @@ def marks_of(
     """
     outputs = _outputs(model, prepare, prepared.signal)
     scale = float(np.ravel(model.card.temperature)[0])
-    marks = read_marks(outputs, scale * float(np.log(least / (1 - least))))
+    lowest = scale * float(np.log(least / (1 - least)))
+    weights = model.card.options.get('weights')
+    if weights is None:
+        marks = read_marks(outputs, lowest)
+    else:
+        marks = read_marks(outputs, LEAST).weighed(weights)
+        marks = marks.take(marks.logit >= lowest)
     ny, nx = prepared.signal.shape
     inside = (marks.x > -0.5) & (marks.x < nx - 0.5)
     inside &= (marks.y > -0.5) & (marks.y < ny - 0.5)

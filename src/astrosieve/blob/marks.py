@@ -9,11 +9,12 @@ logarithms of the variances of position, radius and depth.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ['OUTPUTS', 'STRIDE', 'Marks', 'read_marks']
+__all__ = ['FEATURES', 'LEAST', 'OUTPUTS', 'STRIDE', 'Marks', 'read_marks']
 
 STRIDE = 4
 """Pixels along a side of a cell."""
@@ -23,6 +24,12 @@ OUTPUTS = (
     'var_position', 'var_radius', 'var_depth',
 )  # fmt: skip
 """Outputs of a network, in order."""
+
+FEATURES = ('logit', 'radius', 'depth', 'x_err', 'radius_err', 'depth_err')
+"""What the probability of a candidate depends on."""
+
+LEAST = -7.0
+"""Lowest logit of candidates that are weighed."""
 
 _APART = 0.6  # of the stronger's radius: nearer ones are the same blob
 _SAME = 4.0  # pixels: so are these
@@ -64,6 +71,27 @@ class Marks:
     def take(self, rows: np.ndarray) -> Marks:
         """Return some of them, by number or mask."""
         return Marks(**{name: each[rows] for name, each in vars(self).items()})
+
+    @property
+    def features(self) -> np.ndarray:
+        """The logit, and the logarithms of the other `FEATURES`, (N, 6)."""
+        others = [np.log(getattr(self, name)) for name in FEATURES[1:]]
+        return np.column_stack([self.logit, *others])
+
+    def weighed(self, weights: Mapping[str, float]) -> Marks:
+        """
+        Return candidates whose logit takes account of size, depth and errors.
+
+        What is as sharp as a star is called a blob with less right than what is wide.
+
+        Parameters
+        ----------
+        weights : mapping of str to float
+            Of `FEATURES`, and ``offset``, which is added.
+        """
+        logit = self.features @ [weights[name] for name in FEATURES]
+        marks = replace(self, logit=logit + weights['offset'])
+        return marks.take(np.argsort(-marks.logit, kind='stable'))
 
 
 def read_marks(outputs: np.ndarray, least: float) -> Marks:

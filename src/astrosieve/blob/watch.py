@@ -284,7 +284,11 @@ class Watch:
         }
 
     def _matched(self, found: Examined) -> list[Record]:
-        """Return the blobs of an image: those that were seen before have their id."""
+        """
+        Return the blobs of an image: those that earlier images had have their id.
+
+        Two of one image are two, however much they overlap.
+        """
         earlier = [
             (blob['id'], blob['x'], blob['y'], blob['radius'])
             for each in self.log.records
@@ -304,7 +308,6 @@ class Watch:
             blob: Record = {'id': min(same)[1] if same else last + 1, 'new': not same}
             if not same:
                 last += 1
-                earlier.append((last, x, y, values['radius']))
                 fall = saliency(
                     found.difference.data, x, y, values['radius'], model=self.model
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from astrosieve.blob.marks import OUTPUTS, read_marks
+from astrosieve.blob.marks import FEATURES, OUTPUTS, read_marks
 
 
 def outputs(*cells: tuple[int, int, float]) -> np.ndarray:
@@ -44,3 +44,13 @@ def test_same_place() -> None:
     assert len(read_marks(made, 0)) == 2
     made[2, 5, 7], made[2, 5, 9] = 1, -0.6
     assert read_marks(made, 0).logit.tolist() == [2.0]
+
+
+def test_weighed() -> None:
+    """Size counts beside the logit, by its logarithm; the likeliest come first."""
+    made = outputs((5, 7, 2.0), (12, 3, 1.5))
+    made[4, 12, 3] = np.log(12)
+    weights = dict.fromkeys(FEATURES, 0.0) | {'logit': 1.0, 'radius': 2.0}
+    marks = read_marks(made, 0).weighed({**weights, 'offset': -3.0})
+    assert marks.radius == pytest.approx([12, 6])
+    assert marks.logit == pytest.approx([-1.5 + np.log(144), -1 + np.log(36)])

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -186,6 +187,19 @@ def test_a_command_is_told(run: Run, night: Path, sequence: Path) -> None:
     gone = run('--notify', 'no-such-command')
     assert gone.exit_code == 0
     assert 'no-such-command could not be run' in gone.stderr
+
+
+def test_two_that_overlap_are_two(watch: Watch) -> None:
+    """Two blobs of one image are both new; of the next image both are known."""
+    columns = {name: [6.0, 6.0] for name in watch_module._NUMBERS}
+    columns |= {'x': [100.0, 104.5], 'y': [50.0, 50.0], 'subframe': [0, 0]}
+    difference = SimpleNamespace(data=np.zeros((64, 64)))
+    found = SimpleNamespace(blobs=Table(columns), difference=difference)
+    first = watch._matched(found)
+    assert [(each['id'], each['new']) for each in first] == [(1, True), (2, True)]
+    watch.log.append({'kind': 'image', 'file': 'a', 'blobs': first})
+    again = watch._matched(found)
+    assert [(each['id'], each['new']) for each in again] == [(1, False), (2, False)]
 
 
 def test_the_same_file_twice(watch: Watch, night: Path, sequence: Path) -> None:

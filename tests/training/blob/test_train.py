@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from astrosieve.blob import find_blobs
 from astrosieve.blob.find import OPERATING_POINT
+from astrosieve.blob.marks import FEATURES
 from astrosieve.models.registry import Model, load_model
 from astrosieve_training.blob.commands import blob
 from astrosieve_training.blob.config import BlobConfig, ImageSet, load_config
@@ -51,7 +52,6 @@ def config() -> BlobConfig:
         calibrating=ImageSet(6, 200, 3),
         judged=ImageSet(2, 300, 3),
         train=LoopSettings(epochs=2, batch_size=8, learning_rate=3e-3, runs=1),
-        then=LoopSettings(epochs=1, batch_size=8, learning_rate=1e-3, runs=1),
     )
 
 
@@ -108,7 +108,8 @@ def test_calibrated(made: Made) -> None:
     """Threshold, probabilities and errors are set; a training is read back."""
     run = made.run
     assert 0 < run.point.threshold < 1
-    assert run.temperature > 0
+    assert set(run.weights) == {*FEATURES, 'offset'}
+    assert run.weights['logit'] > 0
     assert set(run.errors) == {'position', 'radius', 'depth'}
     again = load_run(made.folder)
     assert again.point == run.point
@@ -117,15 +118,16 @@ def test_calibrated(made: Made) -> None:
         load_run(made.folder / 'weights')
 
 
-def test_goes_on_from_a_finished_training(
-    made: Made, config: BlobConfig, tmp_path: Path
-) -> None:
-    """The first loop is that of the other training; the second is its own."""
-    run = train(config, tmp_path, made.folder)
+def test_calibrated_anew(made: Made, config: BlobConfig, tmp_path: Path) -> None:
+    """The network of a finished training says the same, with another probability."""
+    others = replace(config, calibrating=ImageSet(6, 250, 3))
+    run = train(others, tmp_path, made.folder)
     assert not list(tmp_path.glob('run-*.pt'))
-    assert len(made.run.summary['history']) == 3
-    assert run.summary['history'][:3] == made.run.summary['history']
-    assert len(run.summary['history']) == 4
+    assert run.summary == made.run.summary
+    assert run.config.calibrating.seed == 250
+    assert run.weights != made.run.weights
+    marks = run.network.get_submodule('marks').weight
+    assert (marks == made.run.network.get_submodule('marks').weight).all()
 
 
 def test_exported(made: Made, config: BlobConfig) -> None:

@@ -74,13 +74,13 @@ def simulate(
 @training_folder_option
 @seed_option("In place of the file's.")
 @click.option(
-    '--start',
+    '--trained',
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar='RUN',
-    help="A finished training of blob, whose network stands for the first loop's.",
+    help='A finished training of blob, whose network is only calibrated anew.',
 )
 def train(
-    config: str, output: Path | None, seed: int | None, start: Path | None
+    config: str, output: Path | None, seed: int | None, trained: Path | None
 ) -> None:
     """
     Train a network on simulated differences.
@@ -93,8 +93,8 @@ def train(
     else:
         loaded = need('blob.config').load_config(config)
     loaded, folder = training_of(loaded, seed, output)
-    if subframes and start is not None:
-        raise click.UsageError('--start is for networks that mark blobs')
+    if subframes and trained is not None:
+        raise click.UsageError('--trained is for networks that mark blobs')
     if subframes:
         run = need('blob.isr2021.train').train_subframes(loaded, folder)
         epochs = ', '.join(
@@ -102,7 +102,7 @@ def train(
         )
         click.echo(f'{run.summary["subframes"]} subframes; epochs: {epochs}')
     else:
-        run = need('blob.train').train(loaded, folder, start)
+        run = need('blob.train').train(loaded, folder, trained)
         click.echo(f'{run.summary["blobs"]} blobs; {run.point}')
     click.echo(f'written to {folder}')
 

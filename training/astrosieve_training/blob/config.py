@@ -77,8 +77,8 @@ class BlobConfig(Settings):
         little look like new ones, but for this.
     measuring : float
         How much position, radius and depth count beside the marks.
-    train, then : `~astrosieve_training.learn.settings.LoopSettings`
-        The loop, and perhaps one that goes on from its best network.
+    train : `~astrosieve_training.learn.settings.LoopSettings`
+        The loop.
     default : bool
         Whether the task's name means this model.
     """
@@ -103,7 +103,6 @@ class BlobConfig(Settings):
     limits: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     train: LoopSettings = field(default_factory=LoopSettings)
-    then: LoopSettings | None = None
     default: bool = False
 
     def __post_init__(self) -> None:

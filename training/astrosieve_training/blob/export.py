@@ -79,7 +79,7 @@ def export_run(
         preprocessing=config.preprocessing,
         inputs=image_inputs(prepare, _BLOCK),
         sha256='',
-        temperature=round(run.temperature, 6),
+        temperature=1.0,
         class_prior={'blob': round(run.share, 6)},
         operating_points={OPERATING_POINT: run.point},
         training_data=(
@@ -93,6 +93,7 @@ def export_run(
         activation='sigmoid',
         options={
             'outputs': list(OUTPUTS),
+            'weights': {name: round(w, 6) for name, w in run.weights.items()},
             'errors': run.errors,
             'least_depth': config.least_depth,
         },

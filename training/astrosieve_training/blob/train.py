@@ -12,7 +12,7 @@ import numpy as np
 from astropy.table import Table
 from torch import nn
 
-from astrosieve.blob.marks import Marks, read_marks
+from astrosieve.blob.marks import FEATURES, LEAST, Marks, read_marks
 from astrosieve.blob.preprocessing import get_preprocessing
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import Share
@@ -25,7 +25,6 @@ from astrosieve_training.blob.images import (
 )
 from astrosieve_training.blob.matching import match
 from astrosieve_training.learn import loop
-from astrosieve_training.learn.calibrate import fit_sigmoids
 from astrosieve_training.learn.runs import read_run, write_run
 from astrosieve_training.settings import ConfigError, build_dataclass
 from astrosieve_training.stages import Stages
@@ -34,9 +33,7 @@ from astrosieve_training.versions import code_version, digest
 __all__ = ['Candidates', 'Run', 'candidates', 'load_run', 'train']
 
 _FALSE = 0.04  # false blobs an image at the operating point
-_LEAST = -7.0  # logit of the candidates that are calibrated
 _PROBABLE = 0.3  # lowest threshold
-_SPREAD = 2.0  # expected of the calibration's parameters
 _NORMAL = 0.6827  # share within one standard deviation
 
 
@@ -50,9 +47,9 @@ class Run:
     config : `~astrosieve_training.blob.config.BlobConfig`
         What was asked for.
     network : `torch.nn.Module`
-        The logit of blobs calibrated but for the temperature.
-    temperature : float
-        Divides the logit.
+        As it was in the best epoch.
+    weights : dict of str to float
+        By which `~astrosieve.blob.marks.Marks.weighed` makes probabilities.
     share : float
         Of candidates that are blobs, for which probabilities hold.
     point : `~astrosieve.models.cards.OperatingPoint`
@@ -65,14 +62,14 @@ class Run:
 
     config: BlobConfig
     network: nn.Module
-    temperature: float
+    weights: dict[str, float]
     share: float
     point: OperatingPoint
     errors: dict[str, float]
     summary: dict[str, Any]
 
 
-def train(config: BlobConfig, folder: Path, start: Path | None = None) -> Run:
+def train(config: BlobConfig, folder: Path, trained: Path | None = None) -> Run:
     """
     Train a network, choose its best epoch, and calibrate it.
 
@@ -82,13 +79,25 @@ def train(config: BlobConfig, folder: Path, start: Path | None = None) -> Run:
         What to do.
     folder : `~pathlib.Path`
         Keeps everything; an interrupted training goes on from there.
-    start : `~pathlib.Path`, optional
-        A finished training whose network takes the place of the first loop's.
+    trained : `~pathlib.Path`, optional
+        A finished training whose network is taken as it is, and calibrated anew.
 
     Returns
     -------
     run : `Run`
     """
+    if trained is None:
+        network, summary = _trained(config, folder)
+    else:
+        before = load_run(trained)
+        network, summary = before.network, before.summary
+    run = _calibrated(config, network, summary)
+    _save(run, folder)
+    return run
+
+
+def _trained(config: BlobConfig, folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the best network, and its losses and counts."""
     stages = Stages(folder / 'images', tidy=False)
     training, validation = (
         simulated_windows(config, which, stages, name)
@@ -97,48 +106,30 @@ def train(config: BlobConfig, folder: Path, start: Path | None = None) -> Run:
             ('validation', config.validation),
         )
     )
-    fit = partial(
-        loop.train_run,
-        partial(networks.build, config),
-        training,
-        validation,
-        targets.MarkLoss(config.measuring),
-        seed=config.seed,
-        key=digest(config, code_version(networks, targets)),
-        predict=partial(loop.predict_logits, chunk_size=16),
-    )
-    history: list[dict[str, Any]] = []
-    if start is None:
-        states = [
-            fit(config.train, number=number, path=folder / f'run-{number:02d}.pt')
-            for number in range(config.train.runs)
-        ]
-        best = min(states, key=lambda state: state.best_loss)
-        parameters, history, epoch = best.best, best.history, best.best_epoch
-    else:
-        begun = load_run(start)
-        parameters = begun.network.state_dict()
-        history, epoch = begun.summary['history'], begun.summary['epoch']
-    if config.then is not None:
-        then = fit(
-            config.then,
-            number=config.train.runs,
-            path=folder / 'then.pt',
-            start=parameters,
+    states = [
+        loop.train_run(
+            partial(networks.build, config),
+            training,
+            validation,
+            targets.MarkLoss(config.measuring),
+            config.train,
+            seed=config.seed,
+            number=number,
+            path=folder / f'run-{number:02d}.pt',
+            key=digest(config, code_version(networks, targets)),
+            predict=partial(loop.predict_logits, chunk_size=16),
         )
-        parameters, epoch = then.best, len(history) + then.best_epoch
-        history = history + then.history
+        for number in range(config.train.runs)
+    ]
+    best = min(states, key=lambda state: state.best_loss)
     network = networks.build(config)
-    network.load_state_dict(parameters)
-    summary = {
+    network.load_state_dict(best.best)
+    return network, {
         'windows': len(training),
         'blobs': len(training.blobs),
-        'epoch': epoch,
-        'history': history,
+        'epoch': best.best_epoch,
+        'history': best.history,
     }
-    run = _calibrated(config, network, summary)
-    _save(run, folder)
-    return run
 
 
 @dataclass(frozen=True)
@@ -176,7 +167,7 @@ def candidates(
         prepared = prepared_image(made, prepare)
         whole = [(0, -n % 16) for n in config.shape]
         signal = np.pad(prepared.signal, whole, constant_values=np.nan)
-        marks = read_marks(predict(prepare(signal[None]))[0], _LEAST)
+        marks = read_marks(predict(prepare(signal[None]))[0], LEAST)
         _, noise = prepared.mesh.at(marks.x, marks.y)
         deep = marks.depth * noise >= config.least_depth
         marks, noise = marks.take(deep), noise[deep]
@@ -186,9 +177,11 @@ def candidates(
 
 def _calibrated(config: BlobConfig, network: nn.Module, summary: dict[str, Any]) -> Run:
     """Set probabilities, errors and the threshold right, on images not seen before."""
+    from sklearn.linear_model import LogisticRegression
+
     predict = partial(loop.predict_logits, network)
     found = list(candidates(config, config.calibrating, predict))
-    logits = np.concatenate([each.marks.logit for each in found])
+    features = np.concatenate([each.marks.features for each in found])
     real = np.concatenate([each.blob >= 0 for each in found])
     if not 0 < real.sum() < len(real):
         msg = (
@@ -196,13 +189,10 @@ def _calibrated(config: BlobConfig, network: nn.Module, summary: dict[str, Any])
             'blobs: nothing to calibrate with. Give more images, or more epochs'
         )
         raise ConfigError(msg)
-    share = float(real.mean())
-    temperatures, offsets = fit_sigmoids(
-        logits[:, None], real[:, None].astype(int), np.array([share]), spread=_SPREAD
-    )
-    temperature, offset = float(temperatures[0]), float(offsets[0])
-    networks.shift_logit(network, offset)
-    p = 1 / (1 + np.exp(-(logits + offset) / temperature))
+    fitted = LogisticRegression(max_iter=1000).fit(features, real)
+    values = (*fitted.coef_[0].tolist(), *fitted.intercept_.tolist())
+    weights = dict(zip((*FEATURES, 'offset'), values, strict=True))
+    p = fitted.predict_proba(features)[:, 1]
     threshold = _threshold(p, real, len(found))
     n_blobs = sum(len(each.truth) for each in found)
     kept = p >= threshold
@@ -216,7 +206,8 @@ def _calibrated(config: BlobConfig, network: nn.Module, summary: dict[str, Any])
         f'{len(found)} simulated differences',
     )
     errors = _widened(found, p, threshold)
-    return Run(config, network, temperature, share, point, errors, summary)
+    share = float(real.mean())
+    return Run(config, network, weights, share, point, errors, summary)
 
 
 def _threshold(p: np.ndarray, real: np.ndarray, n_images: int) -> float:
@@ -251,7 +242,7 @@ def _widened(found: list[Candidates], p: np.ndarray, least: float) -> dict[str, 
 def _save(run: Run, folder: Path) -> None:
     content = {
         'config': asdict(run.config),
-        'temperature': run.temperature,
+        'weights': run.weights,
         'share': run.share,
         'point': asdict(run.point),
         'errors': run.errors,
