@@ -92,8 +92,7 @@ def judge(
     own = _scored(model, judged)
     everyone: list[Judged] = []
     for sample, rows in _samples(judged).items():
-        mine = own.of(rows, sample)
-        everyone.append(mine)
+        everyone.append(own.of(rows, sample))
         for run in others:
             which = run.config.training
             if which.band_fields if sample == BANDS else which.fields:
@@ -103,11 +102,7 @@ def judge(
                 everyone.append(
                     _by_run(run, theirs.take(_samples(theirs)[sample]), sample)
                 )
-        learnt = sets['training'].take(
-            (sets['training'].facts.survey == 'bands') == (sample == BANDS)
-        )
-        for name, (score, least) in learner_scores(learnt, judged.take(rows)).items():
-            everyone.append(Judged(sample, name, score, mine.real, least, False))
+        everyone += _by_learners(sets['training'], judged.take(rows), sample)
     limits = _limits(everyone, model.card.name)
     sections = _sections(own, judged, everyone)
     summary = _summary(everyone)
@@ -127,9 +122,8 @@ def judge(
         together = table_of_objects(model, seen_again, jobs=jobs)
         sections.append(Section('Several stamps of an object', together))
         summary += ['', *gained, '', *together]
-    speed = _speed(model)
-    limits.append((f'{os.cpu_count()} cores', Limit('stamps a second', speed, 2000,
-                                                   least=True)))  # fmt: skip
+    speed = Limit('stamps a second', _speed(model), 2000, least=True)
+    limits.append((f'{os.cpu_count()} cores', speed))
     figures = [folder / f'{config.name}-{what}.png' for what in ('roc', 'reliability')]
     draw_rocs(everyone, figures[0])
     draw_reliability([each for each in everyone if each.probable], figures[1])
@@ -204,6 +198,16 @@ def _by_run(run: Run, judged: Examples, sample: str) -> Judged:
         truly_real(judged.facts.label),
         least,
     )
+
+
+def _by_learners(training: Examples, judged: Examples, sample: str) -> list[Judged]:
+    """Return what the benchmark's learners say of candidates."""
+    learnt = training.take((training.facts.survey == 'bands') == (sample == BANDS))
+    real = truly_real(judged.facts.label)
+    return [
+        Judged(sample, name, score, real, least, False)
+        for name, (score, least) in learner_scores(learnt, judged).items()
+    ]
 
 
 def _limits(everyone: list[Judged], name: str) -> list[tuple[str, Limit]]:
