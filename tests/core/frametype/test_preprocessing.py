@@ -17,7 +17,7 @@ KINDS = ('bias', 'flat', 'arc', 'standard')
 
 
 @pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize('name', ['spit-1', 'frame-1'])
+@pytest.mark.parametrize('name', ['spit-1', 'frame-2'])
 def test_shapes(name: str, kind: str, drawn: Draw) -> None:
     """Inputs are finite and of the shapes that are said."""
     prepare = get_preprocessing(name)
@@ -64,6 +64,8 @@ def test_transposed_frame(kind: str, drawn: Draw) -> None:
     maps = inputs['maps'][list(TRANSPOSED)].transpose(0, 2, 1)
     assert np.allclose(maps, turned['maps'], atol=1e-5)
     assert np.allclose(inputs['profiles'][::-1], turned['profiles'], atol=1e-5)
+    crops = inputs['crops'].transpose(0, 2, 1)
+    assert np.allclose(crops, turned['crops'], atol=1e-5)
     assert np.allclose(inputs['axes'][::-1], turned['axes'], atol=1e-4)
     assert np.abs(inputs['numbers'] - turned['numbers']).max() < 0.02
 

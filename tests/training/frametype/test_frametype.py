@@ -66,12 +66,17 @@ def drawn(seed: int, frame_type: str, number: int = 0) -> Any:
         light += 9000 * np.exp(-(((y - 40) / 2) ** 2))
     elif frame_type == UNKNOWN:
         light += 2000 * rng.pareto(2, shape)
+    blank = frame_type == 'science' and seed % 8 == 7
+    light *= not blank
     data = rng.normal(500 + light, 5 + np.sqrt(light)).astype(np.float32)
     data = data.T if seed % 2 else data
     return SimpleNamespace(
         data=data,
         truth=SimpleNamespace(
-            frame_type=frame_type, kind=frame_type, family='long_slit'
+            frame_type=frame_type,
+            kind=frame_type,
+            family='long_slit',
+            contested='bias' * blank,
         ),
     )
 
@@ -169,15 +174,15 @@ def test_flagship_is_small_and_symmetric() -> None:
     network = networks.build(config, members=config.train.runs).eval()
     assert sum(p.numel() for p in network.parameters()) * 4 < 2_900_000
     rng = np.random.default_rng(3)
-    maps, profiles, axes, numbers = (
+    maps, profiles, axes, numbers, crops = (
         torch.tensor(rng.normal(size=(2, *shape)).astype(np.float32))
         for shape in Summary().shapes.values()
     )
     with torch.inference_mode():
-        one = network(maps, profiles, axes, numbers)
+        one = network(maps, profiles, axes, numbers, crops)
         other = network(
             maps[:, list(TRANSPOSED)].transpose(2, 3), profiles.flip(1), axes.flip(1),
-            numbers,
+            numbers, crops.transpose(2, 3),
         )  # fmt: skip
     assert torch.allclose(one, other, atol=1e-5)
 
@@ -191,6 +196,19 @@ def test_published_network() -> None:
     assert max(sizes) == 64 * 52 * 162 * 128
     small = networks.build(spit, {'image': (1, 20, 30)})
     assert small(torch.zeros(3, 1, 20, 30)).shape == (3, 5)
+
+
+def test_contested_frames_are_left_out(
+    config: FrameConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What shows nothing of its class is known, and can be set aside."""
+    monkeypatch.setattr(simulate, 'frame', drawn)
+    monkeypatch.setattr(simulate, 'pixels_of', lambda seed: 10_000)
+    some = FrameSet(8, 0, oddities=2)
+    frames = simulated_frames(config, some, Stages(tmp_path), 'x', jobs=1)
+    assert len(frames) == 8 * (len(TYPES) + 1)
+    assert (frames.contested != '').sum() == 1
+    assert len(frames.decidable) == len(frames) - 1
 
 
 def test_counts_are_balanced(made: Made, config: FrameConfig, real: Path) -> None:
@@ -273,6 +291,7 @@ def test_report(made: Made, tmp_path: Path) -> None:
         'simulated spectrographs | forest', 'real, cameras left out', 'real | headers',
         'real, nights left out', 'science and standard', 'caught as unknown',
         'calibration error', '| long_slit |', '| arc | arc |',
+        '8 simulated spectrographs, contested', '| science | bias |',
     ):  # fmt: skip
         assert said in text
     written = made.report.write(tmp_path)

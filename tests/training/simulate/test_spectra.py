@@ -17,7 +17,7 @@ from astrosieve_training.simulate.spectra import (
     simulate_frame,
     write_frame,
 )
-from astrosieve_training.simulate.spectra.oddities import ODDITIES
+from astrosieve_training.simulate.spectra.oddities import ODDITIES, altered
 from astrosieve_training.simulate.spectra.optics import Beam
 from astrosieve_training.simulate.spectra.quirks import Quirks, draw_quirks
 from astrosieve_training.simulate.spectra.readout import expose, layout, read_out
@@ -387,6 +387,32 @@ def test_each_kind_can_be_asked_for(frame_type, kind):
     frame = simulate_frame(plain(), frame_type, 2, kind=kind)
     assert frame.truth.kind == kind
     assert np.ptp(frame.data.astype(float)) > 0
+
+
+def test_what_shows_nothing_is_contested():
+    """A frame whose light drowns in the noise says what it could as well be."""
+    spectrograph = plain()
+    faint = simulate_frame(spectrograph, 'science', 2, kind='faint', exptime=0.1)
+    assert faint.truth.contested == 'bias'
+    assert simulate_frame(spectrograph, 'dark', 2, exptime=0.1).truth.contested
+    for frame_type in ('bias', 'arc', 'flat', 'standard'):
+        assert not simulate_frame(spectrograph, frame_type, 2).truth.contested
+    hit = plain(cosmic_ray_rate=1.0)
+    assert not simulate_frame(hit, 'dark', 2, exptime=600.0).truth.contested
+    truths = [
+        simulate_frame(spectrograph, 'science', s, kind='bright', exptime=20.0).truth
+        for s in range(16)
+    ]
+    assert {truth.contested for truth in truths} == {'', 'standard'}
+
+
+def test_corruption_that_changes_nothing():
+    """A broken frame that looks like a whole one is contested."""
+    whole = np.random.default_rng(1).normal(100, 5, (60, 80))
+    broken = whole.copy()
+    assert not altered(whole, broken)
+    broken[:8] = 0
+    assert altered(whole, broken)
 
 
 def test_unknown_types_and_kinds_are_named():

@@ -39,6 +39,8 @@ class FrameSet(Settings):
         Of the first spectrograph; no two sets may share one.
     frames : int
         Of each class and spectrograph.
+    oddities : int
+        Of what is none of the classes.
     windows : int
         Of each frame, beside the whole: cut at the edges, binned.
     largest : int
@@ -48,6 +50,7 @@ class FrameSet(Settings):
     spectrographs: Count
     seed: Natural
     frames: Count = 1
+    oddities: Count = 1
     windows: Natural = 0
     largest: Count = 20_000_000
 
@@ -80,6 +83,9 @@ class FrameConfig(Settings):
         The loop over simulated frames; its runs are the members of the network.
     tune : `~astrosieve_training.learn.settings.LoopSettings`
         The loop that goes on with real frames among them.
+    repeated : bool
+        Whether frames of rarer classes are repeated to equal counts; else they weigh
+        more.
     real : int
         How many windows of each real frame are shown among the simulated frames.
     tune_part : int
@@ -104,6 +110,7 @@ class FrameConfig(Settings):
     references: tuple[str, ...] = ()
     train: LoopSettings = field(default_factory=LoopSettings)
     tune: LoopSettings = field(default_factory=LoopSettings)
+    repeated: bool = False
     real: Natural = 0
     tune_part: Count = 4
     default: bool = False

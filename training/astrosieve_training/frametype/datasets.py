@@ -15,7 +15,13 @@ from joblib import Parallel, delayed
 
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.frametype import preprocessing as preprocessings
-from astrosieve.frametype.frames import FrameError, as_frame, read_frames
+from astrosieve.frametype.classes import UNKNOWN
+from astrosieve.frametype.frames import (
+    FrameError,
+    as_frame,
+    check_whole,
+    read_frames,
+)
 from astrosieve.frametype.headers import header_type
 from astrosieve.frametype.preprocessing import FramePreprocessing, get_preprocessing
 from astrosieve_training.data_folder import data_folder
@@ -27,7 +33,7 @@ from astrosieve_training.versions import code_version, digest
 
 __all__ = ['Frames', 'joined', 'real_folder', 'real_frames', 'simulated_frames']
 
-_COLUMNS = ('target', 'origin', 'family', 'night', 'path', 'header')
+_COLUMNS = ('target', 'origin', 'family', 'night', 'path', 'header', 'contested')
 _CUT = 0.12  # of a frame's side, at most, that a window leaves out
 _BINNED = 0.25  # chance that a window's pixels are summed in pairs, for each axis
 
@@ -51,6 +57,9 @@ class Frames:
     night, path, header : (N,) str `~numpy.ndarray`
         Of real frames: when, where, and what the header says. Of simulated ones
         ``header`` is the kind of what was exposed.
+    contested : (N,) str `~numpy.ndarray`
+        Of simulated frames: another type that they could as well be, for what makes
+        their own does not stand out of the noise; else empty.
     """
 
     inputs: dict[str, np.ndarray]
@@ -61,6 +70,7 @@ class Frames:
     night: np.ndarray
     path: np.ndarray
     header: np.ndarray
+    contested: np.ndarray
 
     @cached_property
     def key(self) -> str:
@@ -82,6 +92,11 @@ class Frames:
             inputs={name: each[rows] for name, each in self.inputs.items()},
             **{name: getattr(self, name)[rows] for name in _COLUMNS},
         )
+
+    @property
+    def decidable(self) -> Frames:
+        """Return the frames that show what they are."""
+        return self.take(self.contested == '')
 
     def batch(
         self, rows: np.ndarray, rng: np.random.Generator | None
@@ -129,9 +144,9 @@ def joined(parts: Sequence[Frames]) -> Frames:
 
 
 def _made(
-    rows: list[tuple[dict[str, np.ndarray], int, str, str, str, str, str]],
+    rows: list[tuple[dict[str, np.ndarray], int, str, str, str, str, str, str]],
 ) -> dict[str, np.ndarray]:
-    """Return arrays of rows: inputs, class, origin, family, night, path, header."""
+    """Return arrays of rows: inputs, and what the columns of frames are."""
     inputs, *others = zip(*rows, strict=True)
     arrays = {f'inputs_{n}': np.stack([each[n] for each in inputs]) for n in inputs[0]}
     arrays = {name: each.astype(np.float16) for name, each in arrays.items()}
@@ -178,8 +193,8 @@ def simulated_frames(
         cores.
     """
     version = code_version(simulate, preprocessings)
-    key = digest(config.classes, config.preprocessing, which.frames, which.windows,
-                 version)  # fmt: skip
+    key = digest(config.classes, config.preprocessing, which.frames, which.oddities,
+                 which.windows, version)  # fmt: skip
     parts = Parallel(n_jobs=jobs)(
         delayed(stages.arrays)(
             f'{name}-{seed}', key, partial(_simulated, config, which, seed)
@@ -187,7 +202,9 @@ def simulated_frames(
         for seed in which.seeds
         if simulate.pixels_of(seed) <= which.largest
     )
-    return joined([_frames(each, config.preprocessing) for each in parts])
+    return joined(
+        [_frames(each, config.preprocessing) for each in parts if len(each['target'])]
+    )
 
 
 def _simulated(
@@ -198,25 +215,31 @@ def _simulated(
     rng = np.random.default_rng([seed, 2])
     found = []
     for frame_type in config.classes:
-        for number in range(which.frames):
+        odd = frame_type == UNKNOWN
+        for number in range(which.oddities if odd else which.frames):
             made = simulate.frame(seed, frame_type, number)
             truth = made.truth
             if truth.frame_type in config.classes:
                 label = config.classes.index(truth.frame_type)
-                about = (label, str(seed), truth.family, '', '', truth.kind)
+                about = (
+                    label, str(seed), truth.family, '', '', truth.kind,
+                    truth.contested,
+                )  # fmt: skip
                 try:
                     pixels = _pixels(made.data, prepare)
-                except FrameError:  # saturated all over
+                except FrameError:  # saturated all over, or half of it blank
                     continue
                 shown = [pixels, *(_window(pixels, rng) for _ in range(which.windows))]
                 found += [(prepare(each), *about) for each in shown]
-    return _made(found)
+    return _made(found) if found else {'target': np.zeros(0)}
 
 
 def _pixels(data: np.ndarray, prepare: FramePreprocessing) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstrosieveWarning)
-        return as_frame(data, prepare.max_pixels)
+        pixels = as_frame(data, prepare.max_pixels)
+        check_whole(pixels)
+        return pixels
 
 
 def _window(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -272,7 +295,7 @@ def real_frames(config: FrameConfig, folder: Path, *, windows: int = 0) -> Frame
             shown = [_window(frame.pixels, rng) for _ in range(windows)]
             about = (
                 config.classes.index(row['label']), row['instrument'], '',
-                _night(row['date']), row['file'], header_type(frame.header),
+                _night(row['date']), row['file'], header_type(frame.header), '',
             )  # fmt: skip
             rows += [(prepare(each), *about) for each in shown or [frame.pixels]]
     return _frames(_made(rows), config.preprocessing)

@@ -156,14 +156,25 @@ def judge(
     report : `~astrosieve_training.judge.report.Report`
     """
     stages = Stages(folder / 'frames', tidy=False)
-    frames = simulated_frames(config, config.judged, stages, 'judged', jobs=jobs)
+    shown = simulated_frames(config, config.judged, stages, 'judged', jobs=jobs)
+    frames, contested = shown.decidable, shown.take(shown.contested != '')
     p = predict_flips(model.predict, frames)
     sample = f'{len(set(frames.origin))} simulated spectrographs'
     simulated = _simulated(sample, config.name, p, frames, config)
-    learnt = simulated_frames(config, config.training, stages, 'training', jobs=jobs)
+    learnt = simulated_frames(
+        config, config.training, stages, 'training', jobs=jobs
+    ).decidable
     forest = forest_types(learnt, frames, config.classes)
     everyone = [simulated, replace(simulated, by='forest', types=forest)]
     limits = _simulated_limits(simulated, p, frames)
+    aside: list[Section] = []
+    if len(contested):
+        flips = predict_flips(model.predict, contested)
+        doubtful = _simulated(
+            f'{sample}, contested', config.name, flips, contested, config
+        )
+        everyone.append(doubtful)
+        aside = [Section('Contested frames', _contested(doubtful, contested))]
     if run is not None and run.summary['real']:
         found = _real(run.summary['real'], config)
         everyone += found
@@ -173,18 +184,21 @@ def judge(
     published: list[Section] = []
     if spit is not None:
         own = spit.config
-        seen = simulated_frames(own, own.judged, stages, 'judged-spit', jobs=jobs)
-        flips, _ = frame_flips(spit.network, spit.temperature, seen)
+        seen = simulated_frames(
+            own, own.judged, stages, 'judged-spit', jobs=jobs
+        ).decidable
+        theirs_p, _ = frame_flips(spit.network, spit.temperature, seen)
         theirs = [
-            _simulated(f'{sample}, five types', own.name, flips, seen, own),
+            _simulated(f'{sample}, five types', own.name, theirs_p, seen, own),
             *_real(spit.summary['real'], own),
         ]
         everyone += theirs
-        published = [_published(flips, seen)]
+        published = [_published(theirs_p, seen)]
     sections = [
         Section('Of others than their own names', _pairs(everyone)),
         Section('By layout of the spectrograph', _by(simulated, 'family')),
         Section('By what was exposed', _by(simulated, 'kind')),
+        *aside,
         *published,
         *(
             Section(f'{each.sample}: {each.by}', matrix(each))
@@ -256,6 +270,20 @@ def _by(judged: Judged, column: str) -> list[str]:
             (truth, kind, judged.share((judged.truth == truth) & (groups == kind)))
             for truth, kind in pairs
         ],
+    )
+
+
+def _contested(judged: Judged, frames: Frames) -> list[str]:
+    """Return a table of frames that show no more than another type does."""
+    groups = sorted(set(zip(judged.truth.tolist(), frames.contested.tolist(),
+                            strict=True)))  # fmt: skip
+    rows = []
+    for truth, twin in groups:
+        members = (judged.truth == truth) & (frames.contested == twin)
+        called = Share.of(judged.types == twin, members)
+        rows.append((truth, twin, judged.share(members), called))
+    return markdown_table(
+        ('truth', 'looks like', 'called so', 'called like that'), rows
     )
 
 

@@ -125,12 +125,18 @@ class _Work:
     ) -> list[State]:
         """Return the parameters of each member: the best, of a tuning the last."""
         settings = self.config.tune if starts else self.config.train
+        weights = torch.ones(len(self.config.classes))
+        if self.config.repeated:
+            examples = examples.balanced(self.config.seed)
+        else:
+            counts = np.bincount(examples.target, minlength=len(weights))
+            weights *= torch.tensor(counts.mean() / np.maximum(counts, 1))
         states = Parallel(n_jobs=self.jobs)(
             delayed(loop.train_run)(
                 partial(networks.build, self.config),
-                examples.balanced(self.config.seed),
+                examples,
                 self.validation,
-                ClassLoss(torch.ones(len(self.config.classes))),
+                ClassLoss(weights),
                 settings,
                 seed=self.config.seed,
                 number=number,
@@ -176,7 +182,9 @@ def train(
     """
     stages = Stages(folder / 'frames', tidy=False)
     sets = {
-        name: simulated_frames(config, getattr(config, name), stages, name, jobs=jobs)
+        name: simulated_frames(
+            config, getattr(config, name), stages, name, jobs=jobs
+        ).decidable
         for name in ('training', 'validation', 'calibrating')
     }
     work = _Work(config, folder, sets['training'], sets['validation'], jobs)

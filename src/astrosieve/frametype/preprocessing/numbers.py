@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 NUMBERS = 41
-AXIS_NUMBERS = 30
+AXIS_NUMBERS = 33
 _TINY = 1e-9
 _LAGS = (1, 4, 16, 64)
 
@@ -199,6 +199,25 @@ def _moments(values: np.ndarray) -> list[float]:
     return [float(np.arcsinh((away**n).mean())) / (2 * n - 2) for n in (3, 4)]
 
 
+def _repeats(fine: np.ndarray) -> list[float]:
+    """
+    Return how alike a profile is to itself, moved; how far, and moved twice so far.
+
+    A focus run shows one scene several times at equal steps.
+    """
+    n = len(fine)
+    power = np.abs(np.fft.rfft(fine - fine.mean(), 2 * n)) ** 2
+    likeness = np.fft.irfft(power, 2 * n)[:n]
+    likeness /= likeness[0] + _TINY
+    apart = np.flatnonzero(likeness < 0.1)
+    if not len(apart) or not 0 < apart[0] < n // 2:
+        return [0.0, 0.0, 0.0]
+    at = int(apart[0] + np.argmax(likeness[apart[0] : n // 2]))
+    twice = likeness[max(2 * at - 1, 0) : 2 * at + 2]
+    again = float(twice.max()) if len(twice) else 0.0
+    return [float(likeness[at]), float(np.log10(at / n)) / 3, again]
+
+
 def brightest(found: Levels, across: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     Return the brightest line of pixels above the others, and these, smoothed.
@@ -265,6 +284,6 @@ def axis_numbers(
         *_peaks(fine, noise), *_moments(fine), *_moments(wave), ends, near, *lags,
         float((middle - base > 5).mean()),
         float((middle - base > 0.3 * (middle.max() - base)).mean()),
-        *_along(excess, others),
+        *_along(excess, others), *_repeats(fine),
     ]  # fmt: skip
     return np.array(values, dtype=np.float32).clip(-3, 3)

@@ -11,6 +11,7 @@ __all__ = ['FrameNetwork', 'FrameNetworks', 'build']
 
 _HIDDEN = 96
 _NUMBERS = 64
+_FAINT = 0.05  # contrast of a crop below which it is not raised
 
 
 def _plane(before: int, after: int, size: int = 3) -> nn.Sequential:
@@ -31,7 +32,7 @@ def _line(before: int, after: int) -> nn.Sequential:
 
 class FrameNetwork(nn.Module):
     """
-    Looks at maps and profiles with either axis first, and keeps what both have.
+    Looks at maps, profiles and crops with either axis first, and keeps what both have.
 
     The answer for a frame and for the transposed one is the same to the last bit but
     the order of sums.
@@ -41,7 +42,7 @@ class FrameNetwork(nn.Module):
     n_classes : int
         Outputs.
     shapes : dict of str to tuple of int
-        Of maps, profiles, numbers of the axes, and numbers.
+        Of maps, profiles, numbers of the axes, numbers, and crops.
     """
 
     def __init__(self, n_classes: int, shapes: dict[str, tuple[int, ...]]) -> None:
@@ -55,10 +56,13 @@ class FrameNetwork(nn.Module):
             _line(shapes['profiles'][1], 32), _line(32, 48), _line(48, 48),
             _line(48, 48),
         )  # fmt: skip
+        self.crops = nn.Sequential(
+            _plane(2, 16, 5), _plane(16, 24), _plane(24, 32), _plane(32, 32),
+        )  # fmt: skip
         self.scaled = nn.BatchNorm1d(numbers, affine=False)
         self.scaled_axes = nn.BatchNorm1d(along, affine=False)
         self.looked = nn.Sequential(
-            nn.Dropout(0.2), nn.Linear(2 * 64 + 4 * 48, _HIDDEN), nn.ReLU()
+            nn.Dropout(0.2), nn.Linear(2 * 64 + 4 * 48 + 4 * 32, _HIDDEN), nn.ReLU()
         )
         self.measured = nn.Sequential(
             nn.Dropout(0.05),
@@ -78,17 +82,21 @@ class FrameNetwork(nn.Module):
         profiles: torch.Tensor,
         axes: torch.Tensor,
         numbers: torch.Tensor,
+        crops: torch.Tensor,
     ) -> torch.Tensor:
         """Return (N, C) logits."""
         turned = maps[:, list(TRANSPOSED)].transpose(2, 3)
         seen = [self._seen(each) for each in (maps, turned)]
+        near = [self._near(each) for each in (crops, crops.transpose(2, 3))]
         along = [self._along(profiles[:, axis]) for axis in (0, 1)]
         sides = [self.scaled_axes(axes[:, axis]) for axis in (0, 1)]
         plain = self.scaled(numbers)
         views = [
             torch.cat(
                 [
-                    self.looked(torch.cat([seen[i], along[i], along[1 - i]], 1)),
+                    self.looked(
+                        torch.cat([seen[i], along[i], along[1 - i], near[i]], 1)
+                    ),
                     self.measured(torch.cat([plain, sides[i], sides[1 - i]], 1)),
                 ],
                 1,
@@ -102,6 +110,15 @@ class FrameNetwork(nn.Module):
     def _seen(self, maps: torch.Tensor) -> torch.Tensor:
         features = self.maps(maps)
         return torch.cat([features.mean((2, 3)), features.amax((2, 3))], 1)
+
+    def _near(self, crops: torch.Tensor) -> torch.Tensor:
+        each = crops.reshape(-1, 1, *crops.shape[2:])
+        away = each - each.mean((2, 3), keepdim=True)
+        size = (away**2).mean((2, 3), keepdim=True).sqrt() + _FAINT
+        features = self.crops(torch.cat([each, away / size], 1))
+        found = torch.cat([features.mean((2, 3)), features.amax((2, 3))], 1)
+        found = found.reshape(-1, crops.shape[1], found.shape[1])
+        return torch.cat([found.mean(1), found.amax(1)], 1)
 
     def _along(self, profiles: torch.Tensor) -> torch.Tensor:
         features = self.profiles(profiles)
@@ -128,9 +145,10 @@ class FrameNetworks(nn.Module):
         profiles: torch.Tensor,
         axes: torch.Tensor,
         numbers: torch.Tensor,
+        crops: torch.Tensor,
     ) -> torch.Tensor:
         """Return (N, C) logits."""
-        logits = [each(maps, profiles, axes, numbers) for each in self.members]
+        logits = [each(maps, profiles, axes, numbers, crops) for each in self.members]
         return torch.stack(logits).mean(0)
 
 

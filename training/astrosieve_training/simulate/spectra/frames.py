@@ -10,10 +10,22 @@ from astropy.io import fits
 
 from astrosieve.atomic import atomic_path
 from astrosieve_training.simulate.spectra import scenes
-from astrosieve_training.simulate.spectra.oddities import ODDITIES, corrupt, odd_scene
-from astrosieve_training.simulate.spectra.readout import expose, layout, read_out
+from astrosieve_training.simulate.spectra.oddities import (
+    ODDITIES,
+    altered,
+    corrupt,
+    draw_oddity,
+    odd_scene,
+)
+from astrosieve_training.simulate.spectra.readout import (
+    dark_current,
+    expose,
+    layout,
+    read_out,
+)
 from astrosieve_training.simulate.spectra.scenes import Scene
 from astrosieve_training.simulate.spectra.spectrographs import Spectrograph
+from astrosieve_training.simulate.spectra.visible import exposed, lit
 
 __all__ = [
     'FAULTS',
@@ -57,6 +69,9 @@ class FrameTruth:
         Seconds.
     lamps : tuple of str
         What burnt.
+    contested : str
+        Another type that the frame could as well be, for what makes its own does not
+        stand out of the noise; empty if it does.
     rows, columns : 1D int `~numpy.ndarray`
         Which lit row and column each of the file's is; -1 for overscan.
     """
@@ -70,6 +85,7 @@ class FrameTruth:
     orientation: str
     exptime: float
     lamps: tuple[str, ...]
+    contested: str
     rows: np.ndarray
     columns: np.ndarray
 
@@ -107,7 +123,7 @@ def _scene(
     fault: str,
 ) -> Scene:
     if frame_type == 'unknown':
-        kind = str(rng.choice(ODDITIES)) if kind is None else kind
+        kind = draw_oddity(rng) if kind is None else kind
         if kind not in ODDITIES:
             msg = f'an unknown frame is one of {", ".join(ODDITIES)}; got {kind!r}'
             raise ValueError(msg)
@@ -131,6 +147,19 @@ def _scene(
         back = back[:, ::-1] if spectrograph.orientation[1] == '-' else back
         return Scene(back * 0.2 + scene.rate, max(scene.exptime, 1.0), scene.kind)
     return scene
+
+
+def _unseen(scene: Scene, light: np.ndarray, spectrograph: Spectrograph) -> str:
+    """Return 'bias' or 'dark' if an exposed frame shows no more than such a one."""
+    ccd = spectrograph.ccd
+    if scene.kind in (*scenes.KINDS['bias'], *ODDITIES) or lit(
+        light, ccd, scene.exptime
+    ):
+        return ''
+    current = dark_current(ccd, spectrograph.shape, spectrograph.seed)
+    if not exposed(current, ccd, scene.exptime):
+        return 'bias'
+    return '' if scene.kind in scenes.KINDS['dark'] else 'dark'
 
 
 def _header(
@@ -207,9 +236,10 @@ def simulate_frame(
     scene = _scene(spectrograph, frame_type, rng, exptime, kind, fault)
     light = spectrograph.to_detector(scene.rate) * np.float32(scene.exptime)
     electrons = expose(light, spectrograph, scene.exptime, rng)
-    data = read_out(electrons, spectrograph, scene.exptime, rng)
+    data = whole = read_out(electrons, spectrograph, scene.exptime, rng)
     if scene.kind in ('corrupted', 'half read', 'noise'):
         data = corrupt(data, scene.kind, rng)
+    twin = '' if scene.kind == 'corrupted' and altered(whole, data) else scene.twin
     shown = frame_type
     if fault == 'dead lamp':
         shown = 'bias' if scene.exptime < 60 else 'dark'
@@ -222,7 +252,8 @@ def simulate_frame(
     rows, columns = layout(spectrograph.ccd, spectrograph.shape)
     truth = FrameTruth(
         shown, frame_type, scene.kind, fault, spectrograph.name, spectrograph.family,
-        spectrograph.orientation, scene.exptime, lamps, rows, columns,
+        spectrograph.orientation, scene.exptime, lamps,
+        twin or _unseen(scene, light, spectrograph), rows, columns,
     )  # fmt: skip
     return SimulatedFrame(
         data, _header(spectrograph, frame_type, scene, lamps, said), truth

@@ -6,16 +6,26 @@ import numpy as np
 from scipy import ndimage
 
 from astrosieve_training.simulate.spectra import scenes, sources
+from astrosieve_training.simulate.spectra.chance import log_uniform
 from astrosieve_training.simulate.spectra.optics import Beam
 from astrosieve_training.simulate.spectra.scenes import Scene
 from astrosieve_training.simulate.spectra.spectrographs import Spectrograph
 
-__all__ = ['ODDITIES', 'corrupt', 'odd_scene']
+__all__ = ['ODDITIES', 'altered', 'corrupt', 'draw_oddity', 'odd_scene']
 
 ODDITIES = (
     'imaging', 'imaging flat', 'acquisition', 'slitless', 'focus', 'noise', 'corrupted',
     'half read',
 )  # fmt: skip
+# What is half read is not drawn: its blank rows say so, and the rest is a good frame.
+_ODDS = (0.19, 0.09, 0.15, 0.17, 0.2, 0.06, 0.14, 0.0)
+_CHANGED = 0.02  # share of the pixels by which a broken frame can be told
+_TYPES = ('arc', 'flat', 'science', 'standard')
+
+
+def draw_oddity(rng: np.random.Generator) -> str:
+    """Return a kind of frame that is none of the types."""
+    return str(rng.choice(ODDITIES, p=_ODDS))
 
 
 def _stamp(
@@ -32,12 +42,19 @@ def _stamp(
 
 
 def _stars(
-    spectrograph: Spectrograph, rng: np.random.Generator, n: int, bright: float
+    spectrograph: Spectrograph,
+    rng: np.random.Generator,
+    n: int,
+    bright: float,
+    inside: tuple[float, float, float] | None = None,
 ) -> np.ndarray:
+    """Return stars, of a square if given: y and x of its middle, half its side."""
     image = np.zeros(spectrograph.optical_shape, np.float32)
     sigma = spectrograph.seeing / 2.35
     for _ in range(n):
         y, x = (rng.uniform(0, s) for s in image.shape)
+        if inside is not None:
+            y, x = (m + inside[2] * rng.uniform(-1, 1) for m in inside[:2])
         total = bright * rng.pareto(0.7)
         if rng.random() < 0.25:
             _stamp(image, y, x, total, sigma * rng.uniform(1.2, 5), rng.uniform(0.4, 2))
@@ -46,14 +63,18 @@ def _stars(
     return image
 
 
-def _vignetting(spectrograph: Spectrograph, rng: np.random.Generator) -> np.ndarray:
+def _vignetting(
+    spectrograph: Spectrograph, rng: np.random.Generator
+) -> tuple[np.ndarray, bool]:
+    """Return the light of an even field, and whether the field's edge is seen."""
     n, nd = spectrograph.optical_shape
     y, x = np.linspace(-1, 1, n)[:, None], np.linspace(-1, 1, nd)[None, :]
     fall = 1 - rng.uniform(0, 0.3) * (y**2 + x**2) + rng.normal(0, 0.05) * (x + y)
-    if rng.random() < 0.4:
-        edge = np.hypot(y, x) - rng.uniform(0.8, 1.2)
+    edged = bool(rng.random() < 0.6)
+    if edged:
+        edge = np.hypot(y, x) - rng.uniform(0.7, 1.2)
         fall = fall * 0.5 * (1 - np.tanh(edge / 0.01))
-    return np.maximum(fall, 0).astype(np.float32)
+    return np.maximum(fall, 0).astype(np.float32), edged
 
 
 def _slitless(spectrograph: Spectrograph, rng: np.random.Generator) -> np.ndarray:
@@ -64,7 +85,7 @@ def _slitless(spectrograph: Spectrograph, rng: np.random.Generator) -> np.ndarra
     length = int(nd * rng.uniform(0.08, 0.5))
     wave = np.linspace(beam.wave[0], beam.wave[-1], length)
     rows = np.arange(n)
-    for _ in range(int(np.exp(rng.uniform(np.log(8), np.log(250))))):
+    for _ in range(int(log_uniform(rng, 8, 250))):
         light = sources.random_star(wave, rng, hot=0.3) * spectrograph.throughput(wave)
         light = ndimage.gaussian_filter1d(light, spectrograph.seeing / 2.35)
         light = light / max(light.max(), 1e-30) * 30 * rng.pareto(0.8)
@@ -84,13 +105,13 @@ def _slitless(spectrograph: Spectrograph, rng: np.random.Generator) -> np.ndarra
 
 def _focus(spectrograph: Spectrograph, rng: np.random.Generator) -> Scene:
     """One scene several times, moved and more or less sharp."""
-    lamp = spectrograph.family != 'long_slit' or rng.random() < 0.6
+    along = spectrograph.family != 'long_slit' or rng.random() < 0.4
+    lamp = along or rng.random() < 0.6
     scene = (scenes.arc if lamp else scenes.standard)(spectrograph, rng, None, None)
     n, nd = scene.rate.shape
     count = int(rng.integers(4, 10))
-    along = spectrograph.family != 'long_slit'
     step = (
-        int(rng.uniform(0.008, 0.04) * nd if along else rng.uniform(0.02, 0.1) * n) + 4
+        int(rng.uniform(0.006, 0.05) * nd if along else rng.uniform(0.02, 0.1) * n) + 4
     )
     one = scene.rate
     if lamp and not along:  # through a short slit
@@ -131,30 +152,45 @@ def odd_scene(spectrograph: Spectrograph, rng: np.random.Generator, kind: str) -
         image = _slitless(spectrograph, rng) / exptime * 10
         return Scene(image + np.float32(20 / exptime), exptime, kind)
     if kind in ('imaging', 'acquisition'):
-        n = int(np.exp(rng.uniform(np.log(15), np.log(800))))
-        level = np.exp(rng.uniform(np.log(5), np.log(5000)))
+        n = int(log_uniform(rng, 15, 800))
+        level = log_uniform(rng, 5, 5000)
         noise = np.hypot(np.sqrt(level), spectrograph.ccd.read_noise)
         bright = noise * spectrograph.seeing * rng.uniform(6, 60)
-        image = _stars(spectrograph, rng, n, bright) / exptime
-        image += np.float32(level / exptime) * _vignetting(spectrograph, rng)
+        window = None
         if kind == 'acquisition':  # through the slit, or beside it
             row = shape[0] / 2 + rng.normal(0, 0.1) * shape[0]
-            size = rng.uniform(0.1, 0.4) * min(shape)
+            window = (row, shape[1] / 2, rng.uniform(0.1, 0.4) * min(shape))
+            n = int(log_uniform(rng, 4, 80))
+        image = _stars(spectrograph, rng, n, bright, window) / exptime
+        image += np.float32(level / exptime) * _vignetting(spectrograph, rng)[0]
+        if window is not None:
             y, x = np.ogrid[: shape[0], : shape[1]]
-            inside = (np.abs(y - row) < size) & (np.abs(x - shape[1] / 2) < size)
+            inside = np.abs(y - window[0]) < window[2]
+            inside = inside & (np.abs(x - window[1]) < window[2])
             image *= np.where(inside, 1.0, rng.choice([0.0, 0.02])).astype(np.float32)
         return Scene(image, exptime, kind)
     if kind == 'imaging flat':
         level = 0.4 * spectrograph.ccd.full_well * rng.uniform(0.2, 1) / exptime
-        return Scene(np.float32(level) * _vignetting(spectrograph, rng), exptime, kind)
+        field, edged = _vignetting(spectrograph, rng)
+        # A lamp that lights the whole detector gives the same.
+        return Scene(np.float32(level) * field, exptime, kind, '' if edged else 'flat')
     if kind == 'noise':
         rate = np.zeros(shape, np.float32)
         if rng.random() < 0.5:
             rate += rng.lognormal(0, 1.5, shape).astype(np.float32) * 50
         return Scene(rate, 1.0, kind)
-    make = (scenes.arc, scenes.flat, scenes.science, scenes.standard)[rng.integers(4)]
+    number = rng.integers(len(_TYPES))
+    make = (scenes.arc, scenes.flat, scenes.science, scenes.standard)[number]
     scene = make(spectrograph, rng, None, None)
-    return Scene(scene.rate, scene.exptime, kind)
+    return Scene(scene.rate, scene.exptime, kind, _TYPES[number])
+
+
+def altered(whole: np.ndarray, broken: np.ndarray) -> bool:
+    """Return whether a frame differs enough from the broken one, beyond its noise."""
+    before, after = (each.astype(np.float32) for each in (whole, broken))
+    steps = np.abs(np.diff(before[:, ::3], axis=1))
+    noise = 1.05 * float(np.nanmedian(steps))  # in sigma, of differences
+    return bool((np.abs(after - before) > 6 * noise + 1e-6).mean() > _CHANGED)
 
 
 def corrupt(data: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:

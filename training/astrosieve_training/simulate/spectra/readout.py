@@ -9,7 +9,7 @@ from astrosieve_training.simulate.cosmic_rays import cosmic_ray_image
 from astrosieve_training.simulate.detector import bleed
 from astrosieve_training.simulate.spectra.spectrographs import CCD, Spectrograph
 
-__all__ = ['expose', 'layout', 'read_out']
+__all__ = ['dark_current', 'expose', 'layout', 'read_out']
 
 _BLEED_SHARE = 0.02  # of saturated pixels above which charge has nowhere to go
 
@@ -42,7 +42,7 @@ def _response(ccd: CCD, shape: tuple[int, int], seed: int) -> np.ndarray:
     return out
 
 
-def _dark(ccd: CCD, shape: tuple[int, int], seed: int) -> np.ndarray:
+def dark_current(ccd: CCD, shape: tuple[int, int], seed: int) -> np.ndarray:
     """Return the dark current, electrons per second; fixed by seed."""
     rng = np.random.default_rng([seed, 3])
     out = np.full(shape, ccd.dark, np.float32)
@@ -109,7 +109,7 @@ def expose(
     if light.any():
         image *= _response(ccd, image.shape, seed)
     if exptime > 0:
-        image += _dark(ccd, image.shape, seed) * np.float32(exptime)
+        image += dark_current(ccd, image.shape, seed) * np.float32(exptime)
     noise = rng.standard_normal(image.shape, dtype=np.float32)
     noise *= np.sqrt(np.maximum(image, 0))
     image += noise

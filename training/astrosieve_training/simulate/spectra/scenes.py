@@ -20,8 +20,23 @@ from astrosieve_training.simulate.spectra.optics import (
     trace,
 )
 from astrosieve_training.simulate.spectra.spectrographs import Slit, Spectrograph
+from astrosieve_training.simulate.spectra.visible import sky_seen
 
-__all__ = ['KINDS', 'Scene', 'arc', 'dark', 'flat', 'science', 'standard']
+__all__ = [
+    'KINDS',
+    'Scene',
+    'arc',
+    'dark',
+    'flat',
+    'science',
+    'standard',
+]
+
+_LONGEST = 300.0  # seconds, of a standard
+_BROAD = 30  # pixels over which a continuum is even
+_CONTRAST = 0.05  # above the continuum, of lines that can be seen
+_PINHOLES = 3  # in a slit, that a star's one trace is not taken for
+_BRIGHT = 25  # sigma that an observer wants of a standard in each pixel
 
 KINDS = {
     'arc': ('lamps', 'one lamp', 'comb', 'part of the slit'),
@@ -43,7 +58,7 @@ KINDS = {
 _ODDS = {
     'arc': (0.7, 0.14, 0.06, 0.1),
     'flat': (0.32, 0.2, 0.08, 0.12, 0.07, 0.05, 0.06, 0.1),
-    'science': (0.26, 0.24, 0.12, 0.14, 0.12, 0.09, 0.03),
+    'science': (0.22, 0.22, 0.2, 0.13, 0.12, 0.08, 0.03),
     'standard': (0.6, 0.3, 0.1),
     'dark': (0.8, 0.2),
 }
@@ -62,11 +77,14 @@ class Scene:
         Seconds.
     kind : str
         One of ``KINDS`` of the frame's type.
+    twin : str
+        What shows the same, though it is of another type; empty if nothing does.
     """
 
     rate: np.ndarray
     exptime: float
     kind: str
+    twin: str = ''
 
 
 def draw_kind(frame_type: str, rng: np.random.Generator, kind: str | None) -> str:
@@ -155,6 +173,8 @@ def arc(
         lines = sources.arc_lamps(beam.wave, elements, lamp)
     lines = beam.smear(lines * spectrograph.throughput(beam.wave))
     lines /= max(lines.max(), 1e-30)
+    smooth = ndimage.gaussian_filter1d(lines, _BROAD * beam.steps)
+    twin = '' if np.abs(lines - smooth).max() > _CONTRAST else 'flat'
     glow = log_uniform(rng, 1e-5, 0.2) if rng.random() < 0.7 else 0.0
     continuum = sources.black_body(beam.wave, rng.uniform(2500, 7000))
     continuum *= spectrograph.throughput(beam.wave)
@@ -164,7 +184,7 @@ def arc(
         _unevenly(image, rng, 0.1, 0.7)
     if exptime is None:
         exptime = _exposure(spectrograph, rng, spectrograph.arc_rate, 0.01, 8, 600)
-    return Scene(_finish(image, spectrograph, beam), exptime, kind)
+    return Scene(_finish(image, spectrograph, beam), exptime, kind, twin)
 
 
 def _flat_light(
@@ -194,13 +214,14 @@ def _flat_light(
 
 def _pinholes(
     spectrograph: Spectrograph, slit: Slit, rng: np.random.Generator
-) -> np.ndarray:
-    """Return the light along a slit behind a mask of pinholes."""
+) -> tuple[np.ndarray, bool]:
+    """Return the light along a slit behind pinholes, and whether they are few."""
     step = max(2 * slit.half / rng.integers(3, 20), 3 * spectrograph.seeing)
     count = max(int(2 * slit.half / step), 1)
     places = (np.arange(count) - (count - 1) / 2) * step
     width = spectrograph.seeing * 0.6
-    return np.sum([trace(spectrograph, slit, at, width) for at in places], axis=0)
+    lights = [trace(spectrograph, slit, at, width) for at in places]
+    return np.sum(lights, axis=0), count < _PINHOLES
 
 
 def _whole_detector(spectrograph: Spectrograph, rng: np.random.Generator) -> np.ndarray:
@@ -222,7 +243,7 @@ def flat(
     kind = draw_kind('flat', rng, kind)
     if kind == 'pinholes' and spectrograph.fibre:
         kind = 'lamp'
-    beam = Beam(spectrograph)
+    beam, twin = Beam(spectrograph), ''
     if kind == 'detector':
         image = _whole_detector(spectrograph, rng)
     else:
@@ -230,12 +251,9 @@ def flat(
         if kind == 'pinholes':
             image = _blank(spectrograph)
             for slit in spectrograph.slits:
-                paint(
-                    image,
-                    beam,
-                    slit,
-                    [Layer(light, _pinholes(spectrograph, slit, rng))],
-                )
+                holes, few = _pinholes(spectrograph, slit, rng)
+                paint(image, beam, slit, [Layer(light, holes)])
+                twin = 'standard' if few else twin
         else:
             image = _lit(spectrograph, beam, light)
     image *= spectrograph.flat_rate / max(image.max(), 1e-30)
@@ -247,7 +265,7 @@ def flat(
         high = 0.75 if rng.random() < 0.93 else 4
         low = 0.04 if rng.random() < 0.8 else 0.004
         exptime = _exposure(spectrograph, rng, spectrograph.flat_rate, low, high, 300)
-    return Scene(_finish(image, spectrograph, beam), exptime, kind)
+    return Scene(_finish(image, spectrograph, beam), exptime, kind, twin)
 
 
 def _sky(
@@ -311,8 +329,13 @@ def _object_layers(
     rng: np.random.Generator,
     *,
     off: bool,
+    hot: bool,
 ) -> list[Layer]:
-    """Return one object in a slit; peak in electrons per second and pixel."""
+    """
+    Return one object in a slit; peak in electrons per second and pixel.
+
+    ``hot`` says whether it is a star of a standard's kind.
+    """
     wave, drift = beam.wave, float(rng.normal(0, 1.0))
     place = _place(spectrograph, slit, rng, off=off)
     seeing = spectrograph.seeing * rng.lognormal(0, 0.2)
@@ -347,12 +370,14 @@ def _object_layers(
                 Layer(lines, light * sources.wobble(v, rng, 15, 0.3), drift, turn)
             )
         return layers
-    if rng.random() < 0.2:
+    if hot:
+        spectrum = sources.random_star(wave, rng, hot=1.0)
+    elif kind != 'bright' and rng.random() < 0.25:
         spectrum = sources.quasar(wave, rng.uniform(0.1, 4), rng)
-    elif rng.random() < 0.3:
+    elif rng.random() < 0.35:
         spectrum = sources.galaxy(wave, z, rng)
     else:
-        spectrum = sources.random_star(wave, rng, hot=0.25)
+        spectrum = sources.random_star(wave, rng, hot=0.0)
     spectrum = beam.smear(_unit(spectrum * air))
     return [Layer(spectrum * peak, trace(spectrograph, slit, place, seeing), drift)]
 
@@ -369,8 +394,8 @@ def science(
     kind = draw_kind('science', rng, kind)
     beam = Beam(spectrograph)
     if exptime is None:
-        brief = kind in ('bright', 'emission', 'point')
-        exptime = _nice(log_uniform(rng, 40 if brief else 100, 3600))
+        shortest = {'bright': 15, 'emission': 40, 'point': 40}.get(kind, 100)
+        exptime = _nice(log_uniform(rng, shortest, 3600))
     moon = rng.exponential(1.5) if rng.random() < 0.4 else 0.0
     sky = _sky(spectrograph, beam, rng, moon)
     air = _air(spectrograph, beam, rng)
@@ -379,6 +404,8 @@ def science(
     image = _blank(spectrograph)
     crowd = spectrograph.family in ('multi_slit', 'fibre')
     seen: list[Layer] = []
+    single = kind in ('point', 'bright') and not crowd
+    twin = ''
     for i, slit in enumerate(spectrograph.slits):
         if crowd or i == 0:  # orders, and halves of a slit, show the same
             count = 1 + (int(rng.integers(1, 6)) if kind == 'several' else 0)
@@ -393,16 +420,21 @@ def science(
                 if kind == 'faint':
                     peak = noise * log_uniform(rng, 0.4, 3.0)
                 elif kind == 'bright':
-                    high = 0.3 if exptime > 300 else 0.08
-                    peak = limit * log_uniform(rng, 0.005, high)
+                    peak = limit * log_uniform(rng, 0.005, 0.85)
                 elif kind in ('several', 'point') and crowd:
                     what = str(rng.choice(['point', 'extended', 'emission']))
+                hot = bool(rng.random() < 0.25)
                 make = _fibre_layers if spectrograph.fibre else _object_layers
                 seen += make(
-                    spectrograph, beam, slit, what, peak / exptime, air, rng, off=off
-                )
+                    spectrograph, beam, slit, what, peak / exptime, air, rng, off=off,
+                    hot=hot,
+                )  # fmt: skip
+                if single and hot and peak > _BRIGHT * noise:
+                    seen_sky = sky_seen(spectrograph, slit, sky, exptime)
+                    if exptime <= _LONGEST or not seen_sky:
+                        twin = 'standard'
         paint(image, beam, slit, [Layer(sky, slit_profile(spectrograph, slit)), *seen])
-    return Scene(_finish(image, spectrograph, beam), exptime, kind)
+    return Scene(_finish(image, spectrograph, beam), exptime, kind, twin)
 
 
 def _fibre_layers(
@@ -415,6 +447,7 @@ def _fibre_layers(
     rng: np.random.Generator,
     *,
     off: bool,
+    hot: bool,
 ) -> list[Layer]:
     """Return one object in a fibre; six spectra are enough for hundreds."""
     peak *= 0.05 if off else 1.0
@@ -427,7 +460,7 @@ def _fibre_layers(
     if kind == 'extended':
         spectrum = sources.galaxy(beam.wave, z, draw)
     else:
-        spectrum = sources.random_star(beam.wave, draw, hot=0.4)
+        spectrum = sources.random_star(beam.wave, draw, hot=float(hot))
     return [Layer(peak * beam.smear(_unit(spectrum * air)), light)]
 
 
@@ -443,7 +476,7 @@ def standard(
     kind = draw_kind('standard', rng, kind)
     beam = Beam(spectrograph)
     if exptime is None:
-        exptime = _nice(log_uniform(rng, 1, 300))
+        exptime = _nice(log_uniform(rng, 1, _LONGEST))
     wide = (
         spectrograph.slit_width * rng.uniform(2.5, 8) if kind == 'wide slit' else None
     )
@@ -457,12 +490,12 @@ def standard(
     air = _air(spectrograph, beam, rng)
     seeing = spectrograph.seeing * rng.lognormal(0.05, 0.25)
     width = min(seeing, wide or spectrograph.slit_width)
-    star = beam.smear(_unit(sources.random_star(beam.wave, rng, hot=0.93) * air), width)
-    floor = 25 * _noise(spectrograph, sky, exptime)
+    star = sources.random_star(beam.wave, rng, hot=0.97, coolest=5500)
+    star = beam.smear(_unit(star * air), width)
+    floor = _BRIGHT * _noise(spectrograph, sky, exptime)
     limit = _limit(spectrograph)
     high = 1.3 if rng.random() < 0.12 else 0.85
-    low = 0.025 if rng.random() < 0.85 else 0.008
-    peak = max(limit * log_uniform(rng, low, high), min(floor, 0.5 * limit)) / exptime
+    peak = max(limit * log_uniform(rng, 0.003, high), min(floor, 0.5 * limit)) / exptime
     slits = spectrograph.slits
     image = _blank(spectrograph)
     everywhere = spectrograph.family in ('echelle', 'long_slit')

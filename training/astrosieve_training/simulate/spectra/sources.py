@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from astrosieve_training.simulate.spectra.chance import log_uniform
 from astrosieve_training.simulate.spectra.tables import (
     SKY_GRID,
     STAR_GRID,
@@ -265,7 +266,11 @@ def _cool_star(wave: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def random_star(
-    wave: np.ndarray, rng: np.random.Generator, *, hot: float = 0.75
+    wave: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    hot: float = 0.75,
+    coolest: float = 2900.0,
 ) -> np.ndarray:
     """
     Return a star, about 1 on average.
@@ -278,6 +283,8 @@ def random_star(
         Draws which.
     hot : float, optional
         Chance of a spectrophotometric standard rather than a cooler star.
+    coolest : float, optional
+        Kelvin, of the cooler stars; the warmest has 7500.
     """
     if rng.random() < hot:
         name = str(rng.choice(names('star')))
@@ -286,7 +293,7 @@ def random_star(
         red = wave > STAR_GRID[-1]
         flux[red] *= (STAR_GRID[-1] / wave[red]) ** 3
     else:
-        flux = _cool_star(wave, np.exp(rng.uniform(np.log(2900), np.log(7500))))
+        flux = _cool_star(wave, log_uniform(rng, coolest, 7500))
     return np.maximum(flux, 0) / np.mean(flux)
 
 
