@@ -124,7 +124,6 @@ class _Work:
         self, name: str, examples: Frames, starts: list[State] | None = None
     ) -> list[State]:
         """Return the parameters of each member: the best, of a tuning the last."""
-        settings = self.config.tune if starts else self.config.train
         weights = torch.ones(len(self.config.classes))
         if self.config.repeated:
             examples = examples.balanced(self.config.seed)
@@ -137,7 +136,7 @@ class _Work:
                 examples,
                 self.validation,
                 ClassLoss(weights),
-                settings,
+                self.config.tune if starts else self.config.train,
                 seed=self.config.seed,
                 number=number,
                 path=self.folder / f'{name}-{number:02d}.pt',
