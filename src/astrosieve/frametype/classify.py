@@ -67,7 +67,7 @@ class TypedFrame:
 
 
 def decide(
-    probabilities: np.ndarray, classes: Sequence[str]
+    probabilities: np.ndarray, classes: Sequence[str], *, least: float = 1.0
 ) -> tuple[str, dict[str, int]]:
     """
     Let flips vote.
@@ -78,6 +78,8 @@ def decide(
         Of the flips.
     classes : sequence of str
         The C classes.
+    least : float, optional
+        Probability of 'unknown' from which a flip votes so, though another is likelier.
 
     Returns
     -------
@@ -86,7 +88,11 @@ def decide(
     votes : dict of str to int
         Votes for each class.
     """
-    counts = np.bincount(probabilities.argmax(axis=1), minlength=len(classes))
+    winners = probabilities.argmax(axis=1)
+    if UNKNOWN in classes:
+        none = list(classes).index(UNKNOWN)
+        winners[probabilities[:, none] >= least] = none
+    counts = np.bincount(winners, minlength=len(classes))
     votes = dict(zip(classes, counts.tolist(), strict=True))
     first = max(votes, key=lambda name: votes[name])
     agreed = votes[first] >= _MAJORITY * len(probabilities)
@@ -169,7 +175,8 @@ def _typed(
     check_whole(pixels)
     p = _scored(pixels, model)
     classes = model.card.classes
-    frame_type, votes = decide(p, classes)
+    least = model.card.options.get('least_unknown', 1.0)
+    frame_type, votes = decide(p, classes, least=least)
     means = dict(zip(classes, p.mean(axis=0).tolist(), strict=True))
     said = header_type(header)
     return TypedFrame(frame_type, means, votes, said, extension, _thumbnail(pixels))

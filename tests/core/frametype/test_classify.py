@@ -98,6 +98,15 @@ def test_three_of_four_decide(winners: tuple[int, ...], expected: str) -> None:
     assert sum(votes.values()) == 4
 
 
+def test_doubt_is_unknown() -> None:
+    """From a stated probability of 'unknown' a flip votes so, whatever is likelier."""
+    p = np.array([[0.7, 0.3], [0.7, 0.3], [0.7, 0.3], [0.9, 0.1]])
+    classes = ('bias', UNKNOWN)
+    assert decide(p, classes) == ('bias', {'bias': 4, UNKNOWN: 0})
+    assert decide(p, classes, least=0.3) == (UNKNOWN, {'bias': 1, UNKNOWN: 3})
+    assert decide(p, classes, least=0.31)[0] == 'bias'
+
+
 def test_array(model: Model, drawn: Draw) -> None:
     """An array is typed; the header changes what it says alone."""
     frame = classify_frame(drawn('flat'), model=model)

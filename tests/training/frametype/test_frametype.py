@@ -275,6 +275,8 @@ def test_finished_training_is_read(made: Made) -> None:
     run = load_run(made.folder / 'run')
     assert run.config == made.run.config
     assert run.temperature == made.run.temperature
+    assert run.least == made.run.least
+    assert made.card.options == {'least_unknown': round(run.least, 4)}
     records = run.summary['real']
     assert {each['fold'] for each in records} == {
         'simulated frames alone', 'camera A', 'camera B', 'nights 1', 'nights 2',

@@ -116,8 +116,8 @@ def matrix(judged: Judged) -> list[str]:
     return markdown_table(('truth', *columns, 'right'), cells)
 
 
-def _types(p: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
-    return np.array([decide(each, classes)[0] for each in p])
+def _types(p: np.ndarray, classes: tuple[str, ...], least: float) -> np.ndarray:
+    return np.array([decide(each, classes, least=least)[0] for each in p])
 
 
 def judge(
@@ -160,7 +160,8 @@ def judge(
     frames, contested = shown.decidable, shown.take(shown.contested != '')
     p = predict_flips(model.predict, frames)
     sample = f'{len(set(frames.origin))} simulated spectrographs'
-    simulated = _simulated(sample, config.name, p, frames, config)
+    least = model.card.options.get('least_unknown', 1.0)
+    simulated = _simulated(sample, config.name, p, frames, config, least)
     learnt = simulated_frames(
         config, config.training, stages, 'training', jobs=jobs
     ).decidable
@@ -171,7 +172,7 @@ def judge(
     if len(contested):
         flips = predict_flips(model.predict, contested)
         doubtful = _simulated(
-            f'{sample}, contested', config.name, flips, contested, config
+            f'{sample}, contested', config.name, flips, contested, config, least
         )
         everyone.append(doubtful)
         aside = [Section('Contested frames', _contested(doubtful, contested))]
@@ -189,7 +190,9 @@ def judge(
         ).decidable
         theirs_p, _ = frame_flips(spit.network, spit.temperature, seen)
         theirs = [
-            _simulated(f'{sample}, five types', own.name, theirs_p, seen, own),
+            _simulated(
+                f'{sample}, five types', own.name, theirs_p, seen, own, spit.least
+            ),
             *_real(spit.summary['real'], own),
         ]
         everyone += theirs
@@ -228,14 +231,19 @@ def _belongs_in_short(judged: Judged) -> bool:
 
 
 def _simulated(
-    sample: str, by: str, p: np.ndarray, frames: Frames, config: FrameConfig
+    sample: str,
+    by: str,
+    p: np.ndarray,
+    frames: Frames,
+    config: FrameConfig,
+    least: float,
 ) -> Judged:
     """Return what the flips' probabilities say of simulated frames."""
     return Judged(
         sample,
         by,
         np.array(config.classes)[frames.target],
-        _types(p, config.classes),
+        _types(p, config.classes, least),
         frames.family,
         frames.header,
     )

@@ -74,6 +74,7 @@ def export_run(
         temperature=round(run.temperature, 6),
         class_prior={name: 1 / len(config.classes) for name in config.classes},
         operating_points={},
+        options={'least_unknown': round(run.least, 4)},
         training_data=(
             f'{counts["training"]} frames of {spectrographs["training"]} simulated '
             f'spectrographs{real}'

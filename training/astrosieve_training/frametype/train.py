@@ -13,10 +13,14 @@ import torch
 from joblib import Parallel, delayed
 from torch import nn
 
+from astrosieve.frametype.classes import UNKNOWN
 from astrosieve.frametype.classify import decide
 from astrosieve.frametype.preprocessing import FLIPS
 from astrosieve.models.calibration import softmax
-from astrosieve.models.metrics import expected_calibration_error
+from astrosieve.models.metrics import (
+    expected_calibration_error,
+    threshold_at_completeness,
+)
 from astrosieve_training.frametype import networks
 from astrosieve_training.frametype.config import FrameConfig
 from astrosieve_training.frametype.datasets import (
@@ -36,6 +40,7 @@ from astrosieve_training.versions import code_version, digest
 __all__ = ['Run', 'folds', 'frame_flips', 'load_run', 'predict_flips', 'train']
 
 _SPREAD = 2.0  # expected of the calibration's parameters
+_CAUGHT = 0.9  # of the frames that are none of the types, to be called unknown
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class Run:
         Its logits calibrated but for the temperature.
     temperature : float
         Divides the logits.
+    least : float
+        Probability of 'unknown' from which a flip votes so.
     summary : dict
         Losses, calibration, counts, and what real frames were told by networks that
         had not seen their camera, or their night.
@@ -59,6 +66,7 @@ class Run:
     config: FrameConfig
     network: nn.Module
     temperature: float
+    least: float
     summary: dict[str, Any]
 
 
@@ -205,14 +213,14 @@ def train(
             if learnt.any():
                 seen = windows.take(np.isin(windows.path, frames.path[learnt]))
                 mine = work.tuned(name.replace(' ', '-'), seen, states)
-            temperature = _calibrated(network, mine, sets['calibrating'])
-            judged = frames.take(left)
-            summary['real'] += _told(config, name, network, temperature, judged)
+            temperature, least = _calibrated(config, network, mine, sets['calibrating'])
+            told_by = Run(config, network, temperature, least, {})
+            summary['real'] += _told(name, told_by, frames.take(left))
         states = work.tuned('tuned', windows, states)
-    temperature = _calibrated(network, states, sets['calibrating'])
+    temperature, least = _calibrated(config, network, states, sets['calibrating'])
     p, target = frame_flips(network, temperature, sets['calibrating'])
     summary['calibration_error'] = expected_calibration_error(p.mean(axis=1), target)
-    run = Run(config, network, temperature, summary)
+    run = Run(config, network, temperature, least, summary)
     _save(run, folder)
     return run
 
@@ -227,8 +235,17 @@ def frame_flips(
     return p.reshape(logits.shape), frames.target
 
 
-def _calibrated(network: nn.Module, states: list[State], frames: Frames) -> float:
-    """Load parameters, set the logits right; return the temperature."""
+def _calibrated(
+    config: FrameConfig, network: nn.Module, states: list[State], frames: Frames
+) -> tuple[float, float]:
+    """
+    Load parameters, set the logits right.
+
+    Returns
+    -------
+    temperature, least : float
+        Of a `Run`.
+    """
     network.load_state_dict(networks.joined_states(states))
     logits = predict_flips(partial(loop.predict_logits, network), frames)
     flat = logits.reshape(-1, logits.shape[2])
@@ -236,23 +253,22 @@ def _calibrated(network: nn.Module, states: list[State], frames: Frames) -> floa
     labels = np.repeat(frames.target, len(FLIPS))
     temperature, offsets = fit_scaling(flat, labels, shares, spread=_SPREAD)
     networks.shift_logits(network, offsets)
-    return temperature
+    if UNKNOWN not in config.classes:
+        return temperature, 1.0
+    none = config.classes.index(UNKNOWN)
+    p = softmax(flat + offsets, temperature)[labels == none, none]
+    return temperature, threshold_at_completeness(p, _CAUGHT)
 
 
-def _told(
-    config: FrameConfig,
-    fold: str,
-    network: nn.Module,
-    temperature: float,
-    frames: Frames,
-) -> list[dict[str, Any]]:
+def _told(fold: str, run: Run, frames: Frames) -> list[dict[str, Any]]:
     """Return what a network says of frames, one record each."""
-    p, target = frame_flips(network, temperature, frames)
+    config = run.config
+    p, target = frame_flips(run.network, run.temperature, frames)
     records = []
     for each, label, camera, night, file, header in zip(
         p, target, frames.origin, frames.night, frames.path, frames.header, strict=True
     ):
-        frame_type, votes = decide(each, config.classes)
+        frame_type, votes = decide(each, config.classes, least=run.least)
         records.append(
             {
                 'fold': fold,
@@ -273,6 +289,7 @@ def _save(run: Run, folder: Path) -> None:
     content = {
         'config': asdict(run.config),
         'temperature': run.temperature,
+        'least': run.least,
         'summary': run.summary,
     }
     write_run(folder, run.network, content)
@@ -291,4 +308,7 @@ def load_run(folder: Path) -> Run:
     config = build_dataclass(FrameConfig, content['config'], '')
     network = networks.build(config, members=config.train.runs)
     network.load_state_dict(state)
-    return Run(config, network.eval(), content['temperature'], content['summary'])
+    return Run(
+        config, network.eval(), content['temperature'], content['least'],
+        content['summary'],
+    )  # fmt: skip
