@@ -63,7 +63,7 @@ def model(tmp_path: Path) -> Model:
     path.write_bytes(content)
     card = ModelCard(
         name='lit', version='1.0', task='frametype', description='Lit or not.',
-        classes=('bias', 'flat'), preprocessing='frame-1',
+        classes=('bias', 'flat'), preprocessing=Summary.name,
         inputs=described_inputs(Summary()), sha256=sha256_of(content), temperature=1.0,
         class_prior={'bias': 0.5, 'flat': 0.5}, operating_points={},
         training_data='none', split='none', seed=0, licence='BSD-3-Clause',
