@@ -1,4 +1,4 @@
-"""The model of blobs that travels with the package."""
+"""The models of blobs that travel with the package."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from astrosieve import find_blobs, load_model
 from astrosieve.blob.find import OPERATING_POINT
+from astrosieve.blob.score import score_subframes
 from astrosieve.models.registry import Model
 
 GOLDEN = Path(__file__).parents[2] / 'data'
@@ -57,3 +58,17 @@ def test_offset_and_scale(shipped: Model) -> None:
     for name in ('x', 'y', 'p_blob'):
         np.testing.assert_allclose(found[name], expected[name], atol=1e-2)
     np.testing.assert_allclose(found['depth'], 3 * expected['depth'], rtol=1e-2)
+
+
+def test_published_network() -> None:
+    """It is as small as it may be, and says of subframes what it said when exported."""
+    model = load_model('blob-isr2021')
+    card = model.card
+    assert model.path.stat().st_size <= 6_000_000
+    assert card.classes == ('blob', 'no_blob')
+    assert card.metrics['tables']
+    expected = np.load(GOLDEN / f'golden-{card.name}-{card.version}.npz')
+    drawn = runpy.run_path(str(GOLDEN / 'make_golden.py'))['difference']()
+    found = score_subframes(drawn)
+    assert len(found) == 4
+    np.testing.assert_allclose(found['p_blob'], expected['probabilities'], atol=1e-3)
