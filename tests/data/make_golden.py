@@ -7,7 +7,8 @@ says of them. The pixels are the bundled ones, so that image, preprocessing and
 network are held together by one number per class. Of a model that marks blobs it is
 the table of a difference that is drawn here, of one that tells subframes apart the
 probabilities of its subframes, of one that types frames the probabilities of frames
-that are drawn here.
+that are drawn here, of one that judges whole images those of the exposure, and of it
+drawn out and doubled.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ import astrosieve.weights
 from astrosieve import classify_frame, load_model
 from astrosieve.blob import find_blobs
 from astrosieve.blob.score import score_subframes
+from astrosieve.contaminant.verdict.judge import VERDICTS, verdict_of
 from astrosieve.images.exposures import read_chips
+from astrosieve.images.measured import MeasuredImage
 from astrosieve.source.classify import classify_sources
 from astrosieve.source.demo import demo_exposure, demo_truth
 
@@ -92,6 +95,20 @@ def types(name: str) -> np.ndarray:
     return np.array([list(each.probabilities.values()) for each in found])
 
 
+def exposures() -> list[np.ndarray]:
+    """Return the demo's exposure, and as it were drawn out, and doubled."""
+    sci = next(read_chips(demo_exposure())).sci
+    steps = [np.roll(sci, (step, 2 * step), (0, 1)) for step in range(-4, 5)]
+    return [sci, np.mean(steps, axis=0), sci + 0.6 * np.roll(sci, (9, -7), (0, 1))]
+
+
+def verdicts(name: str) -> np.ndarray:
+    """Return what a model says of the exposures, (3, C)."""
+    model = load_model(name)
+    found = [verdict_of(MeasuredImage.of(each), model) for each in exposures()]
+    return np.array([[each.probabilities[n] for n in VERDICTS] for each in found])
+
+
 def main() -> None:
     """Write a file for each model."""
     weights = Path(astrosieve.weights.__path__[0])
@@ -102,6 +119,8 @@ def main() -> None:
             arrays = {'probabilities': scores(name)}
         elif card.task == 'frametype':
             arrays = {'probabilities': types(name)}
+        elif card.task == 'verdict':
+            arrays = {'probabilities': verdicts(name)}
         elif 'outputs' in card.options:
             arrays = {'blobs': blobs(name)}
         elif card.task == 'blob':

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from astrosieve.contaminant.files import write_contaminants
 from astrosieve.contaminant.segment import Contaminants, segment_image
+from astrosieve.contaminant.verdict.judge import verdict_of
 from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.registry import load_model
 from astrosieve_plugins.ginga_classify.shown import Target, read_target
@@ -73,14 +74,16 @@ class Mapped:
         return dict(zip(self.found.classes, values.tolist(), strict=True))
 
     def summary(self) -> str:
-        """Say what the image has most of."""
+        """Say what the image has most of, and whether it failed as a whole."""
         shares = self.shares()
         most = sorted((n for n in shares if shares[n]), key=lambda n: -shares[n])
         said = ', '.join(
             f'{100 * shares[name]:.2g} % {name.replace("_", " ")}'
             for name in most[:_LISTED]
         )
-        return f'{self.name}: {said or "nothing found"}'
+        verdict = self.found.verdict
+        failed = f'; {verdict}' if verdict and verdict.failures else ''
+        return f'{self.name}: {said or "nothing found"}{failed}'
 
 
 def map_image(target: Target, model: str, job: Job) -> Mapped:
@@ -118,6 +121,7 @@ def map_image(target: Target, model: str, job: Job) -> Mapped:
             job.step(0.1 + 0.9 * share, f'{chip.name}: mapping')
 
         found = segment_image(image, loaded, on_part=watch)
+        found = replace(found, said=verdict_of(image))
         return Mapped(target.key, target.name, found, chip.extver, chip.wcs)
 
 

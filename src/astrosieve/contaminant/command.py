@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +54,8 @@ from astrosieve.contaminant.filling import write_inpainted
 from astrosieve.contaminant.plotting import overlay_figure
 from astrosieve.contaminant.priors import Prior, expected_shares
 from astrosieve.contaminant.segment import bits_of, segment_parts, thresholds_of
-from astrosieve.exceptions import AstrosieveError
+from astrosieve.contaminant.verdict.judge import Verdict, verdict_of, worst_of
+from astrosieve.exceptions import AstrosieveError, AstrosieveWarning
 from astrosieve.figures import require_matplotlib, save_figure
 from astrosieve.images.exposures import Chip, read_chips, read_header, root_name
 from astrosieve.images.instruments import instrument
@@ -131,7 +134,8 @@ def segment(images: tuple[Path, ...], **given: Any) -> None:
     Tell which pixels of images are spoilt, and by what.
 
     For each SCI extension a cube PROB with a plane of probabilities for each class,
-    and a MASK with a bit for each class that holds.
+    and a MASK with a bit for each class that holds. Whether tracking, guiding or focus
+    failed in the whole image is told too.
     """
     if given['update'] and not given['write_dq']:
         msg = '--update goes with --write-dq'
@@ -178,6 +182,7 @@ class _Seen:
 
     chips: list[Chip] = field(default_factory=list)
     masks: list[FlaggedImage] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     pixels: int = 0
 
@@ -265,12 +270,18 @@ class _Asked:
                     chip, unit=self.unit, gain=self.gain, exptime=self.exptime
                 )
                 shares = expected_shares(self.prior, card, image.exptime)
+                verdict = verdict_of(image)
+                if verdict.failures:
+                    said = f'{chip.name}: {verdict.warning()}'
+                    warnings.warn(said, AstrosieveWarning, stacklevel=2)
+                seen.verdicts.append(verdict)
                 parts = maps.add(
                     segment_parts(image, self.model, shares),
                     image.sci.shape,
                     extver=chip.extver,
                     prior=shares,
                     wcs=chip.wcs,
+                    verdict=verdict,
                 )
                 mask = np.concatenate([part.mask for part in parts])
                 for name, bit in bits_of(card.classes).items():
@@ -288,12 +299,16 @@ class _Asked:
             f'{100 * share:.2g} % {name}' for name, share in shares.items() if share
         )
         files = [str(each) for each in written]
+        verdict = worst_of(seen.verdicts)
+        p = verdict.probabilities
         return Answer(
-            f'{path.name}: {found or "nothing found"} -> {", ".join(files)}',
+            f'{path.name}: {found or "nothing found"}; {verdict} -> {", ".join(files)}',
             {
                 'input': str(path),
                 'extensions': [f'{each.extname},{each.extver}' for each in seen.masks],
                 'shares': shares,
+                'verdict': {n: None if math.isnan(v) else v for n, v in p.items()},
+                'failures': verdict.failures,
                 'written': files,
             },
         )

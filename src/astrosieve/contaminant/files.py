@@ -18,6 +18,7 @@ from astrosieve.contaminant.segment import (
     bits_of,
     mask_type,
 )
+from astrosieve.contaminant.verdict.judge import VERDICTS, Verdict, worst_of
 from astrosieve.exceptions import ExposureError, OutputError
 from astrosieve.images.exposures import is_compressed
 from astrosieve.images.fits_files import open_fits, without_host_warnings
@@ -26,6 +27,30 @@ __all__ = ['MapFile', 'map_file', 'read_contaminants', 'write_contaminants']
 
 _LARGEST, _UNKNOWN = 254, 255  # of a byte: probability 1, and a pixel of which nothing
 _BLOCK = 2880
+_CARDS = dict(
+    zip(VERDICTS, ('P_TRACK', 'P_DOUBLE', 'P_FOCUS', 'P_NOSTAR'), strict=True)
+)
+"""Cards of the probabilities of a verdict."""
+
+
+def _verdict_cards(verdict: Verdict) -> dict[str, Any]:
+    """Return the cards of a verdict; without a value where it cannot be told."""
+    said = ', '.join(verdict.failures) or ('good' if verdict.told else 'not told')
+    p = {n: round(each, 4) for n, each in verdict.probabilities.items()}
+    cards = {_CARDS[n]: None if np.isnan(each) else each for n, each in p.items()}
+    return {'VERDICT': said, **cards, 'VMODEL': verdict.meta['model']}
+
+
+def _verdict(header: fits.Header) -> Verdict | None:
+    """Return the verdict that a header holds."""
+    if 'VERDICT' not in header:
+        return None
+    values = {name: header[card] for name, card in _CARDS.items()}
+    p = {n: float(v) if v not in (None, '') else np.nan for n, v in values.items()}
+    said = header['VERDICT']
+    failures = tuple(name for name in VERDICTS if name in said.split(', '))
+    meta = {'model': header['VMODEL']}
+    return Verdict(p, failures, said != 'not told', meta)
 
 
 class MapFile:
@@ -45,6 +70,7 @@ class MapFile:
     def __init__(self, file: IO[bytes], thresholds: Mapping[str, float]) -> None:
         self._file = file
         self._limits = thresholds
+        self.verdicts: list[Verdict] = []
 
     def add(
         self,
@@ -54,6 +80,7 @@ class MapFile:
         extver: int = 1,
         prior: Mapping[str, float] | None = None,
         wcs: Any = None,
+        verdict: Verdict | None = None,
     ) -> Iterator[Part]:
         """
         Write the extensions of an image.
@@ -70,6 +97,8 @@ class MapFile:
             Expected shares that the probabilities hold for.
         wcs : `~astropy.wcs.WCS`, optional
             Of the image; the mask has it too, without tables of distortions.
+        verdict : `~astrosieve.contaminant.Verdict`, optional
+            On the whole image; the mask says it.
 
         Yields
         ------
@@ -90,6 +119,9 @@ class MapFile:
         said = [
             f'prior of {name}: {share:.6g}' for name, share in (prior or {}).items()
         ]
+        if verdict is not None:
+            held |= _verdict_cards(verdict)
+            self.verdicts.append(verdict)
         prob = self._header('PROB', extver, 8, cube, {**scaled, **names}, said)
         self._fill(np.prod(cube, dtype=int))
         if wcs is not None:
@@ -188,7 +220,12 @@ def map_file(
         temporary.open('r+b') as file,
     ):
         file.write(primary.header.tostring().encode('ascii'))
-        yield MapFile(file, thresholds)
+        maps = MapFile(file, thresholds)
+        yield maps
+        if maps.verdicts:  # there is room for it in the header's block
+            primary.header.update(_verdict_cards(worst_of(maps.verdicts)))
+            file.seek(0)
+            file.write(primary.header.tostring().encode('ascii'))
 
 
 def write_contaminants(
@@ -230,7 +267,10 @@ def write_contaminants(
         overwrite=overwrite,
     ) as maps:
         prior = found.meta.get('prior')
-        list(maps.add([whole], shape, extver=extver, prior=prior, wcs=wcs))
+        parts = maps.add(
+            [whole], shape, extver=extver, prior=prior, wcs=wcs, verdict=found.verdict
+        )
+        list(parts)
 
 
 def read_contaminants(path: str | Path, extver: int = 1) -> Contaminants:
@@ -281,6 +321,7 @@ def read_contaminants(path: str | Path, extver: int = 1) -> Contaminants:
                 'hash': hdus[0].header['MODELSHA'],
                 'version': hdus[0].header['CREATOR'].removeprefix('astrosieve '),
             },
+            said=_verdict(mask.header),
         )
 
 

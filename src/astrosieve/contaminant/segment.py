@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from astrosieve import __version__
 from astrosieve.contaminant.classes import CLASSES
 from astrosieve.contaminant.preprocessing import get_preprocessing
 from astrosieve.contaminant.priors import Prior, expected_shares
+from astrosieve.contaminant.verdict.judge import Verdict, verdict_of
 from astrosieve.exceptions import AstrosieveWarning, ModelError
 from astrosieve.images.dq import DQMeaning
 from astrosieve.images.measured import MeasuredImage
@@ -91,6 +93,10 @@ class Contaminants:
         At which probability a class holds.
     meta : dict
         Model, hash, version, prior.
+    image : `~astrosieve.images.measured.MeasuredImage` or None
+        What was mapped.
+    said : `~astrosieve.contaminant.Verdict` or None
+        On the whole image, where it is there already.
     """
 
     probabilities: np.ndarray
@@ -99,6 +105,19 @@ class Contaminants:
     bits: dict[str, int]
     thresholds: dict[str, float]
     meta: dict[str, Any] = field(default_factory=dict)
+    image: MeasuredImage | None = None
+    said: Verdict | None = None
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """
+        Whether tracking or focus failed in the whole image.
+
+        Judged when it is asked for. None for a map of a file that does not say.
+        """
+        if self.said is not None or self.image is None:
+            return self.said
+        return verdict_of(self.image)
 
     def __repr__(self) -> str:
         ny, nx = self.mask.shape
@@ -179,7 +198,7 @@ def segment_contaminants(
     -------
     contaminants : `Contaminants`
         ``probabilities`` (C, ny, nx), ``mask``, the bits of the classes that hold at
-        their own thresholds, and ``classes``.
+        their own thresholds, ``classes``, and ``verdict``, on the whole image.
 
     Raises
     ------
@@ -252,7 +271,7 @@ def segment_image(
         'prior': dict(shares or {}),
     }
     return Contaminants(
-        probabilities, mask, card.classes, bits, thresholds_of(card), meta
+        probabilities, mask, card.classes, bits, thresholds_of(card), meta, image
     )
 
 

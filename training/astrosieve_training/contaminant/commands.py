@@ -148,7 +148,7 @@ def evaluate(
     if whole:
         loaded = need('contaminant.verdict.train').load_run(run)
         report = need('contaminant.verdict.evaluate').judge(
-            judged, loaded.config, output, images=run / 'images'
+            judged, loaded.config, output
         )
     else:
         loaded = need('contaminant.train').load_run(run)

@@ -15,20 +15,23 @@ __all__ = ['CUTOUTS', 'SCALES', 'SIZE', 'Found', 'Sources', 'network_inputs']
 
 SCALES = (1, 2, 4, 8)
 """Pixels along a side that are added up to one."""
-CUTOUTS = 10
-"""Of a scale."""
+CUTOUTS = 12
+"""Of a scale: half of them as they are found in the image, half in its medians."""
 SIZE = 31
 """Pixels along a side of a cutout, of the scale."""
+STACKS = 6
+"""Planes of a scale that all sources are in."""
 
 _LEAST = 8.0  # S/N of 3x3 pixels of a scale from which a peak counts
-_MOST = 400  # peaks of a scale that are looked at, the brightest
-_APART = 5  # pixels of a scale, between two of them at least
+_USUAL = 60.0  # S/N of those that are looked at first
+_MOST = 400  # peaks of a scale that are looked at
+_APART = 8  # pixels of a scale, between two of them at least
 _STACKED = 48  # peaks of a scale whose mean and median are taken
-_TRUSTED = 100.0  # S/N; brighter ones count no more in the mean
 _CORE = 2  # pixels on either side of a peak among which the highest is looked for
 _LARGEST = 2e4  # S/N of a pixel; more are all alike
 _COMPRESSED = 4.0  # what arcsinhs are divided by
 _WINDOW, _WHOLE = 1024, 2048  # side of the windows of images larger than that square
+_LIGHT = 2.0, 10.0  # S/N that is nothing, and all, to the correlation
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +42,16 @@ class Found:
     Parameters
     ----------
     cutouts : (S, CUTOUTS, SIZE, SIZE) float32 `~numpy.ndarray`
-        About peaks, S/N of the pixels of each scale; the brightest first, then sparser
-        and sparser in the order of brightness. Zero where there are no more.
+        About peaks, S/N of the pixels of each scale. The first half are peaks of the
+        image, the second of its medians; of each those of usual S/N are first. Zero
+        where there are no more.
     signals : (S, CUTOUTS) float32 `~numpy.ndarray`
         S/N of 3x3 pixels about the peaks; 0 where there are no more.
-    stacks : (S, 2, SIZE, SIZE) float32 `~numpy.ndarray`
-        Mean and median of more of them, each over its highest pixel.
-    counts : (S,) float32 `~numpy.ndarray`
-        Number of peaks.
+    stacks : (S, STACKS, SIZE, SIZE) float32 `~numpy.ndarray`
+        Mean and median of more of them, each over its highest pixel, and the
+        correlation of the image with itself; then the same of its medians.
+    counts : (S, 2) float32 `~numpy.ndarray`
+        Numbers of peaks of the image, and of its medians.
     """
 
     cutouts: np.ndarray
@@ -68,12 +73,12 @@ def network_inputs(found: Found) -> dict[str, np.ndarray]:
     -------
     inputs : dict of str to float32 `~numpy.ndarray`
         Of one row, or of N: ``cutouts`` (N, S * CUTOUTS, 2, SIZE, SIZE), ``stacks``
-        (N, 2 * S, SIZE, SIZE), ``numbers`` (N, S + S * CUTOUTS).
+        (N, S * STACKS, SIZE, SIZE), ``numbers`` (N, 2 * S + S * CUTOUTS).
     """
     cutouts, signals, stacks, counts = (
         np.asarray(getattr(found, each.name), np.float32) for each in fields(Found)
     )
-    n = 1 if counts.ndim == 1 else len(counts)
+    n = 1 if counts.ndim == 2 else len(counts)
     cutouts = cutouts.reshape(n, -1, SIZE, SIZE)
     planes = np.stack([np.arcsinh(cutouts) / _COMPRESSED, _over_highest(cutouts)], 2)
     numbers = [np.log10(1 + each.reshape(n, -1)) / 3 for each in (counts, signals)]
@@ -88,14 +93,16 @@ class Sources:
     """
     The brightest sources of an image, at four scales.
 
-    The image, less its local level and over its local noise, is binned by 1, 2, 4 and 8
-    pixels. Of each scale a network sees ten cutouts of 31x31 pixels about peaks, in two
-    planes: arcsinh of the S/N over 4, and the pixels over the highest in the middle;
-    the mean and the median of 48 of them in the latter form; and numbers: how many
-    peaks there are, and how bright each of the ten is. What all have in common
-    the image is to blame for. Neither an offset nor a scale of the image changes what
-    the network sees. Of images larger than 2048x2048 pixels four windows of 1024x1024
-    are looked at.
+    The image, less its local level and over its local noise, and the median of each
+    3x3 pixels of it, in which few cosmic rays are left, are binned by 1, 2, 4 and 8
+    pixels. Of each scale a network sees cutouts of 31x31 pixels about six peaks of
+    either, those whose S/N is next to 60, in two planes: arcsinh of the S/N over 4, and
+    the pixels over the highest in the middle; the mean and the median of 48 of them in
+    the latter form; the correlation of the image with itself, and of its medians; and
+    numbers: how many peaks there are, and how bright those of the cutouts. What all
+    sources have in common the image is to blame for. Neither an offset nor a scale of
+    the image changes what the network sees. Of images larger than 2048x2048 pixels four
+    windows of 1024x1024 are looked at.
     """
 
     name = 'sources-1'
@@ -104,13 +111,15 @@ class Sources:
         n = len(SCALES)
         self.shapes: dict[str, tuple[int, ...]] = {
             'cutouts': (n * CUTOUTS, 2, SIZE, SIZE),
-            'stacks': (2 * n, SIZE, SIZE),
-            'numbers': (n + n * CUTOUTS,),
+            'stacks': (n * STACKS, SIZE, SIZE),
+            'numbers': (2 * n + n * CUTOUTS,),
         }
         self.meanings = {
-            'cutouts': 'about peaks of the image binned by 1, 2, 4 and 8 pixels, ten '
-            'of each: arcsinh of the S/N of pixels over 4, and pixels over the highest',
-            'stacks': 'mean and median of more of them, over the highest pixel of each',
+            'cutouts': 'about peaks of the image binned by 1, 2, 4 and 8 pixels, six '
+            'of each, and six of its medians: arcsinh of the S/N of pixels over 4, and '
+            'pixels over the highest',
+            'stacks': 'mean and median of more of them, over the highest pixel of each,'
+            ' and the correlation of the image with itself; the same of its medians',
             'numbers': 'log10 of 1 and the number of peaks of each scale, over 3; the '
             'same of the S/N of each cutout, 0 where there is none',
         }
@@ -130,10 +139,14 @@ class Sources:
             Finite, even where no pixel is usable.
         """
         views = [_contrast(image, box) for box in _windows(image.sci.shape)]
+        medians = [_medians(view) for view in views]
         scales = []
         for scale in SCALES:
-            binned = [_binned(view, scale) for view in views]
-            scales.append(_at_scale(binned))
+            if scale > 1:
+                views = [_halved(view) for view in views]
+                medians = [_halved(view) for view in medians]
+            halves = (_looked_at(views, views), _looked_at(views, medians))
+            scales.append([np.concatenate(each) for each in zip(*halves, strict=True)])
         return Found(*(np.stack(each) for each in zip(*scales, strict=True)))
 
     def __call__(self, image: MeasuredImage) -> dict[str, np.ndarray]:
@@ -168,14 +181,40 @@ def _contrast(image: MeasuredImage, box: tuple[slice, slice]) -> np.ndarray:
         contrast = (sci - level) / deviation
     if spoilt is not None:
         contrast[spoilt != 0] = 0
-    return contrast
+    return np.clip(contrast, -_LARGEST, _LARGEST)
 
 
-def _binned(contrast: np.ndarray, scale: int) -> np.ndarray:
-    """Return the S/N of pixels of a scale; what is left at the edges is left out."""
-    ny, nx = (n // scale for n in contrast.shape)
-    blocks = contrast[: ny * scale, : nx * scale].reshape(ny, scale, nx, scale)
-    binned = blocks.sum(axis=(1, 3)) / np.float32(scale)
+def _middle(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Return the middle one of three."""
+    return np.asarray(np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c)))
+
+
+def _medians(contrast: np.ndarray) -> np.ndarray:
+    """Return the median of each 3x3 pixels; nothing at the edges."""
+    out = np.zeros_like(contrast)
+    if min(contrast.shape) < 3:
+        return out
+    rows = contrast[:-2], contrast[1:-1], contrast[2:]
+    low = np.minimum(np.minimum(*rows[:2]), rows[2])
+    high = np.maximum(np.maximum(*rows[:2]), rows[2])
+    middle = _middle(*rows)
+
+    def beside(each: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return each[:, :-2], each[:, 1:-1], each[:, 2:]
+
+    left, centre, right = beside(low)
+    lowest = np.maximum(np.maximum(left, centre), right)
+    left, centre, right = beside(high)
+    highest = np.minimum(np.minimum(left, centre), right)
+    out[1:-1, 1:-1] = _middle(lowest, _middle(*beside(middle)), highest)
+    return out
+
+
+def _halved(contrast: np.ndarray) -> np.ndarray:
+    """Return the S/N of pixels twice as large; an odd one at the edge is left out."""
+    ny, nx = (n // 2 * 2 for n in contrast.shape)
+    rows = contrast[0:ny:2] + contrast[1:ny:2]
+    binned = (rows[:, 0:nx:2] + rows[:, 1:nx:2]) / np.float32(2)
     return np.clip(binned, -_LARGEST, _LARGEST)
 
 
@@ -200,12 +239,11 @@ def _peaks(contrast: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
                 later = (dy, dx) > (0, 0)  # of two equal ones the first is a peak
                 highest &= (signal[y, x] > beside) | (later & (signal[y, x] == beside))
     y, x = y[highest], x[highest]
-    order = np.argsort(-signal[y, x], kind='stable')
-    return np.stack([y, x], axis=1)[order] + 1, signal[y, x][order]
+    return np.stack([y, x], axis=1) + 1, signal[y, x]
 
 
 def _apart(places: np.ndarray) -> np.ndarray:
-    """Return the numbers of those that no brighter one is near."""
+    """Return the numbers of those that none before is near."""
     kept: list[int] = []
     for number, place in enumerate(places):
         away = np.abs(places[kept] - place).max(axis=1, initial=0)
@@ -221,29 +259,52 @@ def _over_highest(cutouts: np.ndarray) -> np.ndarray:
     return np.clip(cutouts / np.maximum(highest, 1), -0.5, 1.5)
 
 
-def _at_scale(views: list[np.ndarray]) -> tuple[Any, ...]:
-    """Return cutouts, signals, stacks and count of a scale."""
-    found, count = [], 0
+def _correlation(views: list[np.ndarray]) -> np.ndarray:
+    """Return the correlation of images with themselves, at most 1, (SIZE, SIZE)."""
+    total = np.zeros((SIZE, SIZE), np.float32)
+    nothing, all_ = _LIGHT
     for view in views:
-        places, signals = _peaks(view)
+        box = []
+        for n in view.shape:
+            side = min(n, _WINDOW) // 8 * 8
+            box.append(slice((n - side) // 2, (n - side) // 2 + side))
+        light = np.clip((view[*box] - nothing) / (all_ - nothing), 0, 1)
+        if min(light.shape) < 2 * SIZE or not light.any():
+            continue
+        spectrum = np.fft.rfft2(light - light.mean())
+        lags = np.fft.irfft2(np.abs(spectrum) ** 2, light.shape)
+        around = np.arange(-(SIZE // 2), SIZE // 2 + 1)
+        total += (lags[np.ix_(around, around)] / lags[0, 0]).astype(np.float32)
+    return total / np.float32(len(views))
+
+
+def _looked_at(views: list[np.ndarray], among: list[np.ndarray]) -> tuple[Any, ...]:
+    """Return half of the cutouts, signals, stacks and counts of a scale."""
+    found, count = [], 0
+    for view, searched in zip(views, among, strict=True):
+        places, signals = _peaks(searched)
         count += len(places)
+        unusual = np.abs(np.log(signals / _USUAL))
+        order = np.argsort(unusual, kind='stable')[:_MOST]
         wide = np.pad(view, SIZE // 2)
-        found += [(signals[n], wide, places[n]) for n in _apart(places[:_MOST])]
-    found.sort(key=lambda each: -each[0])
-    stack = np.zeros((2, SIZE, SIZE), np.float32)
-    cutouts = np.zeros((CUTOUTS, SIZE, SIZE), np.float32)
-    chosen = np.zeros(CUTOUTS, np.float32)
+        found += [
+            (unusual[n], signals[n], _cut(wide, places[n]))
+            for n in order[_apart(places[order])][:_STACKED]
+        ]
+    found.sort(key=lambda each: each[0])
+    stack = np.zeros((STACKS // 2, SIZE, SIZE), np.float32)
+    cutouts = np.zeros((CUTOUTS // 2, SIZE, SIZE), np.float32)
+    chosen = np.zeros(CUTOUTS // 2, np.float32)
     if found:
-        stacked = np.stack([_cut(*each) for _, *each in found[:_STACKED]])
-        weights = [min(each[0], _TRUSTED) for each in found[:_STACKED]]
-        stack[0] = np.average(_over_highest(stacked), axis=0, weights=weights)
-        stack[1] = np.median(_over_highest(stacked), axis=0)
-        n = len(found)
-        ranks = np.geomspace(1, n, CUTOUTS).round() if n > CUTOUTS else range(1, n + 1)
-        for place, rank in enumerate(np.unique(ranks).astype(int)):
-            signal, *each = found[rank - 1]
-            cutouts[place], chosen[place] = _cut(*each), signal
-    return cutouts, chosen, stack, np.float32(count)
+        pieces = np.stack([each[2] for each in found[:_STACKED]])
+        weights = [min(each[1], _USUAL) for each in found[:_STACKED]]
+        stack[0] = np.average(_over_highest(pieces), axis=0, weights=weights)
+        stack[1] = np.median(_over_highest(pieces), axis=0)
+        some = min(len(found), CUTOUTS // 2)
+        cutouts[:some] = pieces[:some]
+        chosen[:some] = [each[1] for each in found[:some]]
+    stack[2] = _correlation(among)
+    return cutouts, chosen, stack, [np.float32(count)]
 
 
 def _cut(wide: np.ndarray, place: np.ndarray) -> np.ndarray:

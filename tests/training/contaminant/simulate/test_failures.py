@@ -61,7 +61,7 @@ def test_doubled_star_is_there_twice() -> None:
     kernel = np.zeros((101, 101))
     kernel[50, [5, 95]] = 0.5
     blur = Blur(('doubled',), kernel)
-    profile = draw_profile(rng, draw_instrument(rng, 'ztf'), blur)
+    profile = draw_profile(rng, draw_instrument(rng, 'ztf')).blurred_by(blur)
     image = np.zeros((64, 64), np.float32)
     profile.add(image, 32, 32, 1e4, 1e-3)
     assert label(image > 0.3 * image.max())[1] == 2

@@ -16,7 +16,7 @@ OVERSAMPLING = 5
 _SHORTEST = 0.43  # FWHM: spread of a trail of 1.5 FWHM along itself
 _ROUND = 0.5  # variance of short trails across, over that along, stars' own included
 _SAMPLES = 2000  # of a track
-_BOTH = 0.12  # share of failures that come with another
+_BOTH = 0.08  # share of failures that come with another
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,10 +126,10 @@ def _tracking(rng: np.random.Generator, fwhm: float, longest: float) -> np.ndarr
 def _doubled(rng: np.random.Generator, fwhm: float, longest: float) -> np.ndarray:
     """Return the kernel of a jump: two places or more, of any ratio and distance."""
     number = int(rng.choice([2, 3, 4], p=[0.8, 0.15, 0.05]))
-    times = np.array([log_uniform(rng, 0.12, 1) for _ in range(number)])
+    times = np.array([log_uniform(rng, 0.2, 1) for _ in range(number)])
     times[rng.integers(number)] = 1.0
     least = fwhm * (1.3 - 0.5 * np.log(np.sort(times)[-2]))  # faint ones farther away
-    apart = log_uniform(rng, least, max(0.7 * longest, 1.5 * least))
+    apart = log_uniform(rng, least, max(0.5 * longest, 1.5 * least))
     along = np.linspace(-0.5, 0.5, number) * apart
     along[1:-1] += rng.uniform(-0.2, 0.2, number - 2) * apart
     across = rng.normal(0, 0.2, number) * apart * (number > 2)
@@ -188,13 +188,13 @@ def _out_of_focus(rng: np.random.Generator, fwhm: float, longest: float) -> np.n
 
 
 _DRAWN = {
+    'out_of_focus': _out_of_focus,
     'tracking_lost': _tracking,
     'doubled': _doubled,
-    'out_of_focus': _out_of_focus,
 }
 
 
-def draw_failure(rng: np.random.Generator, fwhm: float, longest: float) -> Blur:
+def draw_failure(rng: np.random.Generator, width: float, longest: float) -> Blur:
     """
     Draw what went wrong with an image.
 
@@ -202,23 +202,29 @@ def draw_failure(rng: np.random.Generator, fwhm: float, longest: float) -> Blur:
     ----------
     rng : `~numpy.random.Generator`
         Source of chance.
-    fwhm : float
-        Of its stars, pixels.
+    width : float
+        Of its stars, pixels; what fails is so large that it shows.
     longest : float
         Pixels that a trail has at most; that of wide stars may have six times their
-        FWHM in any case.
+        width in any case.
 
     Returns
     -------
     blur : `Blur`
         Of one name mostly, of two now and then.
     """
-    number = 2 if rng.random() < _BOTH else 1
-    names = tuple(str(n) for n in rng.permutation([*_DRAWN])[:number])
-    most = max(longest / number, 6 * fwhm)
-    kernels = [_DRAWN[name](rng, fwhm, most) for name in names]
-    kernel = fftconvolve(*kernels) if number == 2 else kernels[0]
-    return Blur(names, np.maximum(kernel, 0))
+    chosen = rng.permutation([*_DRAWN])[: 2 if rng.random() < _BOTH else 1]
+    names = tuple(name for name in _DRAWN if name in chosen)
+    kernel = np.ones((1, 1))
+    for name in names:
+        each = _DRAWN[name](rng, width, max(longest / len(names), 6 * width))
+        reach = each.shape[0] // 2
+        at = np.arange(-reach, reach + 1) / OVERSAMPLING
+        spread = np.sqrt((each * (at**2 + at[:, None] ** 2)).sum())
+        width = float(np.hypot(width, 1.5 * spread))
+        kernel = fftconvolve(kernel, each)
+    kernel = np.maximum(kernel, 0)
+    return Blur(names, kernel / kernel.sum())
 
 
 def draw_harmless(rng: np.random.Generator, fwhm: float) -> Blur:

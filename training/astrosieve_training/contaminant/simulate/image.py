@@ -226,13 +226,15 @@ def make_image(
     drawn = str(rng.choice(TRAINED_FAMILIES))
     family = family or drawn
     instrument = draw_instrument(rng, family)
-    blur = None
-    if rng.random() < settings.failed:
-        blur = draw_failure(rng, instrument.fwhm, _LONGEST * min(settings.shape))
+    failed = rng.random() < settings.failed
+    profile = draw_profile(rng, instrument)
+    if failed:
+        longest = _LONGEST * min(settings.shape)
+        profile = profile.blurred_by(draw_failure(rng, profile.width, longest))
     elif settings.harmless and rng.random() < settings.harmless:
-        blur = draw_harmless(rng, instrument.fwhm)
+        profile = profile.blurred_by(draw_harmless(rng, instrument.fwhm))
     draft = Draft(
-        rng, settings.shape, instrument, draw_profile(rng, instrument, blur),
+        rng, settings.shape, instrument, profile,
         real=settings.real, judged=family in JUDGED_FAMILIES,
     )  # fmt: skip
     _fill(draft, _wanted(draft, settings.clean))

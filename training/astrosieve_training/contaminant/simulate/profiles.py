@@ -64,6 +64,17 @@ class StarProfile:
         """Inverse of the number of pixels that the light is spread over."""
         return float((self.core[::OVERSAMPLING, ::OVERSAMPLING] ** 2).sum())
 
+    @property
+    def width(self) -> float:
+        """Diameter of a disc of as many pixels as are above half of the peak."""
+        half = np.count_nonzero(self.core > self.core.max() / 2)
+        return float(2 * np.sqrt(half / np.pi) / OVERSAMPLING)
+
+    def blurred_by(self, blur: Blur) -> StarProfile:
+        """Return the profile of an image whose light is blurred."""
+        core = blur.of(self.core).astype(np.float32)
+        return replace(self, core=core, blur=blur, sharp=self)
+
     def blurred(self, image: np.ndarray) -> np.ndarray:
         """Return light of the sky that is as sharp as the optics, as it arrives."""
         return image if self.blur is None else self.blur.over(image)
@@ -164,9 +175,7 @@ def _defocused(rng: np.random.Generator, fwhm: float, radius: float) -> np.ndarr
     return np.asarray(gaussian_filter(image, soft))
 
 
-def draw_profile(
-    rng: np.random.Generator, instrument: Instrument, blur: Blur | None = None
-) -> StarProfile:
+def draw_profile(rng: np.random.Generator, instrument: Instrument) -> StarProfile:
     """
     Draw a profile of stars.
 
@@ -176,8 +185,6 @@ def draw_profile(
         Source of chance.
     instrument : `Instrument`
         Says of what kind.
-    blur : `~astrosieve_training.contaminant.simulate.failures.Blur`, optional
-        What happens to the light of the whole image.
 
     Returns
     -------
@@ -201,7 +208,4 @@ def draw_profile(
     core = core * np.clip((edge - np.hypot(x, y)) / (0.3 * edge), 0, 1)
     halo = log_uniform(rng, 0.003, 0.08)
     core = (core * ((1 - halo) * OVERSAMPLING**2 / core.sum())).astype(np.float32)
-    sharp = StarProfile(core, halo, rng.uniform(2.3, 3.5), fwhm)
-    if blur is None:
-        return sharp
-    return replace(sharp, core=blur.of(core).astype(np.float32), blur=blur, sharp=sharp)
+    return StarProfile(core, halo, rng.uniform(2.3, 3.5), fwhm)

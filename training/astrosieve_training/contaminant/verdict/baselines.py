@@ -145,9 +145,11 @@ class Forest:
 
 
 def cut_scores(features: np.ndarray) -> np.ndarray:
-    """Return what cuts are made on, a column for each failure."""
+    """Return the ranks in what cuts are made on, (N, failures), 0 to 1."""
+    from scipy.stats import rankdata
+
     columns = [
         np.prod([features[:, FEATURES.index(n)] for n in CUTS[name]], axis=0)
         for name in FAILURES
     ]
-    return np.column_stack(columns)
+    return np.asarray(rankdata(columns, axis=1).T / len(features))

@@ -62,19 +62,18 @@ class VerdictConfig(Settings):
         others do not have.
     sides : tuple of int
         Pixels along the sides of images, which take turns.
-    failed, harmless, moving : float
+    clean, failed, harmless, moving : float
         As for `~astrosieve_training.contaminant.simulate.SimulationSettings`.
     shares : float
         Share of the images that each class has, for which the probabilities hold.
-    filters : tuple of int
-        Of the convolutions, of which the second has the resolution of the first, and
-        each other one half of it.
     width : int
         Numbers that are told of a cutout.
     shown : int
         Cutouts of each scale that the network is shown in training, drawn anew.
     dense : int
         Numbers before the verdict.
+    dropout : float
+        Share of the numbers that are left out in training.
     train : `~astrosieve_training.learn.settings.LoopSettings`
         The loop.
     seed : int
@@ -88,14 +87,15 @@ class VerdictConfig(Settings):
     judged: ImageSet
     kind: Annotated[str, one_of(KIND)] = KIND
     sides: tuple[Annotated[int, at_least(64)], ...] = (512, 256, 384, 192)
-    failed: Share = 0.55
+    clean: Share = 0.5
+    failed: Share = 0.6
     harmless: Share = 0.4
     moving: Share = 0.2
     shares: Share = 0.1
-    filters: tuple[Count, Count, Count, Count] = (16, 24, 32, 40)
     width: Count = 48
     shown: Count = 6
-    dense: Count = 96
+    dense: Count = 64
+    dropout: Share = 0.3
     seed: Natural = 0
     version: str = '1.0'
     description: str = ''

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,7 +32,7 @@ from astrosieve_training.versions import code_version, digest
 
 __all__ = ['ENOUGH', 'Judgeable', 'judged_image', 'simulated_sources']
 
-ENOUGH = 3, 20.0
+ENOUGH = 5, 30.0
 """Stars of that S/N that an image must have, to be told what went wrong with it."""
 
 _SEEN = 7.0  # S/N; without any star of that an image has none
@@ -60,6 +61,8 @@ class Judgeable:
         Of stars, without what went wrong, pixels.
     shown : int
         Cutouts of each scale that are handed out with a generator.
+    measured : (N, F) `~numpy.ndarray` or None
+        What else was measured.
     """
 
     found: dict[str, np.ndarray]
@@ -69,6 +72,7 @@ class Judgeable:
     family: np.ndarray
     fwhm: np.ndarray
     shown: int
+    measured: np.ndarray | None = None
 
     @cached_property
     def key(self) -> str:
@@ -143,6 +147,7 @@ def judged_image(
     side = config.sides[seed // len(families) % len(config.sides)]
     settings = simulate.SimulationSettings(
         (side, side),
+        clean=config.clean,
         failed=config.failed,
         harmless=config.harmless,
         moving=config.moving,
@@ -158,6 +163,7 @@ def simulated_sources(
     name: str,
     *,
     judged: bool = False,
+    measure: Callable[[MeasuredImage], np.ndarray] | None = None,
     jobs: int = 1,
 ) -> Judgeable:
     """
@@ -175,18 +181,23 @@ def simulated_sources(
         Of the set.
     judged : bool, optional
         Whether the instruments are those that are kept for judging.
+    measure : callable, optional
+        What else is measured of each image.
     jobs : int, optional
         Processes; -1 for as many as there are cores.
     """
     real = data_folder() is not None  # whose pixels are in the images
-    like = (config.sides, config.failed, config.harmless, config.moving)
-    key = digest(like, judged, real, code_version(simulate, preprocessing))
+    like = (config.sides, config.clean, config.failed, config.harmless, config.moving)
+    code = [simulate, preprocessing]
+    if measure is not None:
+        code.append(import_module(measure.__module__))
+    key = digest(like, judged, real, code_version(*code))
     packs = [which.seeds[n : n + _PACK] for n in range(0, which.images, _PACK)]
     parts = Parallel(n_jobs=jobs)(
         delayed(stages.arrays)(
             f'{name}-{seeds[0]}-{len(seeds)}',
             key,
-            partial(_made, config, list(seeds), judged),
+            partial(_made, config, list(seeds), judged, measure),
         )
         for seeds in packs
     )
@@ -196,14 +207,19 @@ def simulated_sources(
 
 
 def _made(
-    config: VerdictConfig, seeds: Sequence[int], judged: bool
+    config: VerdictConfig,
+    seeds: Sequence[int],
+    judged: bool,
+    measure: Callable[[MeasuredImage], np.ndarray] | None,
 ) -> dict[str, np.ndarray]:
     """Return the sources of images, and their truth."""
     prepare = Sources()
     rows: list[dict[str, Any]] = []
     for seed in seeds:
         made = judged_image(config, seed, judged=judged)
-        found = prepare.find(MeasuredImage.of(made.sci, mask=made.masked))
+        image = MeasuredImage.of(made.sci, mask=made.masked)
+        found = prepare.find(image)
+        more = {} if measure is None else {'measured': measure(image)}
         signals = np.array(made.meta['stars'])
         rows.append(
             {
@@ -213,6 +229,7 @@ def _made(
                 'starless': not (signals >= _SEEN).any(),
                 'family': made.meta['family'],
                 'fwhm': made.meta['fwhm'],
+                **more,
             }
         )
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}

@@ -26,7 +26,6 @@ from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model, load_model
 from astrosieve_training.contaminant import simulate
-from astrosieve_training.contaminant.verdict import baselines
 from astrosieve_training.contaminant.verdict.baselines import (
     Forest,
     cut_scores,
@@ -36,7 +35,6 @@ from astrosieve_training.contaminant.verdict.config import ImageSet, VerdictConf
 from astrosieve_training.contaminant.verdict.datasets import (
     ENOUGH,
     Judgeable,
-    judged_image,
     simulated_sources,
 )
 from astrosieve_training.contaminant.verdict.real import RealImage, real_images
@@ -47,7 +45,6 @@ from astrosieve_training.judge.report import Report, Section
 from astrosieve_training.judge.scores import roc
 from astrosieve_training.stages import Stages
 from astrosieve_training.steps import say
-from astrosieve_training.versions import code_version, digest
 
 __all__ = ['LEAST', 'judge']
 
@@ -59,7 +56,8 @@ _ANY = 'any of the three'
 _BINS = 8  # of the figure of probabilities
 _TIMED = 2048  # pixels of the image that takes its time
 _SLOWEST = 0.1  # of the time of the map of pixels
-_STARS = (3, 6, 12, 30, np.inf)
+_LEARNT = 320  # images of the training's families that the forest learns from
+_STARS = (1, 3, 5, 10, 30, np.inf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,40 +81,26 @@ def _area(score: np.ndarray, truth: np.ndarray, known: np.ndarray) -> Number:
     return Number(roc(score, truth).area, len(truth))
 
 
-def _areas(each: _Scores, images: Judgeable, among: np.ndarray) -> dict[str, Number]:
-    """Return the areas of all verdicts, among some of the images that can be told."""
-    clear, target = clearly(images), images.target > 0
+def _areas(each: _Scores, images: Judgeable, known: np.ndarray) -> dict[str, Number]:
+    """Return the areas of all failures, among images of which they are known."""
     found = {
-        name: _area(each.values[:, n], target[:, n], clear[:, n] & among)
-        for n, name in enumerate(VERDICTS[: each.values.shape[1]])
+        name: _area(each.values[:, n], images.failed[:, n], known)
+        for n, name in enumerate(FAILURES)
     }
-    failed = np.asarray(images.failed.any(axis=1))
-    found[_ANY] = _area(each.any, failed, images.enough & among)
+    found[_ANY] = _area(each.any, np.asarray(images.failed.any(axis=1)), known)
     return found
 
 
-def _features(
-    config: VerdictConfig, which: ImageSet, stages: Stages, name: str, *, judged: bool
-) -> np.ndarray:
-    """Return the moments of simulated images."""
-
-    def measured() -> dict[str, np.ndarray]:
-        rows = []
-        for seed in which.seeds:
-            made = judged_image(config, seed, judged=judged)
-            rows.append(moments(MeasuredImage.of(made.sci, mask=made.masked)))
-        return {'features': np.array(rows)}
-
-    like = (config.sides, config.failed, config.harmless, config.moving)
-    key = digest(like, judged, code_version(simulate, baselines))
-    return stages.arrays(f'{name}-moments-{which.seed}-{which.images}', key, measured)[
-        'features'
-    ]
+def _all_areas(each: _Scores, images: Judgeable) -> dict[str, Number]:
+    """Return the areas of all verdicts, of the images that can be told."""
+    found = _areas(each, images, images.enough)
+    if each.values.shape[1] > len(FAILURES):
+        clear = images.enough | images.starless
+        found[VERDICTS[-1]] = _area(each.values[:, -1], images.starless, clear)
+    return found
 
 
-def judge(
-    model: Model, config: VerdictConfig, folder: Path, *, images: Path | None = None
-) -> Report:
+def judge(model: Model, config: VerdictConfig, folder: Path) -> Report:
     """
     Judge a model on images of instruments that it has not seen, and on real ones.
 
@@ -128,8 +112,6 @@ def judge(
         Says what is simulated.
     folder : `~pathlib.Path`
         Gets figures, and keeps what was simulated.
-    images : `~pathlib.Path`, optional
-        Where a training keeps what it simulated.
 
     Returns
     -------
@@ -137,26 +119,20 @@ def judge(
     """
     stages = Stages(folder / 'images', tidy=False)
     say(_SAMPLE)
-    judged = simulated_sources(config, config.judged, stages, 'judged', judged=True)
+    judged = simulated_sources(
+        config, config.judged, stages, 'judged', judged=True, measure=moments
+    )
     p = model.predict(judged.inputs(np.arange(len(judged))), chunk_size=64)
-    say('moments of sources')
-    learnt = simulated_sources(
-        config,
-        config.calibrating,
-        Stages(images or folder / 'images', tidy=False),
-        'calibrating',
-    )
-    features = _features(config, config.judged, stages, 'judged', judged=True)
-    forest = Forest(
-        _features(config, config.calibrating, stages, 'calibrating', judged=False),
-        learnt.target,
-        clearly(learnt),
-        config.seed,
-    )
+    say('images of the forest')
+    some = ImageSet(min(_LEARNT, config.calibrating.images), config.calibrating.seed)
+    learnt = simulated_sources(config, some, stages, 'forest', measure=moments)
+    assert judged.measured is not None
+    assert learnt.measured is not None
+    forest = Forest(learnt.measured, learnt.target, clearly(learnt), config.seed)
     everyone = [
         _Scores(model.card.name, p),
-        _Scores('forest on moments', forest(features)),
-        _Scores('cut on moments', cut_scores(features)),
+        _Scores('forest on moments', forest(judged.measured)),
+        _Scores('cut on moments', cut_scores(judged.measured)),
     ]
     say('real images')
     real = [(each, verdict_of(each.image, model)) for each in real_images()]
@@ -164,8 +140,7 @@ def judge(
     limits_at = model.card.operating_point(OPERATING_POINT).threshold
     assert isinstance(limits_at, dict)
     measured = measured_at(limits_at, p, judged)
-    areas = {each.by: _areas(each, judged, np.ones(len(judged), bool))
-             for each in everyone}  # fmt: skip
+    areas = {each.by: _all_areas(each, judged) for each in everyone}
     own = areas[model.card.name]
     figure = folder / f'{model.card.name}-reliability.png'
     _draw(everyone, judged, config.shares, figure)
@@ -243,18 +218,17 @@ def _grouped(
     everyone: Sequence[_Scores], images: Judgeable, groups: dict[str, np.ndarray]
 ) -> list[str]:
     rows = [
-        (name, int(among.sum()), each.by,
-         *(_cell(area) for area in (
-             *(_areas(each, images, among)[n] for n in FAILURES),
-             _areas(each, images, among)[_ANY])))
-        for name, among in groups.items()
+        (name, int(known.sum()), each.by,
+         *map(_cell, _areas(each, images, known).values()))
+        for name, known in groups.items()
         for each in everyone
     ]  # fmt: skip
     return markdown_table(('', 'images', 'AUC by', *FAILURES, _ANY), rows)
 
 
 def _by_family(everyone: Sequence[_Scores], images: Judgeable) -> list[str]:
-    groups = {name: images.family == name for name in np.unique(images.family)}
+    families = np.unique(images.family)
+    groups = {name: (images.family == name) & images.enough for name in families}
     return _grouped(everyone, images, groups)
 
 
@@ -322,10 +296,15 @@ def _draw(
         for number, name in enumerate(FAILURES):
             known = clear[:, number]
             truth = target[known, number]
+            axes[0, number].set(title=name, xlabel='false', ylabel='found')
+            axes[1, number].set(
+                xlabel='probability', ylabel=f'share, of {share:.0%} failed'
+            )
+            if not 0 < truth.sum() < len(truth):
+                continue
             for each in everyone:
                 curve = roc(each.values[known, number], truth)
                 axes[0, number].plot(curve.leak, curve.completeness, label=each.by)
-            axes[0, number].set(title=name, xlabel='false', ylabel='found')
             axes[0, number].set_xscale('symlog', linthresh=0.01)
             p = everyone[0].values[known, number]
             # The probabilities hold for a share of failed images, the sample has more.
@@ -337,7 +316,4 @@ def _draw(
                 some = bins == each
                 x, y = (np.average(v[some], weights=weight[some]) for v in (p, truth))
                 axes[1, number].plot(x, y, 'o', color='C0')
-            axes[1, number].set(
-                xlabel='probability', ylabel=f'share, of {share:.0%} failed'
-            )
-        axes[0, 0].legend(fontsize=7)
+            axes[0, number].legend(fontsize=7)

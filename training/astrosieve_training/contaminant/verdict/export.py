@@ -11,6 +11,7 @@ from astrosieve.contaminant.verdict.preprocessing import (
     CUTOUTS,
     SCALES,
     SIZE,
+    STACKS,
     Found,
     Sources,
     network_inputs,
@@ -37,9 +38,9 @@ def _examples(n: int) -> dict[str, np.ndarray]:
     cutouts *= 10 ** rng.uniform(0, 4, (n, scales, CUTOUTS, 1, 1)).astype(np.float32)
     signals = 10 ** rng.uniform(1, 4, (n, scales, CUTOUTS))
     signals[rng.random(signals.shape) < rng.random((n, scales, 1))] = 0
-    stacks = example_images(rng, n * scales, (2, SIZE, SIZE))
-    counts = 10 ** rng.uniform(0, 4, (n, scales))
-    shape = (n, scales, 2, SIZE, SIZE)
+    stacks = example_images(rng, n * scales, (STACKS, SIZE, SIZE))
+    counts = 10 ** rng.uniform(0, 4, (n, scales, 2))
+    shape = (n, scales, STACKS, SIZE, SIZE)
     return network_inputs(Found(cutouts, signals, stacks.reshape(shape), counts))
 
 

@@ -2,34 +2,85 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import numpy as np
 import torch
 from torch import nn
 
 from astrosieve.contaminant.verdict.judge import VERDICTS
-from astrosieve.contaminant.verdict.preprocessing import SCALES
+from astrosieve.contaminant.verdict.preprocessing import SCALES, SIZE, STACKS
 from astrosieve_training.contaminant.verdict.config import VerdictConfig
 
-__all__ = ['VerdictNetwork', 'build']
+__all__ = ['Shape', 'VerdictNetwork', 'build']
 
-_SIZE = 4  # pixels of what the convolutions leave of a cutout
 _HEADS = 3  # of the attention
+_RINGS = (0.0, 0.5, 1.6, 2.6, 4.0, 6.0, 9.0, 13.0)  # pixels
+_WAVES = (1, 2, 3, 4)  # around a ring
+_APERTURES = ((6.0, 0.3), (6.0, 0.1), (14.0, 0.15), (14.0, 0.4))
+"""Pixels, and the least brightness that counts, of moments."""
+_LITTLE = 1e-3
 
 
-def _eye(filters: tuple[int, ...], width: int) -> nn.Sequential:
-    """Return what describes a cutout of two planes."""
-    layers: list[nn.Module] = []
-    before = 2
-    for number, after in enumerate(filters):
-        size, stride = (5, 2) if number == 0 else (3, 1 if number == 1 else 2)
-        layers += [
-            nn.Conv2d(before, after, size, stride, size // 2, bias=False),
-            nn.BatchNorm2d(after),
-            nn.ReLU(),
+class Shape(nn.Module):
+    """
+    Describes cutouts by numbers that do not change when these are turned.
+
+    The mean and the highest of rings, the strength of waves around them, and second
+    moments within apertures. Nothing here is learnt.
+    """
+
+    means: torch.Tensor
+    waves: torch.Tensor
+    second: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        y, x = np.mgrid[:SIZE, :SIZE] - SIZE // 2
+        away, turn = np.hypot(x, y).ravel(), np.arctan2(y, x).ravel()
+        rings = [(away >= low) & (away < high) for low, high in pairwise(_RINGS)]
+        means = np.stack([ring / ring.sum() for ring in rings])
+        waves = [
+            means[n] * wave(k * turn)
+            for wave in (np.cos, np.sin)
+            for n in range(1, len(rings))
+            for k in _WAVES
         ]
-        before = after
-    return nn.Sequential(
-        *layers, nn.Flatten(), nn.Linear(before * _SIZE**2, width), nn.ReLU()
-    )
+        second = np.stack([np.ones(SIZE**2), away**2, (x**2 - y**2).ravel(),
+                           2 * (x * y).ravel()])  # fmt: skip
+        for name, basis in (('means', means), ('waves', np.stack(waves)),
+                            ('second', second)):  # fmt: skip
+            self.register_buffer(name, torch.tensor(basis.T, dtype=torch.float32))
+        self.places = [np.flatnonzero(ring).tolist() for ring in rings[1:]]
+        for n, (radius, _) in enumerate(_APERTURES):
+            within = torch.tensor(away < radius, dtype=torch.float32)
+            self.register_buffer(f'within{n}', within)
+
+    @property
+    def size(self) -> int:
+        """How many numbers describe a plane."""
+        n = len(_RINGS) - 1
+        return n + (n - 1) * len(_WAVES) + (n - 1) + 3 * len(_APERTURES)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return what describes images (..., SIZE, SIZE), (..., size)."""
+        flat = images.flatten(-2)
+        cosine, sine = (flat @ self.waves).chunk(2, dim=-1)
+        highest = [flat[..., places].amax(-1, keepdim=True) for places in self.places]
+        found = [
+            flat @ self.means, torch.sqrt(cosine**2 + sine**2 + _LITTLE**2), *highest
+        ]  # fmt: skip
+        for n, (_, least) in enumerate(_APERTURES):
+            light = torch.relu(flat - least) * getattr(self, f'within{n}')
+            total, size, plus, cross = (light @ self.second).unbind(-1)
+            size = size / (total + _LITTLE)
+            longer = torch.sqrt(plus**2 + cross**2 + _LITTLE**2) / (total + _LITTLE)
+            found.append(
+                torch.stack(
+                    [torch.log1p(total), torch.log1p(size), longer / (size + 0.1)], -1
+                )
+            )
+        return torch.cat(found, dim=-1)
 
 
 class VerdictNetwork(nn.Module):
@@ -39,21 +90,30 @@ class VerdictNetwork(nn.Module):
     Parameters
     ----------
     config : `~astrosieve_training.contaminant.verdict.config.VerdictConfig`
-        Filters and widths.
+        Widths.
     """
 
     def __init__(self, config: VerdictConfig) -> None:
         super().__init__()
         n, width = len(SCALES), config.width
-        self.source = _eye(config.filters, width)
-        self.stack = _eye(config.filters, width)
+        self.shape = Shape()
+        self.plain = nn.BatchNorm1d(2 * self.shape.size + 1)
         self.scale = nn.Parameter(0.1 * torch.randn(n, 1, width))
-        self.signal = nn.Linear(1, width)
+        self.source = nn.Linear(2 * self.shape.size + 1, width)
         self.mix = nn.Linear(width, width)
         self.attention = nn.Linear(width, _HEADS)
-        seen = (_HEADS + 2) * width + n * width + n
+        common = n * STACKS * self.shape.size + 2 * n
+        self.common = nn.Sequential(
+            nn.BatchNorm1d(common),
+            nn.Dropout(config.dropout),
+            nn.Linear(common, config.dense),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
+        )
         self.judge = nn.Sequential(
-            nn.Linear(seen, config.dense), nn.ReLU(), nn.Dropout(0.2)
+            nn.Linear((_HEADS + 2) * width + config.dense, config.dense),
+            nn.ReLU(),
+            nn.Dropout(config.dropout),
         )
         self.last = nn.Linear(config.dense, len(VERDICTS))
 
@@ -63,21 +123,19 @@ class VerdictNetwork(nn.Module):
         """Return the logits (N, C)."""
         n = len(SCALES)
         rows, images = cutouts.shape[0], cutouts.shape[1]
-        counts, signals = numbers[:, :n], numbers[:, n:]
-        each = self.source(cutouts.flatten(0, 1)).unflatten(0, (rows, images))
-        each = each.unflatten(1, (n, images // n)) + self.scale
-        each = each.flatten(1, 2) + self.signal(signals[:, :, None])
-        each = torch.relu(self.mix(torch.relu(each)))
+        counts, signals = numbers[:, : 2 * n], numbers[:, 2 * n :]
+        each = torch.cat([self.shape(cutouts).flatten(2), signals[:, :, None]], dim=2)
+        each = self.source(self.plain(each.flatten(0, 1)))
+        each = each.unflatten(0, (rows, n, images // n)) + self.scale
+        each = torch.relu(self.mix(torch.relu(each))).flatten(1, 2)
         there = (signals > 0).to(each.dtype)[:, :, None]
-        weights = self.attention(each) - 1e4 * (1 - there)
-        weights = torch.softmax(weights, dim=1)
+        weights = torch.softmax(self.attention(each) - 1e4 * (1 - there), dim=1)
         looked = (weights.transpose(1, 2) @ each).flatten(1)
         share = there / there.sum(1, keepdim=True).clamp(min=1)
         mean = (share * each).sum(1)
         spread = (share * (each - mean[:, None]) ** 2).sum(1)
-        common = self.stack(stacks.unflatten(1, (n, 2)).flatten(0, 1))
-        common = common.unflatten(0, (rows, n)).flatten(1)
-        all_ = torch.cat([looked, mean, spread, common, counts], dim=1)
+        common = torch.cat([self.shape(stacks).flatten(1), counts], dim=1)
+        all_ = torch.cat([looked, mean, spread, self.common(common)], dim=1)
         logits: torch.Tensor = self.last(self.judge(all_))
         return logits
 

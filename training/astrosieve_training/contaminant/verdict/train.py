@@ -164,15 +164,16 @@ def _calibrated(
     scales = tuple(round(float(each), 6) for each in temperatures)
     p = sigmoid(logits + offsets.astype(np.float32), scales)
     clear = clearly(images)
-    limits = {}
+    limits: dict[str, float] = {}
     for number, name in enumerate(VERDICTS):
         known = clear[:, number]
-        found = thresholds(
-            p[known, number],
-            labels[known, number] == 1,
-            {name: Aim('false positives', FALSE)},
-        )
-        limits[name] = round(min(max(found[name], 1e-4), 1 - 1e-4), 4)
+        truth = labels[known, number] == 1
+        if not truth.any():
+            limits[name] = 0.5  # nothing to fit with
+            continue
+        aims = {name: Aim('false positives', FALSE)}
+        limit = thresholds(p[known, number], truth, aims)[name]
+        limits[name] = round(min(max(limit, 1e-4), 1 - 1e-4), 4)
     point = OperatingPoint(
         limits, 'p', measured_at(limits, p, images), f'{len(images)} simulated images'
     )
