@@ -152,7 +152,7 @@ def write_catalogs(
         Called with the `ExposureCatalog` of each exposure.
     **options
         Further fields of `~astrosieve.source.exposures.ClassifyOptions`: ``fwhm``,
-        ``nsigma``, ``saturated`` (left out by default), ``unit``, ``gain``,
+        ``nsigma``, ``saturated`` (False by default), ``unit``, ``gain``,
         ``exptime``, ``prior``, ``cosmic_ray_hint``.
 
     Returns

@@ -112,7 +112,7 @@ def _known_parameters() -> set[str]:
 @nsigma_option
 @click.option(
     '--saturated/--no-saturated', default=False, show_default=True,
-    help='Use saturated stars too, whose middles are known to tenths of a pixel.',
+    help='Use plateaus too, where the finder sees no peak.',
 )  # fmt: skip
 @model_option('source')
 @keep_option('star')

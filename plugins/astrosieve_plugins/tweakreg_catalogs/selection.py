@@ -14,7 +14,6 @@ from astrosieve.exceptions import AstrosieveWarning, ModelError
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import Model, load_model
 from astrosieve.source.exposures import ClassifyOptions
-from astrosieve.source.flags import CLASS_FLAGS
 
 __all__ = ['MIN_STARS', 'Selection', 'make_selection']
 
@@ -41,12 +40,6 @@ class Selection:
         Classes.
     min_stars : int
         Fewest rows of an exposure.
-
-    Notes
-    -----
-    Unless ``options.saturated``, saturated stars are left out: the middle of their
-    saturated pixels is known to some tenths of a pixel, centroids of others to
-    hundredths.
     """
 
     options: ClassifyOptions
@@ -105,10 +98,7 @@ class Selection:
         """
         wanted = self.min_stars if min_stars is None else min_stars
         names = np.asarray(table['class_name'], dtype=str)
-        left = np.ones(len(table), dtype=bool)
-        if not self.options.saturated:
-            left = ~CLASS_FLAGS.any_set(table['class_flags'], 'saturated')
-        kept = np.isin(names, self.keep) & left
+        kept = np.isin(names, self.keep)
         n_first = int(kept.sum())
         rule = 'class ' + ' or '.join(self.keep)
         if self.options.operating_point:
@@ -119,12 +109,12 @@ class Selection:
         if 'star' in self.keep:
             p_star = np.asarray(table['p_star'], dtype=float)
             for point, threshold in self._lower_points():
-                kept |= (p_star >= threshold) & left
+                kept |= p_star >= threshold
                 rule = f'p_star at operating point {point}'
                 if kept.sum() >= wanted:
                     break
         if kept.sum() < wanted:
-            kept = self._add_likeliest(table, kept, left, wanted)
+            kept = self._add_likeliest(table, kept, wanted)
             rule = 'highest ' + ' + '.join(f'p_{each}' for each in self._known())
         if kept.sum() > n_first:
             what = f'{n_first} rows pass ({rule_first}), fewer than {wanted}: '
@@ -149,14 +139,12 @@ class Selection:
     def _known(self) -> list[str]:
         return [name for name in self.keep if name in self.card.classes]
 
-    def _add_likeliest(
-        self, table: Table, kept: np.ndarray, left: np.ndarray, wanted: int
-    ) -> np.ndarray:
+    def _add_likeliest(self, table: Table, kept: np.ndarray, wanted: int) -> np.ndarray:
         score = np.sum(
             [np.asarray(table[f'p_{name}'], dtype=float) for name in self._known()],
             axis=0,
         )
-        score = np.where(np.isfinite(score) & left & ~kept, score, -1.0)
+        score = np.where(np.isfinite(score) & ~kept, score, -1.0)
         order = np.argsort(-score, kind='stable')
         order = order[score[order] >= 0][: wanted - int(kept.sum())]
         kept = kept.copy()
@@ -186,8 +174,9 @@ def make_selection(
     min_stars : int, optional
         Fewest rows of an exposure.
     **options
-        Further fields of `~astrosieve.source.exposures.ClassifyOptions`; saturated
-        stars are left out unless ``saturated`` says otherwise.
+        Further fields of `~astrosieve.source.exposures.ClassifyOptions`. By default
+        ``saturated`` is False: the middle of a group of saturated pixels, in which the
+        finder sees no peak, is known to some tenths of a pixel, a star to hundredths.
 
     Returns
     -------

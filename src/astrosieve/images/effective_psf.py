@@ -63,13 +63,14 @@ def fit_positions(image: MeasuredImage, xy: np.ndarray, stars: np.ndarray) -> Po
     xy : (N, 2) `~numpy.ndarray`
         Positions of all detections, pixels, 0-based.
     stars : (N,) bool `~numpy.ndarray`
-        Which of them are stars, not saturated; the others are only neighbours.
+        Which of them are stars; the others are only neighbours.
 
     Returns
     -------
     positions : `Positions`
         Of all detections; NaN for what is no star, whose box is not usable for more
-        than 30 %, or that is more than a pixel from the given position.
+        than 30 %, saturated pixels included, or that is more than a pixel from the
+        given position.
     """
     at, error = np.full((2, len(xy), 2), np.nan)
     positions = Positions(at, error, 0)
@@ -128,6 +129,10 @@ class _Boxes:
         usable = np.isfinite(light)
         if image.spoilt is not None:
             usable &= extract_cutouts(image.spoilt, ix, iy, 2 * half + 1, fill=1) == 0
+        if len(image.plateaus):
+            full = np.zeros(image.sci.shape, dtype=np.uint8)
+            full.ravel()[image.plateaus.pixels] = 1
+            usable &= extract_cutouts(full, ix, iy, 2 * half + 1, fill=0) == 0
         light[~usable] = 0
         own = np.maximum(light, 0) / image.electrons_per_unit
         variance = np.square(noise)[:, None, None] + own

@@ -184,7 +184,6 @@ def classify_chip(
 def _add_fitted(table: Table, image: MeasuredImage) -> None:
     """Add positions of stars by the image's own PSF to a table."""
     stars = np.asarray(table['class_name'] == 'star')
-    stars &= ~CLASS_FLAGS.any_set(table['class_flags'], 'saturated')
     fitted = fit_positions(image, positions(table), stars)
     columns = [*fitted.xy.T, *fitted.error.T]
     after = table.colnames.index('y_centroid') + 1

@@ -147,3 +147,25 @@ def test_hits_and_neighbours_make_no_psf() -> None:
     off = (fitted.xy[:144] - xy)[clean]
     off -= np.median(off, axis=0)
     assert 1.4826 * np.median(np.abs(off)) < 0.015
+
+
+def test_saturated_stars() -> None:
+    """A star with some full pixels is fitted by the others; one that is full is not."""
+    image, xy = _field(100)
+    for number, peak in ((30, 0.7), (40, 0.5)):
+        x, y = np.rint(xy[number]).astype(int)
+        box = image[y - 2 : y + 3, x - 2 : x + 3]
+        np.minimum(box, peak * box.max(), out=box)
+    x, y = np.rint(xy[50]).astype(int)
+    image[y - 2 : y + 3, x - 2 : x + 3] = 9e4
+    dq = np.zeros(image.shape, np.int16)
+    for number in (30, 40, 50):
+        x, y = np.rint(xy[number]).astype(int)
+        box = image[y - 2 : y + 3, x - 2 : x + 3]
+        dq[y - 2 : y + 3, x - 2 : x + 3][box == box.max()] = 256
+    fitted = _fit(image, _rough(xy), fwhm=1.8, dq=dq)
+    off = fitted.xy - xy
+    off -= np.nanmedian(off, axis=0)
+    assert np.abs(off[[30, 40]] / fitted.error[[30, 40]]).max() < 4
+    assert fitted.error[[30, 40]].max() < 0.1
+    assert np.isnan(fitted.xy[50]).all()

@@ -217,7 +217,6 @@ def classified(p_star: list[float], names: list[str] | None = None) -> Table:
             'p_star': p,
             'p_cosmic_ray': 1 - p,
             'p_spike': np.zeros_like(p),
-            'class_flags': np.zeros(len(p), np.int32),
         }
     )
 
@@ -264,16 +263,11 @@ class TestRescue:
         with pytest.warns(AstrosieveWarning, match='0 rows of 0 detections'):
             assert len(selection.choose(classified([]), 'a')[0]) == 0
 
-    def test_saturated(self, selection: Any, tiny_model: Path) -> None:
-        """They are left out by every rule, unless they are asked for."""
-        table = classified([0.995, 0.999, 0.6, 0.3, 0.02])
-        table['class_flags'][[1, 2]] = 1024
-        with pytest.warns(AstrosieveWarning, match='1 rows pass'):
-            kept, _ = selection.choose(table, 'a')
-        assert kept.tolist() == [True, False, False, True, True]
-        with_them = make_selection(model=str(tiny_model), min_stars=2, saturated=True)
-        kept, _ = with_them.choose(table, 'a')
-        assert kept.tolist() == [True, True, False, False, False]
+    def test_saturated(self, tiny_model: Path) -> None:
+        """Rows for plateaus are made only where they are asked for."""
+        assert not make_selection(model=str(tiny_model)).options.saturated
+        asked = make_selection(model=str(tiny_model), saturated=True)
+        assert asked.options.saturated
 
     def test_other_classes(self, tiny_model: Path) -> None:
         """Without stars among the kept, thresholds on p_star do not apply."""
