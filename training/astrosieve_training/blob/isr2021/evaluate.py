@@ -238,9 +238,6 @@ def judge_subframes(
         Section('By depth, simulated images', _by_depth(found[1], depth)),
         *(Section(f'Confusion, {each.name}', _matrix_lines(each)) for each in found),
     ]
-    if ablation:
-        lines = ablation_table(config, whole, stages)
-        sections.append(Section("The report's other ideas", lines))
     limits = [
         (each.name, Limit(what, share, published, least=True))
         for each in found
@@ -252,6 +249,8 @@ def judge_subframes(
         )
     ]
     summary = _summary(found, run)
+    if ablation:
+        summary += ['', *ablation_table(config, whole, stages)]
     return Report(
         model,
         summary,
