@@ -159,7 +159,8 @@ def test_judged(made: Made, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     report = json.loads((tmp_path / 'out' / 'blob-judge.json').read_text())
     assert {each['what'] for each in report['limits']} >= {
-        'subframes without', 'false blobs per image', 'dips rejected', 'seconds',
+        'subframes without', 'false blobs per image', 'dips rejected',
+        'seconds of processor time',
     }  # fmt: skip
     text = (tmp_path / 'out' / 'blob-judge.md').read_text()
     for name in ('matched filter', 'DAOStarFinder', 'held-back stamps', 'pull'):
