@@ -28,7 +28,7 @@ OUTPUTS = (
 FEATURES = ('logit', 'radius', 'depth', 'x_err', 'radius_err', 'depth_err')
 """What the probability of a candidate depends on."""
 
-LEAST = -7.0
+LEAST = -2.0
 """Lowest logit of candidates that are weighed."""
 
 _APART = 0.6  # of the stronger's radius: nearer ones are the same blob

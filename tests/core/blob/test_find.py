@@ -14,7 +14,7 @@ from astropy.table import Table
 
 from astrosieve.blob import BLOB_FLAGS, DifferenceError, find_blobs
 from astrosieve.blob.find import COLUMNS, flags_of, known_places
-from astrosieve.blob.marks import Marks
+from astrosieve.blob.marks import FEATURES, Marks
 from astrosieve.exceptions import CatalogError, ModelError, OutOfDomainWarning
 from astrosieve.models.registry import Model
 
@@ -209,6 +209,22 @@ def test_least_depth(model: Model, drawn: Draw) -> None:
     options = {**model.card.options, 'least_depth': 0.2}
     shallow = Model(replace(model.card, options=options), model.path)
     assert len(find_blobs(drawn(), model=shallow)) == 0
+
+
+def test_weights(model: Model, drawn: Draw) -> None:
+    """The card's weights of logit, size and errors make the probability."""
+
+    def logits(offset: float) -> np.ndarray:
+        weights = dict.fromkeys(FEATURES, 0.0) | {'logit': 0.1, 'offset': offset}
+        options = {**model.card.options, 'weights': weights}
+        weighed = Model(replace(model.card, options=options), model.path)
+        found = find_blobs(drawn(), model=weighed, min_probability=0.1)
+        p = np.asarray(found['p_blob'], float)
+        return np.log(p / (1 - p))
+
+    scale = float(np.ravel(model.card.temperature)[0])
+    assert logits(0.25)[0] == pytest.approx(logits(0.0)[0] + 0.25 / scale, rel=1e-3)
+    assert (np.diff(logits(0.25)) <= 0).all()
 
 
 def test_a_model_of_subframes(model: Model, drawn: Draw) -> None:
