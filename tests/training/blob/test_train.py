@@ -51,7 +51,7 @@ def config() -> BlobConfig:
         validation=ImageSet(2, 100, 4),
         calibrating=ImageSet(6, 200, 3),
         judged=ImageSet(2, 300, 3),
-        train=LoopSettings(epochs=2, batch_size=8, learning_rate=3e-3, runs=1),
+        train=LoopSettings(epochs=6, batch_size=8, learning_rate=1e-2, runs=1),
     )
 
 
