@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+pytest.importorskip('galsim')
+pytest.importorskip('joblib')
+
 from astrosieve.models.registry import load_model
 from astrosieve_training.transient.config import FieldSet
 from astrosieve_training.transient.datasets import truly_real
