@@ -34,6 +34,7 @@ __all__ = [
     'load_dataclass',
     'not_known',
     'one_of',
+    'read_toml',
     'require',
 ]
 
@@ -227,15 +228,28 @@ def load_dataclass(kind: type[_T], path: Path, **defaults: Any) -> _T:
         If the file cannot be read, is not TOML, a key is not known or a value
         cannot be.
     """
+    values = read_toml(path)
     try:
-        values = tomllib.loads(path.read_text(encoding='utf-8'))
         return build_dataclass(kind, defaults | values, '')
+    except ConfigError as error:
+        msg = f'{path}: {error}'
+        raise ConfigError(msg) from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """
+    Read a TOML file.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding='utf-8'))
     except OSError as error:
         msg = f'{path}: cannot be read ({error.strerror})'
         raise ConfigError(msg) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         msg = f'{path}: not valid TOML ({error})'
-        raise ConfigError(msg) from error
-    except ConfigError as error:
-        msg = f'{path}: {error}'
         raise ConfigError(msg) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from ginga.GingaPlugin import LocalPlugin
@@ -9,22 +10,70 @@ from ginga.gw import Widgets
 
 from astrosieve_plugins.ginga_classify.widgets import button, row
 
-__all__ = ['ChannelPlugin', 'Layered']
+__all__ = ['CanvasLayer', 'ChannelPlugin', 'Layered']
 
 
-class _OnImage(Protocol):
-    """A layer over the image."""
+class CanvasLayer:
+    """
+    A layer over the image of a channel, on a canvas with a mouse mode of its own.
 
-    def start(self) -> None: ...
+    Parameters
+    ----------
+    fv : `ginga.rv.Control.GingaShell`
+        The reference viewer.
+    viewer : `ginga.Viewers.CanvasView`
+        Viewer of the channel.
+    tag : str
+        Of the layer.
+    mode : str
+        Name of the mode.
+    **handlers : callable
+        What the mode does: ``down``, ``move``, ``up``, ``key``.
+    """
 
-    def listen(self, *, on: bool) -> None: ...
+    def __init__(
+        self, fv: Any, viewer: Any, tag: str, mode: str, **handlers: Callable[..., bool]
+    ) -> None:
+        self._viewer, self._tag = viewer, tag
+        self._shapes = fv.get_draw_classes()
+        canvas = self._shapes.DrawingCanvas()
+        canvas.enable_draw(False)  # the right button is for selecting, too
+        canvas.enable_edit(False)
+        canvas.add_draw_mode(mode, **handlers)
+        canvas.register_for_cursor_drawing(viewer)
+        canvas.set_surface(viewer)
+        canvas.set_draw_mode(mode)
+        self._canvas = canvas
+
+    def clear(self) -> None:
+        """Show nothing."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Put the layer on the image."""
+        canvas = self._viewer.get_canvas()
+        if not canvas.has_tag(self._tag):
+            canvas.add(self._canvas, tag=self._tag)
+
+    def stop(self) -> None:
+        """Take the layer away."""
+        self.clear()
+        self.listen(on=False)
+        self._viewer.get_canvas().delete_object_by_tag(self._tag)
+
+    def listen(self, *, on: bool) -> None:
+        """Listen to mouse and keys, or leave them to others."""
+        if on:
+            self._canvas.ui_set_active(True, viewer=self._viewer)
+        else:
+            self._canvas.ui_set_active(False)
 
 
 class Layered(Protocol):
     """What a plugin has from its start to its end: a panel, and a layer."""
 
     @property
-    def layer(self) -> _OnImage:
+    def layer(self) -> CanvasLayer:
         """Over the image."""
 
     def look(self) -> None:

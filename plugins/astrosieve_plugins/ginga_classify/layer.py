@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from astrosieve.tables.coordinate_files import detection_flux
+from astrosieve_plugins.ginga_classify.base import CanvasLayer
 from astrosieve_plugins.ginga_classify.canvas import ClassMarkers
 from astrosieve_plugins.ginga_classify.review import Review
 
@@ -17,7 +18,7 @@ _CLICK = 4  # screen pixels that a click may move
 _BOX = 'selection-box'
 
 
-class Layer:
+class Layer(CanvasLayer):
     """
     A layer over the image of a channel.
 
@@ -48,46 +49,23 @@ class Layer:
         select: Callable[[np.ndarray, bool], None],
         key: Callable[[str], bool],
     ) -> None:
+        super().__init__(
+            fv, viewer, tag, 'select',
+            down=self._down, move=self._move, up=self._up, key=self._key,
+        )  # fmt: skip
         self.markers: ClassMarkers | None = None
-        self._viewer, self._tag, self._size = viewer, tag, size
-        self._select, self._take_key = select, key
+        self._size, self._select, self._take_key = size, select, key
         self._review: Review | None = None
         self._pressed: tuple[float, float] | None = None
         self._on = True
-        dc = fv.get_draw_classes()
-        self._box_class = dc.Rectangle
-        canvas = dc.DrawingCanvas()
-        canvas.enable_draw(False)  # the right button is for selecting, too
-        canvas.enable_edit(False)
-        canvas.add_draw_mode(
-            'select', down=self._down, move=self._move, up=self._up, key=self._key
-        )
-        canvas.register_for_cursor_drawing(viewer)
-        canvas.set_surface(viewer)
-        canvas.set_draw_mode('select')
+        canvas = self._canvas
         canvas.add_callback('draw-down', self._down, viewer)
         canvas.add_callback('draw-move', self._move, viewer)
         canvas.add_callback('draw-up', self._add, viewer)
-        self._canvas = canvas
 
-    def start(self) -> None:
-        """Put the layer on the image."""
-        canvas = self._viewer.get_canvas()
-        if not canvas.has_tag(self._tag):
-            canvas.add(self._canvas, tag=self._tag)
-
-    def stop(self) -> None:
-        """Take the layer away."""
+    def clear(self) -> None:
+        """Show nothing."""
         self.show(None, '')
-        self.listen(on=False)
-        self._viewer.get_canvas().delete_object_by_tag(self._tag)
-
-    def listen(self, *, on: bool) -> None:
-        """Listen to mouse and keys, or leave them to others."""
-        if on:
-            self._canvas.ui_set_active(True, viewer=self._viewer)
-        else:
-            self._canvas.ui_set_active(False)
 
     def show(self, review: Review | None, convention: str) -> None:
         """Put the detections of a catalogue on the image; None clears it."""
@@ -145,7 +123,9 @@ class Layer:
         if self._pressed is None or event.viewer is not viewer:
             return False
         self._canvas.delete_object_by_tag(_BOX, redraw=False)
-        box = self._box_class(*self._pressed, x, y, color='white', linestyle='dash')
+        box = self._shapes.Rectangle(
+            *self._pressed, x, y, color='white', linestyle='dash'
+        )
         self._canvas.add(box, tag=_BOX)
         return True
 

@@ -10,11 +10,12 @@ from ginga.RGBImage import RGBImage
 
 from astrosieve.contaminant.plotting import paint
 from astrosieve.contaminant.segment import Contaminants
+from astrosieve_plugins.ginga_classify.base import CanvasLayer
 
 __all__ = ['MapLayer']
 
 
-class MapLayer:
+class MapLayer(CanvasLayer):
     """
     A layer of colours over the image of a channel.
 
@@ -33,39 +34,15 @@ class MapLayer:
     def __init__(
         self, fv: Any, viewer: Any, tag: str, clicked: Callable[[float, float], None]
     ) -> None:
-        self._viewer, self._tag, self._clicked = viewer, tag, clicked
+        super().__init__(fv, viewer, tag, 'probe', down=self._down)
+        self._clicked = clicked
         self._found: Contaminants | None = None
-        dc = fv.get_draw_classes()
-        self._image_class, self._point_class = dc.Image, dc.Point
         self.colours: Any = None
         self._point: Any = None
-        canvas = dc.DrawingCanvas()
-        canvas.enable_draw(False)
-        canvas.enable_edit(False)
-        canvas.add_draw_mode('probe', down=self._down)
-        canvas.register_for_cursor_drawing(viewer)
-        canvas.set_surface(viewer)
-        canvas.set_draw_mode('probe')
-        self._canvas = canvas
 
-    def start(self) -> None:
-        """Put the layer on the image."""
-        canvas = self._viewer.get_canvas()
-        if not canvas.has_tag(self._tag):
-            canvas.add(self._canvas, tag=self._tag)
-
-    def stop(self) -> None:
-        """Take the layer away."""
+    def clear(self) -> None:
+        """Show nothing."""
         self.show(None, {})
-        self.listen(on=False)
-        self._viewer.get_canvas().delete_object_by_tag(self._tag)
-
-    def listen(self, *, on: bool) -> None:
-        """Listen to the mouse, or leave it to others."""
-        if on:
-            self._canvas.ui_set_active(True, viewer=self._viewer)
-        else:
-            self._canvas.ui_set_active(False)
 
     def show(self, found: Contaminants | None, opacity: Mapping[str, float]) -> None:
         """Put a map on the image; None clears it."""
@@ -73,7 +50,7 @@ class MapLayer:
         self._canvas.delete_all_objects(redraw=found is None)
         self.colours = self._point = None
         if found is not None:
-            self.colours = self._image_class(0, 0, self._painted(opacity))
+            self.colours = self._shapes.Image(0, 0, self._painted(opacity))
             self._canvas.add(self.colours)
 
     def repaint(self, opacity: Mapping[str, float]) -> None:
@@ -86,7 +63,7 @@ class MapLayer:
         """Mark a pixel."""
         if self._point is not None:
             self._canvas.delete_object(self._point, redraw=False)
-        self._point = self._point_class(x, y, 10, color='white', style='cross')
+        self._point = self._shapes.Point(x, y, 10, color='white', style='cross')
         self._canvas.add(self._point)
 
     def _painted(self, opacity: Mapping[str, float]) -> RGBImage:

@@ -25,6 +25,7 @@ from astrosieve.contaminant.verdict.judge import VERDICTS, verdict_of
 from astrosieve.contaminant.verdict.preprocessing import CUTOUTS, SCALES, SIZE
 from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.registry import Model, load_model
+from astrosieve_training.configs import config_kind
 from astrosieve_training.contaminant.commands import contaminant
 from astrosieve_training.contaminant.verdict import evaluate
 from astrosieve_training.contaminant.verdict.baselines import (
@@ -35,7 +36,6 @@ from astrosieve_training.contaminant.verdict.baselines import (
 from astrosieve_training.contaminant.verdict.config import (
     ImageSet,
     VerdictConfig,
-    is_verdict_config,
     load_config,
 )
 from astrosieve_training.contaminant.verdict.datasets import (
@@ -46,11 +46,11 @@ from astrosieve_training.contaminant.verdict.export import export_run
 from astrosieve_training.contaminant.verdict.real import real_images
 from astrosieve_training.contaminant.verdict.train import (
     VerdictRun,
-    is_verdict_run,
     load_run,
     measured_at,
     train,
 )
+from astrosieve_training.learn.runs import run_kind
 from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
@@ -91,8 +91,8 @@ def made(config: VerdictConfig, tmp_path_factory: pytest.TempPathFactory) -> Mad
 def test_shipped_config() -> None:
     """It says its kind; no set shares an image."""
     config = load_config()
-    assert is_verdict_config('contaminant-verdict')
-    assert not is_verdict_config('contaminant')
+    assert config_kind('contaminant', 'contaminant-verdict') == 'verdict'
+    assert config_kind('contaminant', 'contaminant') is None
     with pytest.raises(ConfigError, match='two sets share an image'):
         replace(config, judged=ImageSet(3, config.training.seed + 1))
 
@@ -130,7 +130,7 @@ def test_judged_are_of_other_families(config: VerdictConfig) -> None:
 
 def test_training(made: Made, config: VerdictConfig) -> None:
     """It can be loaded again, and its model says what its card names."""
-    assert is_verdict_run(made.folder)
+    assert run_kind(made.folder) == 'verdict'
     assert load_run(made.folder).point == made.run.point
     card = made.model.card
     assert card.classes == VERDICTS

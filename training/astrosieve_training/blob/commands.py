@@ -8,6 +8,7 @@ import click
 
 from astrosieve.commands.options import output_folder_option
 from astrosieve.models.registry import load_model
+from astrosieve_training.configs import config_kind
 from astrosieve_training.steps import (
     RUN,
     StepGroup,
@@ -25,6 +26,7 @@ from astrosieve_training.steps import (
 )
 
 _CONFIG = 'blob'
+_SUBFRAMES = 'isr2021'  # kind of network that tells subframes apart
 
 
 @click.group(cls=StepGroup)
@@ -34,7 +36,7 @@ def blob() -> None:
 
 def _tells_subframes(run: Path) -> bool:
     """Return whether a training is one of the published network."""
-    return bool(need('blob.isr2021.train').is_subframe_run(run))
+    return bool(need('learn.runs').run_kind(run) == _SUBFRAMES)
 
 
 @blob.command()
@@ -87,7 +89,7 @@ def train(
 
     An interrupted training goes on where it stopped.
     """
-    subframes = need('blob.isr2021.config').is_subframe_config(config)
+    subframes = config_kind('blob', config) == _SUBFRAMES
     if subframes:
         loaded = need('blob.isr2021.config').load_subframe_config(config)
     else:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from astrosieve_training.configs import config_path, require_apart
-from astrosieve_training.learn.settings import LoopSettings
+from astrosieve_training.learn.settings import NetworkSettings
 from astrosieve_training.settings import (
     ConfigError,
     Count,
@@ -48,22 +48,20 @@ class ImageSet(Settings):
 
 
 @dataclass(frozen=True)
-class BlobConfig(Settings):
+class BlobConfig(NetworkSettings):
     """
     A network that marks blobs on whole images.
 
+    What all networks have is told by their base.
+
     Parameters
     ----------
-    name, version, description, licence, limits, references
-        For the model card.
     kind : {'pyramid'}
         Architecture.
     preprocessing : str
         What makes its inputs.
     filters : tuple of int
         Of the convolutions at 1/2, 1/4, 1/8 and 1/16 of the resolution.
-    seed : int
-        Of everything random.
     shape : tuple of int
         Of the simulated images, (ny, nx).
     training, validation, calibrating, judged : `ImageSet`
@@ -77,13 +75,10 @@ class BlobConfig(Settings):
         little look like new ones, but for this.
     measuring : float
         How much position, radius and depth count beside the marks.
-    train : `~astrosieve_training.learn.settings.LoopSettings`
-        The loop.
     default : bool
         Whether the task's name means this model.
     """
 
-    name: str
     training: ImageSet
     validation: ImageSet
     calibrating: ImageSet
@@ -91,18 +86,11 @@ class BlobConfig(Settings):
     kind: Annotated[str, one_of('pyramid')] = 'pyramid'
     preprocessing: str = 'difference-1'
     filters: tuple[Count, Count, Count, Count] = (24, 40, 64, 96)
-    seed: Natural = 0
     shape: tuple[Count, Count] = (1014, 1014)
     windows: Count = 16
     side: Count = 256
     least_depth: NotNegative = 0.015
     measuring: Positive = 0.1
-    version: str = '1.0'
-    description: str = ''
-    licence: str = 'BSD-3-Clause'
-    limits: tuple[str, ...] = ()
-    references: tuple[str, ...] = ()
-    train: LoopSettings = field(default_factory=LoopSettings)
     default: bool = False
 
     def __post_init__(self) -> None:

@@ -49,25 +49,11 @@ def export_run(
     ----------
     run : `~astrosieve_training.blob.train.Run`
         The training.
-    folder : `~pathlib.Path`
-        Folder of weights: gets NAME-VERSION.onnx, NAME-VERSION.json, and the model's
-        entry in manifest.json.
-    max_bytes : int, optional
-        Largest size of the ONNX file.
+    folder, max_bytes
+        As for `~astrosieve_training.learn.export.export_network`, which also says what
+        is returned and raised.
     n : int, optional
         Inputs that torch and onnxruntime are compared on.
-
-    Returns
-    -------
-    card : `~astrosieve.models.cards.ModelCard`
-        What was written.
-    difference : float
-        Largest difference between torch and onnxruntime.
-
-    Raises
-    ------
-    ExportError
-        If torch and onnxruntime differ, or the file is too large.
     """
     config = run.config
     prepare = get_preprocessing(config.preprocessing)

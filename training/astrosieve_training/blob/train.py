@@ -25,8 +25,8 @@ from astrosieve_training.blob.images import (
 )
 from astrosieve_training.blob.matching import match
 from astrosieve_training.learn import loop
-from astrosieve_training.learn.runs import read_run, write_run
-from astrosieve_training.settings import ConfigError, build_dataclass
+from astrosieve_training.learn.runs import load_network, write_run
+from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
@@ -260,9 +260,6 @@ def load_run(folder: Path) -> Run:
     ConfigError
         If there is none in the folder.
     """
-    content, state = read_run(folder)
-    config = build_dataclass(BlobConfig, content.pop('config'), '')
-    network = networks.build(config)
-    network.load_state_dict(state)
+    config, network, content = load_network(folder, BlobConfig, networks.build)
     point = OperatingPoint.from_dict(content.pop('point'))
-    return Run(config=config, network=network.eval(), point=point, **content)
+    return Run(config=config, network=network, point=point, **content)

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 
-from astrosieve_training.settings import ConfigError, not_known
+from astrosieve_training.settings import ConfigError, not_known, read_toml
 
-__all__ = ['config_path', 'require_apart']
+__all__ = ['config_kind', 'config_path', 'require_apart']
 
 
 def config_path(folder: str, name: str | Path) -> Path:
@@ -36,6 +36,12 @@ def config_path(folder: str, name: str | Path) -> Path:
         names = sorted(each.stem for each in known.glob('*.toml'))
         raise ConfigError(not_known('no configuration', str(name), names))
     return path
+
+
+def config_kind(folder: str, name: str | Path) -> str | None:
+    """Return what a configuration says of its ``kind``; None where it says nothing."""
+    kind = read_toml(config_path(folder, name)).get('kind')
+    return None if kind is None else str(kind)
 
 
 def require_apart(what: str, sets: Iterable[Iterable[int]]) -> None:

@@ -8,6 +8,7 @@ import click
 
 from astrosieve.commands.options import output_folder_option
 from astrosieve.models.registry import load_model
+from astrosieve_training.configs import config_kind
 from astrosieve_training.steps import (
     EXISTING_FOLDER,
     RUN,
@@ -26,6 +27,7 @@ from astrosieve_training.steps import (
 )
 
 _CONFIG = 'contaminant'
+_VERDICT = 'verdict'  # kind of network that judges whole images
 _IMAGES = click.option(
     '--images',
     type=click.Path(file_okay=False, path_type=Path),
@@ -40,7 +42,7 @@ def contaminant() -> None:
 
 def _judges_whole(run: Path) -> bool:
     """Return whether a training is one of a network that judges whole images."""
-    return bool(need('contaminant.verdict.train').is_verdict_run(run))
+    return bool(need('learn.runs').run_kind(run) == _VERDICT)
 
 
 @contaminant.command()
@@ -65,7 +67,7 @@ def train(
 
     An interrupted training goes on where it stopped.
     """
-    whole = need('contaminant.verdict.config').is_verdict_config(config)
+    whole = config_kind('contaminant', config) == _VERDICT
     kind = 'contaminant.verdict' if whole else 'contaminant'
     loaded = need(f'{kind}.config').load_config(config)
     loaded, folder = training_of(loaded, seed, output)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from astrosieve_training.configs import config_path, require_apart
-from astrosieve_training.learn.settings import LoopSettings
+from astrosieve_training.learn.settings import NetworkSettings
 from astrosieve_training.settings import (
     ConfigError,
     Count,
@@ -105,14 +105,14 @@ class LossSettings(Settings):
 
 
 @dataclass(frozen=True)
-class ContaminantConfig(Settings):
+class ContaminantConfig(NetworkSettings):
     """
     A network that maps contaminants.
 
+    What all networks have is told by their base.
+
     Parameters
     ----------
-    name, version, description, licence, limits, references
-        For the model card.
     network : `NetworkConfig`
         Architecture.
     training, validation, calibrating, judged : `ImageSet`
@@ -122,15 +122,10 @@ class ContaminantConfig(Settings):
         What is lowered.
     crop : int
         Pixels along a side of what the network is shown, a multiple of 32.
-    train : `~astrosieve_training.learn.settings.LoopSettings`
-        The loop.
-    seed : int
-        Of everything random.
     default : bool
         Whether the task's name means this model.
     """
 
-    name: str
     network: NetworkConfig
     training: ImageSet
     validation: ImageSet
@@ -138,13 +133,6 @@ class ContaminantConfig(Settings):
     judged: ImageSet
     loss: LossSettings = field(default_factory=LossSettings)
     crop: Count = 256
-    seed: Natural = 0
-    version: str = '1.0'
-    description: str = ''
-    licence: str = 'BSD-3-Clause'
-    limits: tuple[str, ...] = ()
-    references: tuple[str, ...] = ()
-    train: LoopSettings = field(default_factory=LoopSettings)
     default: bool = False
 
     def __post_init__(self) -> None:

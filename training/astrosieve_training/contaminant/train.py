@@ -26,8 +26,7 @@ from astrosieve_training.contaminant.datasets import (
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.calibrate import fit_sigmoids
 from astrosieve_training.learn.losses import BinaryLoss, Loss
-from astrosieve_training.learn.runs import read_run, write_run
-from astrosieve_training.settings import build_dataclass
+from astrosieve_training.learn.runs import load_network, read_run, write_run
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
@@ -293,13 +292,10 @@ def load_run(folder: Path) -> Run:
     ConfigError
         If there is none in the folder.
     """
-    content, state = read_run(folder)
-    config = build_dataclass(ContaminantConfig, content.pop('config'), '')
-    network = build_network(config)
-    network.load_state_dict(state)
+    config, network, content = load_network(folder, ContaminantConfig, build_network)
     return Run(
         config=config,
-        network=network.eval(),
+        network=network,
         temperatures=tuple(content['temperatures']),
         shares=tuple(content['shares']),
         point=OperatingPoint.from_dict(content['point']),

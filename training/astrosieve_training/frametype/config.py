@@ -8,7 +8,7 @@ from typing import Annotated
 
 from astrosieve.frametype.classes import CLASSES
 from astrosieve_training.configs import config_path, require_apart
-from astrosieve_training.learn.settings import LoopSettings
+from astrosieve_training.learn.settings import LoopSettings, NetworkSettings
 from astrosieve_training.settings import (
     Count,
     Natural,
@@ -61,22 +61,20 @@ class FrameSet(Settings):
 
 
 @dataclass(frozen=True)
-class FrameConfig(Settings):
+class FrameConfig(NetworkSettings):
     """
     A network for frames.
 
+    What all networks have is told by their base.
+
     Parameters
     ----------
-    name, version, description, licence, limits, references
-        For the model card.
     kind : {'frames', 'spit'}
         Architecture.
     preprocessing : str
         What makes its inputs.
     classes : tuple of str
         In the order of the outputs.
-    seed : int
-        Of everything random.
     training, validation, calibrating, judged : `FrameSet`
         Simulated frames, of spectrographs that differ from set to set.
     train : `~astrosieve_training.learn.settings.LoopSettings`
@@ -94,7 +92,6 @@ class FrameConfig(Settings):
         Whether the task's name means this model.
     """
 
-    name: str
     kind: Annotated[str, one_of('frames', 'spit')]
     preprocessing: str
     training: FrameSet
@@ -102,13 +99,6 @@ class FrameConfig(Settings):
     calibrating: FrameSet
     judged: FrameSet
     classes: _Names = CLASSES.names
-    seed: Natural = 0
-    version: str = '1.0'
-    description: str = ''
-    licence: str = 'BSD-3-Clause'
-    limits: tuple[str, ...] = ()
-    references: tuple[str, ...] = ()
-    train: LoopSettings = field(default_factory=LoopSettings)
     tune: LoopSettings = field(default_factory=LoopSettings)
     repeated: bool = False
     real: Natural = 0

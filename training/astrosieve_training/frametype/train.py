@@ -32,8 +32,7 @@ from astrosieve_training.frametype.datasets import (
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.calibrate import fit_scaling
 from astrosieve_training.learn.losses import ClassLoss
-from astrosieve_training.learn.runs import read_run, write_run
-from astrosieve_training.settings import build_dataclass
+from astrosieve_training.learn.runs import load_network, write_run
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
@@ -304,11 +303,12 @@ def load_run(folder: Path) -> Run:
     ConfigError
         If there is none in the folder.
     """
-    content, state = read_run(folder)
-    config = build_dataclass(FrameConfig, content['config'], '')
-    network = networks.build(config, members=config.train.runs)
-    network.load_state_dict(state)
+    config, network, content = load_network(folder, FrameConfig, _whole)
     return Run(
-        config, network.eval(), content['temperature'], content['least'],
-        content['summary'],
-    )  # fmt: skip
+        config, network, content['temperature'], content['least'], content['summary']
+    )
+
+
+def _whole(config: FrameConfig) -> nn.Module:
+    """Build a network of all its members."""
+    return networks.build(config, members=config.train.runs)

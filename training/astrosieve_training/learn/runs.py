@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from astrosieve.atomic import atomic_path
 from astrosieve_training.learn.loop import save_state
-from astrosieve_training.settings import ConfigError
+from astrosieve_training.settings import ConfigError, build_dataclass
 
-__all__ = ['read_run', 'write_run']
+__all__ = ['load_network', 'read_run', 'run_kind', 'write_run']
+
+
+_Config = TypeVar('_Config')
+_Network = TypeVar('_Network', bound=nn.Module)
 
 
 def write_run(folder: Path, network: nn.Module, content: Mapping[str, Any]) -> None:
@@ -51,3 +55,49 @@ def read_run(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         msg = f'{folder}: holds no finished training ({error}); run the step train'
         raise ConfigError(msg) from error
     return content, state
+
+
+def run_kind(folder: Path) -> str | None:
+    """Return the ``kind`` in the configuration of a training; None where none is."""
+    try:
+        content, _ = read_run(folder)
+    except ConfigError:
+        return None
+    kind = content['config'].get('kind')
+    return None if kind is None else str(kind)
+
+
+def load_network(
+    folder: Path, config_type: type[_Config], build: Callable[[_Config], _Network]
+) -> tuple[_Config, _Network, dict[str, Any]]:
+    """
+    Return the network of a finished training.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        Of the training.
+    config_type : type
+        Dataclass of its configuration.
+    build : callable
+        Returns the network of a configuration.
+
+    Returns
+    -------
+    config : object
+        The configuration.
+    network : `torch.nn.Module`
+        With its parameters, for inference.
+    content : dict
+        What else was written.
+
+    Raises
+    ------
+    ConfigError
+        If there is no finished training in the folder.
+    """
+    content, state = read_run(folder)
+    config: _Config = build_dataclass(config_type, content.pop('config'), '')
+    network = build(config)
+    network.load_state_dict(state)
+    return config, network.eval(), content

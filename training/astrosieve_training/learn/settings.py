@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from astrosieve_training.settings import (
@@ -15,7 +15,7 @@ from astrosieve_training.settings import (
     one_of,
 )
 
-__all__ = ['LoopSettings']
+__all__ = ['LoopSettings', 'NetworkSettings']
 
 
 @dataclass(frozen=True)
@@ -58,3 +58,28 @@ class LoopSettings(Settings):
     runs: Count = 3
     threads: Count = 1
     device: str = 'cpu'
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings(Settings):
+    """
+    What every configuration of a network says.
+
+    Parameters
+    ----------
+    name, version, description, licence, limits, references
+        For the model card.
+    seed : int
+        Of everything random.
+    train : `LoopSettings`
+        The loop.
+    """
+
+    name: str
+    version: str = '1.0'
+    description: str = ''
+    licence: str = 'BSD-3-Clause'
+    limits: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    seed: Natural = 0
+    train: LoopSettings = field(default_factory=LoopSettings)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from astrosieve.transient.classes import CLASSES, REAL, REAL_KINDS
 from astrosieve_training.configs import config_path, require_apart
-from astrosieve_training.learn.settings import LoopSettings
+from astrosieve_training.learn.settings import LoopSettings, NetworkSettings
 from astrosieve_training.settings import (
     ConfigError,
     Natural,
@@ -68,22 +68,20 @@ class FieldSet(Settings):
 
 
 @dataclass(frozen=True)
-class TransientConfig(Settings):
+class TransientConfig(NetworkSettings):
     """
     A network for candidates.
 
+    What all networks have is told by their base.
+
     Parameters
     ----------
-    name, version, description, licence, limits, references
-        For the model card.
     kind : {'stamps', 'negm2021'}
         Architecture.
     preprocessing : str
         What makes its inputs.
     classes : tuple of str
         In the order of the outputs.
-    seed : int
-        Of everything random.
     training, validation, calibrating, judged : `FieldSet`
         Simulated fields. Where only ``training`` has any, its candidates are split:
         a quarter to be judged, 30 % of the rest for validation and calibration.
@@ -100,15 +98,12 @@ class TransientConfig(Settings):
         How much the cross-entropy of ``p_real`` counts beside that of the classes.
     dropout : float
         Share of the dense layer's inputs that are left out in training.
-    train : `~astrosieve_training.learn.settings.LoopSettings`
-        The loop.
     tune : `~astrosieve_training.learn.settings.LoopSettings`
         The loop that goes on with labels of a survey.
     default : bool
         Whether the task's name means this model.
     """
 
-    name: str
     training: FieldSet
     kind: Annotated[str, one_of('stamps', 'negm2021')] = 'stamps'
     preprocessing: str = 'stamps-1'
@@ -117,18 +112,11 @@ class TransientConfig(Settings):
     judged: FieldSet | None = None
     labelled: FieldSet | None = None
     classes: _Names = _TOLD_APART
-    seed: Natural = 0
     prior: Share = 0.5
     incomplete: Share = 0.0
     unlabelled: NotNegative = 0.0
     binary: NotNegative = 0.0
     dropout: Share = 0.0
-    version: str = '1.0'
-    description: str = ''
-    licence: str = 'BSD-3-Clause'
-    limits: tuple[str, ...] = ()
-    references: tuple[str, ...] = ()
-    train: LoopSettings = field(default_factory=LoopSettings)
     tune: LoopSettings = field(default_factory=LoopSettings)
     default: bool = False
 

@@ -18,8 +18,7 @@ from astrosieve.transient.classes import REAL, is_real
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.augment import turned
 from astrosieve_training.learn.calibrate import Aim, fit_scaling, thresholds
-from astrosieve_training.learn.runs import read_run, write_run
-from astrosieve_training.settings import build_dataclass
+from astrosieve_training.learn.runs import load_network, write_run
 from astrosieve_training.stages import Stages
 from astrosieve_training.transient import losses, networks
 from astrosieve_training.transient.config import TransientConfig
@@ -270,12 +269,9 @@ def load_run(folder: Path) -> Run:
     ConfigError
         If there is none in the folder.
     """
-    content, state = read_run(folder)
-    config = build_dataclass(TransientConfig, content.pop('config'), '')
-    network = networks.build(config)
-    network.load_state_dict(state)
+    config, network, content = load_network(folder, TransientConfig, networks.build)
     points = {
         name: OperatingPoint.from_dict(each)
         for name, each in content.pop('points').items()
     }
-    return Run(config=config, network=network.eval(), points=points, **content)
+    return Run(config=config, network=network, points=points, **content)

@@ -7,35 +7,33 @@ from pathlib import Path
 from typing import Annotated
 
 from astrosieve_training.blob.config import ImageSet
-from astrosieve_training.configs import config_path
-from astrosieve_training.learn.settings import LoopSettings
+from astrosieve_training.configs import config_path, require_apart
+from astrosieve_training.learn.settings import LoopSettings, NetworkSettings
 from astrosieve_training.settings import (
     ConfigError,
     Count,
-    Natural,
     NotNegative,
     Positive,
-    Settings,
     at_least,
     load_dataclass,
     one_of,
 )
 
-__all__ = ['KIND', 'SubframeConfig', 'is_subframe_config', 'load_subframe_config']
+__all__ = ['KIND', 'SubframeConfig', 'load_subframe_config']
 
 KIND = 'isr2021'
 """What the key ``kind`` of such a file says."""
 
 
 @dataclass(frozen=True)
-class SubframeConfig(Settings):
+class SubframeConfig(NetworkSettings):
     """
     A network that says of a subframe whether a blob is in it.
 
+    What all networks have is told by their base.
+
     Parameters
     ----------
-    name, version, description, licence, limits, references
-        For the model card.
     kind : {'isr2021'}
         Architecture.
     images : `~astrosieve_training.blob.config.ImageSet`
@@ -53,8 +51,6 @@ class SubframeConfig(Settings):
         Blobs in a subframe; one at least.
     filters, pooling, dense, dropout
         As for `~astrosieve_training.blob.networks.isr2021.Architecture`.
-    seed : int
-        Of everything random.
     train, then : `~astrosieve_training.learn.settings.LoopSettings`
         The loop, and the one that goes on from there.
     ablation : `~astrosieve_training.learn.settings.LoopSettings`
@@ -63,7 +59,6 @@ class SubframeConfig(Settings):
         Subframes that each row learns from.
     """
 
-    name: str
     images: ImageSet
     judged: ImageSet
     kind: Annotated[str, one_of(KIND)] = KIND
@@ -76,31 +71,16 @@ class SubframeConfig(Settings):
     pooling: Annotated[int, at_least(2)] = 4
     dense: Count = 128
     dropout: tuple[NotNegative, NotNegative] = (0.15, 0.3)
-    seed: Natural = 0
-    version: str = '1.0'
-    description: str = ''
-    licence: str = 'BSD-3-Clause'
-    limits: tuple[str, ...] = ()
-    references: tuple[str, ...] = ()
-    train: LoopSettings = field(default_factory=LoopSettings)
     then: LoopSettings = field(default_factory=LoopSettings)
     ablation: LoopSettings = field(default_factory=LoopSettings)
     ablation_subframes: Annotated[int, at_least(4)] = 2_000
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if set(self.images.seeds) & set(self.judged.seeds):
-            msg = 'images and judged share an image; give them seeds farther apart'
-            raise ConfigError(msg)
+        require_apart('an image', (self.images.seeds, self.judged.seeds))
         if not self.strength[0] <= self.strength[1]:
             msg = f'strength must rise; got {self.strength}'
             raise ConfigError(msg)
-
-
-def is_subframe_config(name: str | Path) -> bool:
-    """Return whether a configuration is one of such a network."""
-    text = config_path('blob', name).read_text(encoding='utf-8')
-    return f'kind = {KIND!r}' in text.replace('"', "'")
 
 
 def load_subframe_config(name: str | Path = 'blob-isr2021') -> SubframeConfig:

@@ -29,23 +29,11 @@ def export_subframe_run(
     ----------
     run : `~astrosieve_training.blob.isr2021.train.SubframeRun`
         The training.
-    folder : `~pathlib.Path`
-        Folder of weights: gets NAME-VERSION.onnx, NAME-VERSION.json, and the model's
-        entry in manifest.json.
+    folder
+        As for `~astrosieve_training.learn.export.export_network`, which also says what
+        is returned and raised.
     n : int, optional
         Inputs that torch and onnxruntime are compared on.
-
-    Returns
-    -------
-    card : `~astrosieve.models.cards.ModelCard`
-        What was written.
-    difference : float
-        Largest difference between torch and onnxruntime.
-
-    Raises
-    ------
-    ExportError
-        If torch and onnxruntime differ, or the file is too large.
     """
     config, prepare = run.config, ZScaleClip()
     card = ModelCard(

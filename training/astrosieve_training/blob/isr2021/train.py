@@ -10,21 +10,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from astrosieve_training.blob.isr2021.config import KIND, SubframeConfig
+from astrosieve_training.blob.isr2021.config import SubframeConfig
 from astrosieve_training.blob.isr2021.datasets import Subframes, drawn_subframes
 from astrosieve_training.blob.networks import isr2021
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.losses import ClassLoss
-from astrosieve_training.learn.runs import read_run, write_run
+from astrosieve_training.learn.runs import load_network, write_run
 from astrosieve_training.learn.settings import LoopSettings
-from astrosieve_training.settings import ConfigError, build_dataclass
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
 __all__ = [
     'SubframeRun',
     'fitted',
-    'is_subframe_run',
     'load_subframe_run',
     'train_subframes',
 ]
@@ -135,15 +133,6 @@ def train_subframes(config: SubframeConfig, folder: Path) -> SubframeRun:
     return run
 
 
-def is_subframe_run(folder: Path) -> bool:
-    """Return whether a folder holds a training of such a network."""
-    try:
-        content, _ = read_run(folder)
-    except ConfigError:
-        return False
-    return bool(content['config'].get('kind') == KIND)
-
-
 def load_subframe_run(folder: Path) -> SubframeRun:
     """
     Return a finished training.
@@ -153,8 +142,5 @@ def load_subframe_run(folder: Path) -> SubframeRun:
     ConfigError
         If there is none in the folder.
     """
-    content, state = read_run(folder)
-    config = build_dataclass(SubframeConfig, content['config'], '')
-    network = isr2021.build(config)
-    network.load_state_dict(state)
-    return SubframeRun(config, network.eval(), content['summary'])
+    config, network, content = load_network(folder, SubframeConfig, isr2021.build)
+    return SubframeRun(config, network, content['summary'])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from astrosieve_training.configs import config_path, require_apart
-from astrosieve_training.learn.settings import LoopSettings
+from astrosieve_training.learn.settings import NetworkSettings
 from astrosieve_training.settings import (
     Count,
     Natural,
@@ -18,7 +18,7 @@ from astrosieve_training.settings import (
     one_of,
 )
 
-__all__ = ['KIND', 'ImageSet', 'VerdictConfig', 'is_verdict_config', 'load_config']
+__all__ = ['KIND', 'ImageSet', 'VerdictConfig', 'load_config']
 
 KIND = 'verdict'
 """What the key ``kind`` of such a file says."""
@@ -47,14 +47,14 @@ class ImageSet(Settings):
 
 
 @dataclass(frozen=True)
-class VerdictConfig(Settings):
+class VerdictConfig(NetworkSettings):
     """
     A network that judges whole images.
 
+    What all networks have is told by their base.
+
     Parameters
     ----------
-    name, version, description, licence, limits, references
-        For the model card.
     kind : {'verdict'}
         Architecture.
     training, validation, calibrating, judged : `ImageSet`
@@ -74,13 +74,8 @@ class VerdictConfig(Settings):
         Numbers before the verdict.
     dropout : float
         Share of the numbers that are left out in training.
-    train : `~astrosieve_training.learn.settings.LoopSettings`
-        The loop.
-    seed : int
-        Of everything random.
     """
 
-    name: str
     training: ImageSet
     validation: ImageSet
     calibrating: ImageSet
@@ -96,24 +91,11 @@ class VerdictConfig(Settings):
     shown: Count = 6
     dense: Count = 64
     dropout: Share = 0.3
-    seed: Natural = 0
-    version: str = '1.0'
-    description: str = ''
-    licence: str = 'BSD-3-Clause'
-    limits: tuple[str, ...] = ()
-    references: tuple[str, ...] = ()
-    train: LoopSettings = field(default_factory=LoopSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         sets = (self.training, self.validation, self.calibrating, self.judged)
         require_apart('an image', (each.seeds for each in sets))
-
-
-def is_verdict_config(name: str | Path) -> bool:
-    """Return whether a configuration is one of such a network."""
-    text = config_path('contaminant', name).read_text(encoding='utf-8')
-    return f'kind = {KIND!r}' in text.replace('"', "'")
 
 
 def load_config(name: str | Path = 'contaminant-verdict') -> VerdictConfig:

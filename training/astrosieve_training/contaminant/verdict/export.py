@@ -54,23 +54,11 @@ def export_run(
     ----------
     run : `~astrosieve_training.contaminant.verdict.train.VerdictRun`
         The training.
-    folder : `~pathlib.Path`
-        Folder of weights: gets NAME-VERSION.onnx, NAME-VERSION.json, and the model's
-        entry in manifest.json.
+    folder
+        As for `~astrosieve_training.learn.export.export_network`, which also says what
+        is returned and raised.
     n : int, optional
         Inputs that torch and onnxruntime are compared on.
-
-    Returns
-    -------
-    card : `~astrosieve.models.cards.ModelCard`
-        What was written.
-    difference : float
-        Largest difference between torch and onnxruntime.
-
-    Raises
-    ------
-    ExportError
-        If torch and onnxruntime differ, or the file is too large.
     """
     config, prepare = run.config, Sources()
     number, signal = ENOUGH

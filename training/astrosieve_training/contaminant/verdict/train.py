@@ -16,7 +16,7 @@ from astrosieve.models.calibration import sigmoid
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import Share
 from astrosieve_training.contaminant.verdict import network as networks
-from astrosieve_training.contaminant.verdict.config import KIND, VerdictConfig
+from astrosieve_training.contaminant.verdict.config import VerdictConfig
 from astrosieve_training.contaminant.verdict.datasets import (
     Judgeable,
     simulated_sources,
@@ -25,8 +25,7 @@ from astrosieve_training.contaminant.verdict.network import VerdictNetwork, buil
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.calibrate import Aim, fit_sigmoids, thresholds
 from astrosieve_training.learn.losses import BinaryLoss
-from astrosieve_training.learn.runs import read_run, write_run
-from astrosieve_training.settings import ConfigError, build_dataclass
+from astrosieve_training.learn.runs import load_network, write_run
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
@@ -34,7 +33,6 @@ __all__ = [
     'FALSE',
     'VerdictRun',
     'clearly',
-    'is_verdict_run',
     'load_run',
     'measured_at',
     'train',
@@ -217,15 +215,6 @@ def measured_at(
     return measured
 
 
-def is_verdict_run(folder: Path) -> bool:
-    """Return whether a folder holds a training of such a network."""
-    try:
-        content, _ = read_run(folder)
-    except ConfigError:
-        return False
-    return bool(content['config'].get('kind') == KIND)
-
-
 def load_run(folder: Path) -> VerdictRun:
     """
     Return a finished training.
@@ -235,13 +224,10 @@ def load_run(folder: Path) -> VerdictRun:
     ConfigError
         If there is none in the folder.
     """
-    content, state = read_run(folder)
-    config = build_dataclass(VerdictConfig, content['config'], '')
-    network = build(config)
-    network.load_state_dict(state)
+    config, network, content = load_network(folder, VerdictConfig, build)
     return VerdictRun(
         config,
-        network.eval(),
+        network,
         tuple(content['temperatures']),
         OperatingPoint.from_dict(content['point']),
         content['summary'],
