@@ -26,8 +26,8 @@ from astrosieve_training.blob.baselines import (
 )
 from astrosieve_training.blob.config import BlobConfig, ImageSet
 from astrosieve_training.blob.figures import (
+    draw_calibration,
     draw_completeness,
-    draw_reliability,
     draw_sheet,
 )
 from astrosieve_training.blob.images import prepared_image, simulated_image
@@ -247,7 +247,7 @@ def judge(
         for each in ('completeness', 'reliability', 'sheet')
     ]
     draw_completeness(everyone, DEPTHS, figures[0])
-    draw_reliability(mine, figures[1])
+    draw_calibration(mine, figures[1])
     draw_sheet(mine[0], sets[mine[0].sample](), figures[2])
     return Report(
         model,

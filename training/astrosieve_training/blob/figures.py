@@ -9,10 +9,10 @@ import numpy as np
 
 from astrosieve_training.blob.judged import Judged
 from astrosieve_training.blob.simulate import SimulatedDifference
-from astrosieve_training.judge.figures import draw_shares, figure_file
+from astrosieve_training.judge.figures import draw_reliability, draw_shares, figure_file
 from astrosieve_training.judge.scores import binned
 
-__all__ = ['draw_completeness', 'draw_reliability', 'draw_sheet']
+__all__ = ['draw_calibration', 'draw_completeness', 'draw_sheet']
 
 _REACH = 24  # pixels about the middle of a picture
 _COLUMNS = 8  # of a sheet
@@ -41,24 +41,15 @@ def draw_completeness(
         axes[0, 0].legend(frameon=False)
 
 
-def draw_reliability(mine: Sequence[Judged], path: Path) -> None:
+def draw_calibration(mine: Sequence[Judged], path: Path) -> None:
     """Draw how often a candidate is a blob, against its probability."""
-    edges = np.linspace(0, 1, 11)
     with figure_file(path, size=(3.6, 3.6)) as (_, axes):
         axis = axes[0, 0]
-        axis.plot([0, 1], [0, 1], color='#9aa0a6', lw=0.8)
         for each in mine:
             p, real = (np.asarray(each.candidates[n]) for n in ('score', 'real'))
-            bins = [inside for *_, inside in binned(p, [*edges[:-1], 1.01])]
-            axis.plot(
-                [p[inside].mean() for inside in bins],
-                [real[inside].mean() for inside in bins],
-                'o-',
-                ms=3,
-                label=each.sample,
-            )
+            draw_reliability(axis, p, real, label=each.sample)
         axis.set(xlabel='p_blob', ylabel='share of blobs')
-        axis.legend(frameon=False, fontsize=7, loc='upper left')
+        axis.legend(frameon=False, fontsize=7, loc='lower right')
 
 
 def draw_sheet(

@@ -28,7 +28,7 @@ from astrosieve_training.frametype.train import (
     frame_flips,
     predict_flips,
 )
-from astrosieve_training.judge.figures import figure_file
+from astrosieve_training.judge.figures import draw_reliability, figure_file
 from astrosieve_training.judge.limits import Limit, Number
 from astrosieve_training.judge.report import Report, Section
 from astrosieve_training.stages import Stages
@@ -209,7 +209,7 @@ def judge(
         ),
     ]  # fmt: skip
     figures = [folder / f'{config.name}-{w}.png' for w in ('reliability', 'confusion')]
-    _draw_reliability(p.mean(axis=1), frames.target, figures[0])
+    _draw_calibration(p.mean(axis=1), frames.target, figures[0])
     left_out = [each for each in everyone if each.sample == 'real, cameras left out']
     _draw_confusion([simulated, *left_out[:1]], figures[1])
     return Report(
@@ -384,20 +384,11 @@ def _pairs(everyone: list[Judged]) -> list[str]:
     )
 
 
-def _draw_reliability(p: np.ndarray, target: np.ndarray, path: Path) -> None:
+def _draw_calibration(p: np.ndarray, target: np.ndarray, path: Path) -> None:
     """Draw how often the named class is right, against its probability."""
-    confidence, right = p.max(axis=1), p.argmax(axis=1) == target
-    edges = np.linspace(0, 1, 11)
-    place = np.digitize(confidence, edges[1:-1])
-    there = [number for number in range(10) if (place == number).any()]
     with figure_file(path, size=(3.5, 3.5)) as (_, axes):
         axis = axes[0, 0]
-        axis.plot([0, 1], [0, 1], color='#9aa0a6')
-        axis.plot(
-            [confidence[place == n].mean() for n in there],
-            [right[place == n].mean() for n in there],
-            'o-',
-        )
+        draw_reliability(axis, p.max(axis=1), p.argmax(axis=1) == target)
         axis.set(xlabel='probability', ylabel='share right')
 
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from astrosieve.figures import new_figure, save_figure
 from astrosieve.models.metrics import Share
 
-__all__ = ['INK', 'draw_shares', 'figure_file']
+__all__ = ['INK', 'draw_reliability', 'draw_shares', 'figure_file']
 
 INK = '#202428'
 """Colour of frames, and of what has no class of its own."""
@@ -71,3 +71,41 @@ def draw_shares(
     low, high = np.transpose([(each.low, each.high) for each in shares])
     bars = np.maximum([y - low, high - y], 0)
     axis.errorbar(x, y, yerr=bars, **{'fmt': 'o', **style})
+
+
+def draw_reliability(
+    axis: Axes,
+    p: np.ndarray,
+    true: np.ndarray,
+    *,
+    weights: np.ndarray | None = None,
+    bins: int = 10,
+    **style: Any,
+) -> None:
+    """
+    Draw how often something is true, against its probability, beside the diagonal.
+
+    Parameters
+    ----------
+    axis : `~matplotlib.axes.Axes`
+        Where to; may have other curves of this kind.
+    p : (N,) `~numpy.ndarray`
+        Probabilities.
+    true : (N,) `~numpy.ndarray`
+        Whether it is so.
+    weights : (N,) `~numpy.ndarray`, optional
+        How much each counts; all alike by default.
+    bins : int, optional
+        Of probability; where none falls there is no point.
+    **style
+        As for `~matplotlib.axes.Axes.plot`.
+    """
+    if not axis.lines:
+        axis.plot([0, 1], [0, 1], color='#9aa0a6', lw=0.8)
+    counts = np.ones(len(p)) if weights is None else weights
+    place = np.minimum((p * bins).astype(int), bins - 1)
+    points = [
+        [np.average(each[place == n], weights=counts[place == n]) for each in (p, true)]
+        for n in np.unique(place)
+    ]
+    axis.plot(*np.transpose(points), **{'marker': 'o', 'ms': 3, **style})

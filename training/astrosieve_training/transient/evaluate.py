@@ -27,7 +27,7 @@ from astrosieve_training.transient.datasets import (
     simulated_sets,
     truly_real,
 )
-from astrosieve_training.transient.figures import draw_reliability, draw_rocs
+from astrosieve_training.transient.figures import draw_calibration, draw_rocs
 from astrosieve_training.transient.gains import gains_of_labels
 from astrosieve_training.transient.judged import Judged
 from astrosieve_training.transient.labelled import published_sets
@@ -126,7 +126,7 @@ def judge(
     limits.append((f'{os.cpu_count()} cores', speed))
     figures = [folder / f'{config.name}-{what}.png' for what in ('roc', 'reliability')]
     draw_rocs(everyone, figures[0])
-    draw_reliability([each for each in everyone if each.probable], figures[1])
+    draw_calibration([each for each in everyone if each.probable], figures[1])
     return Report(
         model,
         summary,

@@ -8,12 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from astrosieve_training.judge.figures import figure_file
+from astrosieve_training.judge.figures import draw_reliability, figure_file
 from astrosieve_training.judge.scores import Curve
 
-__all__ = ['draw_reliability', 'draw_rocs']
-
-_BINS = np.linspace(0, 1, 11)
+__all__ = ['draw_calibration', 'draw_rocs']
 
 
 class _Scored(Protocol):
@@ -52,18 +50,12 @@ def draw_rocs(everyone: Sequence[_Scored], path: Path) -> None:
             axis.legend(fontsize=7, loc='lower right')
 
 
-def draw_reliability(everyone: Sequence[_Scored], path: Path) -> None:
+def draw_calibration(everyone: Sequence[_Scored], path: Path) -> None:
     """Draw how often a candidate is real, against its probability."""
     with figure_file(path, size=(3.8, 3.6)) as (_, axes):
         axis = axes[0, 0]
-        axis.plot([0, 1], [0, 1], color='#9aa0a6', lw=0.8)
         for each in everyone:
-            place = np.clip(np.digitize(each.score, _BINS) - 1, 0, 9)
-            there = np.unique(place)
-            axis.plot(
-                [each.score[place == number].mean() for number in there],
-                [each.real[place == number].mean() for number in there],
-                'o-', ms=3, label=f'{each.by}, {each.sample}',
-            )  # fmt: skip
+            label = f'{each.by}, {each.sample}'
+            draw_reliability(axis, each.score, each.real, label=label)
         axis.set(xlabel='p_real', ylabel='share that is real')
-        axis.legend(fontsize=7)
+        axis.legend(fontsize=7, loc='lower right')

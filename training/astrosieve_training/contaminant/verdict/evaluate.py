@@ -39,7 +39,7 @@ from astrosieve_training.contaminant.verdict.datasets import (
 )
 from astrosieve_training.contaminant.verdict.real import RealImage, real_images
 from astrosieve_training.contaminant.verdict.train import clearly, measured_at
-from astrosieve_training.judge.figures import figure_file
+from astrosieve_training.judge.figures import draw_reliability, figure_file
 from astrosieve_training.judge.limits import Limit, Number
 from astrosieve_training.judge.report import Report, Section
 from astrosieve_training.judge.scores import roc
@@ -310,10 +310,7 @@ def _draw(
             # The probabilities hold for a share of failed images, the sample has more.
             had = truth.mean()
             weight = np.where(truth, share / had, (1 - share) / (1 - had))
-            bins = np.minimum((p * _BINS).astype(int), _BINS - 1)
-            axes[1, number].plot([0, 1], [0, 1], color='0.7')
-            for each in np.unique(bins):
-                some = bins == each
-                x, y = (np.average(v[some], weights=weight[some]) for v in (p, truth))
-                axes[1, number].plot(x, y, 'o', color='C0')
+            draw_reliability(
+                axes[1, number], p, truth, weights=weight, bins=_BINS, linestyle='none'
+            )
             axes[0, number].legend(fontsize=7)
