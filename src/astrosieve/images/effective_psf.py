@@ -11,7 +11,7 @@ from astropy.stats import gaussian_fwhm_to_sigma
 from astrosieve.images.cutouts import extract_cutouts, pixel_indices
 from astrosieve.images.measured import MeasuredImage
 
-__all__ = ['Positions', 'fit_positions']
+__all__ = ['FittedPositions', 'fit_positions']
 
 _WINGS = 2.2, 2  # scale of the wings over that of the core, and their order
 _ORDERS = ((40, 6), (12, 4), (4, 2))  # fewest stars for an order of the core
@@ -27,7 +27,7 @@ _FEWEST = 0.7  # share of the pixels of a box that must be usable
 
 
 @dataclass(frozen=True, eq=False)
-class Positions:
+class FittedPositions:
     """
     Fitted positions; NaN where none could be fitted.
 
@@ -47,7 +47,9 @@ class Positions:
     n_stars: int
 
 
-def fit_positions(image: MeasuredImage, xy: np.ndarray, stars: np.ndarray) -> Positions:
+def fit_positions(
+    image: MeasuredImage, xy: np.ndarray, stars: np.ndarray
+) -> FittedPositions:
     """
     Fit the positions of stars.
 
@@ -67,13 +69,13 @@ def fit_positions(image: MeasuredImage, xy: np.ndarray, stars: np.ndarray) -> Po
 
     Returns
     -------
-    positions : `Positions`
+    positions : `FittedPositions`
         Of all detections; NaN for what is no star, whose box is not usable for more
         than 30 %, saturated pixels included, or that is more than a pixel from the
         given position.
     """
     at, error = np.full((2, len(xy), 2), np.nan)
-    positions = Positions(at, error, 0)
+    positions = FittedPositions(at, error, 0)
     if image.fwhm is None or not stars.any():
         return positions
     half = max(2, round(_SIDE * image.fwhm))
@@ -94,7 +96,7 @@ def fit_positions(image: MeasuredImage, xy: np.ndarray, stars: np.ndarray) -> Po
     rows = np.flatnonzero(stars)[good]
     at[rows] = fitted.xy[good]
     error[rows] = (fitted.error * np.sqrt(fitted.misfit.clip(1))[:, None])[good]
-    return Positions(at, error, len(chosen))
+    return FittedPositions(at, error, len(chosen))
 
 
 @dataclass(frozen=True, eq=False)

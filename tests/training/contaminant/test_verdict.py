@@ -33,11 +33,7 @@ from astrosieve_training.contaminant.verdict.baselines import (
     cut_scores,
     moments,
 )
-from astrosieve_training.contaminant.verdict.config import (
-    ImageSet,
-    VerdictConfig,
-    load_config,
-)
+from astrosieve_training.contaminant.verdict.config import VerdictConfig, load_config
 from astrosieve_training.contaminant.verdict.datasets import (
     judged_image,
     simulated_sources,
@@ -51,7 +47,7 @@ from astrosieve_training.contaminant.verdict.train import (
     train,
 )
 from astrosieve_training.learn.runs import run_kind
-from astrosieve_training.learn.settings import LoopSettings
+from astrosieve_training.learn.settings import LoopSettings, SeededImages
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 
@@ -64,10 +60,10 @@ def config() -> VerdictConfig:
         failed=0.7,
         width=8,
         dense=8,
-        training=ImageSet(16, 0),
-        validation=ImageSet(4, 100),
-        calibrating=ImageSet(24, 200),
-        judged=ImageSet(24, 300),
+        training=SeededImages(16, 0),
+        validation=SeededImages(4, 100),
+        calibrating=SeededImages(24, 200),
+        judged=SeededImages(24, 300),
         train=LoopSettings(epochs=2, batch_size=8, learning_rate=3e-3, runs=1),
     )
 
@@ -94,7 +90,7 @@ def test_shipped_config() -> None:
     assert config_kind('contaminant', 'contaminant-verdict') == 'verdict'
     assert config_kind('contaminant', 'contaminant') is None
     with pytest.raises(ConfigError, match='two sets share an image'):
-        replace(config, judged=ImageSet(3, config.training.seed + 1))
+        replace(config, judged=SeededImages(3, config.training.seed + 1))
 
 
 def test_examples(config: VerdictConfig, tmp_path: Path) -> None:

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 from astrosieve_training.configs import config_path, require_apart
-from astrosieve_training.learn.settings import NetworkSettings
+from astrosieve_training.learn.settings import NetworkSettings, SeededImages
 from astrosieve_training.settings import (
     ConfigError,
     Count,
     Natural,
     NotNegative,
     Positive,
-    Settings,
     load_dataclass,
     one_of,
 )
@@ -23,28 +22,19 @@ __all__ = ['BlobConfig', 'ImageSet', 'load_config']
 
 
 @dataclass(frozen=True)
-class ImageSet(Settings):
+class ImageSet(SeededImages):
     """
     Simulated difference images.
 
     Parameters
     ----------
-    images : int
-        How many.
-    seed : int
-        Of the first; no two sets may share one.
+    images, seed
+        As for every set.
     blobs : int
         New blobs on each; 0 for as many as there usually are, none or a few.
     """
 
-    images: Count
-    seed: Natural
     blobs: Natural = 0
-
-    @property
-    def seeds(self) -> range:
-        """Seeds of the images."""
-        return range(self.seed, self.seed + self.images)
 
 
 @dataclass(frozen=True)

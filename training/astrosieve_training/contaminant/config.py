@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from astrosieve_training.configs import config_path, require_apart
-from astrosieve_training.learn.settings import NetworkSettings
+from astrosieve_training.learn.settings import NetworkSettings, SeededImages
 from astrosieve_training.settings import (
     ConfigError,
     Count,
@@ -31,28 +31,19 @@ MULTIPLE = 32
 
 
 @dataclass(frozen=True)
-class ImageSet(Settings):
+class ImageSet(SeededImages):
     """
-    Simulated images.
+    Simulated images of one size.
 
     Parameters
     ----------
-    images : int
-        How many.
-    seed : int
-        Of the first; no two sets may share one.
+    images, seed
+        As for every set.
     side : int
         Pixels along a side.
     """
 
-    images: Count
-    seed: Natural
     side: Count = 256
-
-    @property
-    def seeds(self) -> range:
-        """Seeds of the images."""
-        return range(self.seed, self.seed + self.images)
 
 
 @dataclass(frozen=True)

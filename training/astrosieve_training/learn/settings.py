@@ -15,7 +15,29 @@ from astrosieve_training.settings import (
     one_of,
 )
 
-__all__ = ['LoopSettings', 'NetworkSettings']
+__all__ = ['LoopSettings', 'NetworkSettings', 'SeededImages']
+
+
+@dataclass(frozen=True)
+class SeededImages(Settings):
+    """
+    Simulated images.
+
+    Parameters
+    ----------
+    images : int
+        How many.
+    seed : int
+        Of the first; no two sets may share one.
+    """
+
+    images: Count
+    seed: Natural
+
+    @property
+    def seeds(self) -> range:
+        """Seeds of the images."""
+        return range(self.seed, self.seed + self.images)
 
 
 @dataclass(frozen=True)

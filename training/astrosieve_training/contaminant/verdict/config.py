@@ -7,43 +7,19 @@ from pathlib import Path
 from typing import Annotated
 
 from astrosieve_training.configs import config_path, require_apart
-from astrosieve_training.learn.settings import NetworkSettings
+from astrosieve_training.learn.settings import NetworkSettings, SeededImages
 from astrosieve_training.settings import (
     Count,
-    Natural,
-    Settings,
     Share,
     at_least,
     load_dataclass,
     one_of,
 )
 
-__all__ = ['KIND', 'ImageSet', 'VerdictConfig', 'load_config']
+__all__ = ['KIND', 'VerdictConfig', 'load_config']
 
 KIND = 'verdict'
 """What the key ``kind`` of such a file says."""
-
-
-@dataclass(frozen=True)
-class ImageSet(Settings):
-    """
-    Simulated images.
-
-    Parameters
-    ----------
-    images : int
-        How many.
-    seed : int
-        Of the first; no two sets may share one.
-    """
-
-    images: Count
-    seed: Natural
-
-    @property
-    def seeds(self) -> range:
-        """Seeds of the images."""
-        return range(self.seed, self.seed + self.images)
 
 
 @dataclass(frozen=True)
@@ -57,7 +33,7 @@ class VerdictConfig(NetworkSettings):
     ----------
     kind : {'verdict'}
         Architecture.
-    training, validation, calibrating, judged : `ImageSet`
+    training, validation, calibrating, judged
         Simulated images; those to be judged are of families of instruments that the
         others do not have.
     sides : tuple of int
@@ -76,10 +52,10 @@ class VerdictConfig(NetworkSettings):
         Share of the numbers that are left out in training.
     """
 
-    training: ImageSet
-    validation: ImageSet
-    calibrating: ImageSet
-    judged: ImageSet
+    training: SeededImages
+    validation: SeededImages
+    calibrating: SeededImages
+    judged: SeededImages
     kind: Annotated[str, one_of(KIND)] = KIND
     sides: tuple[Annotated[int, at_least(64)], ...] = (512, 256, 384, 192)
     clean: Share = 0.5

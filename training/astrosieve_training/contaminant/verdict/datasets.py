@@ -23,10 +23,11 @@ from astrosieve.contaminant.verdict.preprocessing import (
 from astrosieve.images.measured import MeasuredImage
 from astrosieve_training.contaminant import simulate
 from astrosieve_training.contaminant.simulate import SimulatedImage
-from astrosieve_training.contaminant.verdict.config import ImageSet, VerdictConfig
+from astrosieve_training.contaminant.verdict.config import VerdictConfig
 from astrosieve_training.data_folder import data_folder
 from astrosieve_training.learn.augment import turned
 from astrosieve_training.learn.examples import arrays_key
+from astrosieve_training.learn.settings import SeededImages
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
@@ -158,7 +159,7 @@ def judged_image(
 
 def simulated_sources(
     config: VerdictConfig,
-    which: ImageSet,
+    which: SeededImages,
     stages: Stages,
     name: str,
     *,
@@ -173,7 +174,7 @@ def simulated_sources(
     ----------
     config : `~astrosieve_training.contaminant.verdict.config.VerdictConfig`
         Says what images are like.
-    which : `~astrosieve_training.contaminant.verdict.config.ImageSet`
+    which : `~astrosieve_training.learn.settings.SeededImages`
         Says which.
     stages : `~astrosieve_training.stages.Stages`
         Keeps them.

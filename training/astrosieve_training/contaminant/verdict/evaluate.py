@@ -31,7 +31,7 @@ from astrosieve_training.contaminant.verdict.baselines import (
     cut_scores,
     moments,
 )
-from astrosieve_training.contaminant.verdict.config import ImageSet, VerdictConfig
+from astrosieve_training.contaminant.verdict.config import VerdictConfig
 from astrosieve_training.contaminant.verdict.datasets import (
     ENOUGH,
     Judgeable,
@@ -43,6 +43,7 @@ from astrosieve_training.judge.figures import draw_reliability, figure_file
 from astrosieve_training.judge.limits import Limit, Number
 from astrosieve_training.judge.report import Report, Section
 from astrosieve_training.judge.scores import roc
+from astrosieve_training.learn.settings import SeededImages
 from astrosieve_training.stages import Stages
 from astrosieve_training.steps import say
 
@@ -124,7 +125,9 @@ def judge(model: Model, config: VerdictConfig, folder: Path) -> Report:
     )
     p = model.predict(judged.inputs(np.arange(len(judged))), chunk_size=64)
     say('images of the forest')
-    some = ImageSet(min(_LEARNT, config.calibrating.images), config.calibrating.seed)
+    some = SeededImages(
+        min(_LEARNT, config.calibrating.images), config.calibrating.seed
+    )
     learnt = simulated_sources(config, some, stages, 'forest', measure=moments)
     assert judged.measured is not None
     assert learnt.measured is not None
