@@ -263,6 +263,7 @@ _UNUSUAL: dict[str, Change] = {
     'out of focus (FWHM over 8 pixels)': _out_of_focus,
     '40 % of the pixels NaN': _without_pixels,
 }
+_NO_UNIT = 'unit not known'  # changes no probability
 
 
 def _recognised(
@@ -304,15 +305,14 @@ def check_domain(
         Markdown.
     limits : list of `~astrosieve_training.judge.limits.Limit`
     """
-    names = [*_USUAL, *_UNUSUAL, 'unit not known']
-    counts = dict.fromkeys(names, 0)
+    counts = dict.fromkeys([*_USUAL, *_UNUSUAL, _NO_UNIT], 0)
     for plan, chip, truth in simulated_exposures(exposures, cache):
         rng = np.random.default_rng(plan.seed)
         xy = rng.uniform(0, truth.shape[::-1], (_POSITIONS, 2))
         for name, change in (_USUAL | _UNUSUAL).items():
             sci = change(np.asarray(chip.sci, dtype=float), rng)
             counts[name] += _recognised(model, sci, chip, xy, unit=chip.unit)
-        counts[names[-1]] += _recognised(model, chip.sci, chip, xy, unit=None)
+        counts[_NO_UNIT] += _recognised(model, chip.sci, chip, xy, unit=None)
     lines = [
         f'{exposures.n} exposures, seeds {exposures.seeds.start} to '
         f'{exposures.seeds.stop - 1}, changed in these ways; the PSF is estimated from '
@@ -322,7 +322,7 @@ def check_domain(
     rows, limits = [], []
     for name, k in counts.items():
         entry = Share(k, exposures.n)
-        usual = name in _USUAL
+        usual = name not in _UNUSUAL
         rows.append([name, entry, 'no' if usual else 'yes'])
         if usual:
             limits.append(Limit(f'called unusual: {name}', entry, _FALSE_ALARMS))
