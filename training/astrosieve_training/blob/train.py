@@ -32,7 +32,7 @@ from astrosieve_training.versions import code_version, digest
 
 __all__ = ['Candidates', 'Run', 'candidates', 'load_run', 'train']
 
-_FALSE = 0.04  # false blobs an image at the operating point
+_FALSE = 0.03  # false blobs an image at the operating point
 _PROBABLE = 0.3  # lowest threshold
 _NORMAL = 0.6827  # share within one standard deviation
 

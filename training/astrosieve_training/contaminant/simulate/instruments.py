@@ -126,6 +126,12 @@ FAMILIES = {
         ('moffat', 'gauss'), ('raw', 'counts', 'subtracted', 'subtracted', 'scaled'),
         pixel_um=20.0, thickness_um=8.0, arms=(4, 6), without=_NO_BLEED,
     ),
+    'undersampled': Family(
+        'ccd', (1.0, 1.8), (3, 3000), (2, 15), (0.5, 5.0), (2e4, 2e5), (1, 2000),
+        ('moffat', 'gauss', 'airy', 'undersampled'),
+        ('raw', 'counts', 'electron', 'rate', 'scaled', 'subtracted'),
+        thickness_um=30.0, arms=(2, 3, 4, 4, 6, 8),
+    ),
     'any': Family(
         'ccd', (1.2, 6.0), (3, 20000), (2, 20), (0.5, 5.0), (2e4, 3e5), (1, 2000),
         ('moffat', 'gauss', 'airy', 'undersampled', 'defocused'),
