@@ -13,7 +13,9 @@ __all__ = [
     'ModelIntegrityError',
     'OutOfDomainWarning',
     'OutputError',
+    'TimeLimitError',
     'UnitWarning',
+    'WorkerError',
 ]
 
 
@@ -39,6 +41,14 @@ class ModelIntegrityError(ModelError):
 
 class OutputError(AstrosieveError, OSError):
     """A result cannot be written."""
+
+
+class WorkerError(AstrosieveError, RuntimeError):
+    """A process that works on inputs cannot do so, or has ended."""
+
+
+class TimeLimitError(AstrosieveError, TimeoutError):
+    """An input took longer than it was given."""
 
 
 class AstrosieveWarning(AstropyUserWarning):

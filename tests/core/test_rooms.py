@@ -27,7 +27,7 @@ GENERIC = [
     *(CORE / name for name in ('images', 'models', 'tables', 'commands', 'pages')),
     *(
         CORE / f'{name}.py'
-        for name in ('atomic', 'classes', 'figures', 'flags', 'markdown')
+        for name in ('atomic', 'classes', 'figures', 'flags', 'machine', 'markdown')
     ),
     *(TRAINING / name for name in ('learn', 'judge')),
     *(TRAINING / f'{name}.py' for name in ('settings', 'stages', 'steps', 'versions')),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from astrosieve.commands.batch import (
 from astrosieve.commands.console import Say, as_options, console
 from astrosieve.commands.folders import changes
 from astrosieve.commands.options import (
+    batch_options,
     chosen_model,
     format_option,
     input_files,
@@ -46,7 +48,7 @@ from astrosieve.commands.options import (
     overwrite_option,
     skip_existing_option,
 )
-from astrosieve.exceptions import AstrosieveError, CatalogError
+from astrosieve.exceptions import AstrosieveError, AstrosieveWarning, CatalogError
 from astrosieve.figures import require_matplotlib, save_figure
 from astrosieve.models.registry import Model
 from astrosieve.tables.catalogs import write_catalog
@@ -181,6 +183,7 @@ def _file(help: str, name: str, *, exists: bool = False) -> Any:
 @overwrite_option
 @skip_existing_option
 @json_option
+@batch_options
 def blobs(images: tuple[Path, ...], **given: Any) -> None:
     """
     Find new blobs of WFC3/IR: where, how large, how deep.
@@ -281,7 +284,6 @@ class _Asked:
     n_references: int
     format: str | None = None
     overwrite: bool = False
-    found: list[Table] = field(default_factory=list)
 
     @cached_property
     def candidates(self) -> list[Frame]:
@@ -289,10 +291,10 @@ class _Asked:
         frames = []
         for path in self.references:
             try:
-                with console().warnings_of(path.name):
-                    frames.append(read_frame(path))
+                frames.append(read_frame(path))
             except AstrosieveError as error:
-                console().warning(f'{error}; left out of the references')
+                msg = f'{error}; left out of the references'
+                warnings.warn(msg, AstrosieveWarning, stacklevel=2)
         return frames
 
     def examined(self, path: Path) -> Examined:
@@ -303,6 +305,18 @@ class _Asked:
             model=self.model,
             known=self.known,
             n_references=self.n_references,
+        )
+
+    def held_against(self, image: Path, truth: Table, say: Say) -> Answer:
+        """Look for blobs, and hold them against those that are known."""
+        found = self.examined(image)
+        regression = Regression(truth)
+        regression.add(found)
+        wrong = len(regression.false)
+        return Answer(
+            f'{image.name}: {len(found.blobs)} blobs, {wrong} of them false',
+            {'input': str(image), 'blobs': len(found.blobs), 'false': wrong},
+            regression,
         )
 
     def work(self, image: Path, outputs: Outputs, say: Say) -> Answer:
@@ -317,7 +331,6 @@ class _Asked:
                 check_output(path, overwrite=self.overwrite)
         found = self.examined(image)
         table, difference = found.table, found.difference
-        self.found.append(found.blobs)
         figure = None
         if outputs['--plot']:
             figure = blob_figure(
@@ -336,7 +349,7 @@ class _Asked:
         if outputs['--save-difference']:
             where = outputs['--save-difference']
             write_difference(found, where, overwrite=self.overwrite)
-        return _answer(image, found, table, files)
+        return replace(_answer(image, found, table, files), result=found.blobs)
 
 
 def _answer(
@@ -405,9 +418,16 @@ def _find(
     if given['bad_pixels']:
         check_output(given['bad_pixels'], overwrite=given['overwrite'])
     read = [given['known'], given['add_to'], model.path, *given['reference']]
-    run_batch(left, plan, asked.work, protect=[path for path in read if path])
+    tables: list[Table] = []
+    run_batch(
+        left,
+        plan,
+        asked.work,
+        protect=[path for path in read if path],
+        collect=lambda image, blobs: tables.append(blobs),
+    )
     if given['bad_pixels']:
-        tables = [*asked.found, *([] if known is None else [known])]
+        tables += [] if known is None else [known]
         console().answer(*_bad_pixels(tables, given))
 
 
@@ -429,21 +449,16 @@ def _regress(images: tuple[Path, ...], model: Model, given: dict[str, Any]) -> N
     if target != STDOUT:
         check_output(target, overwrite=given['overwrite'])
     console().stdout_taken |= target == STDOUT
-
-    def work(image: Path, plan: None, say: Say) -> Answer:
-        found = asked.examined(image)
-        before = len(regression.false)
-        regression.add(found)
-        wrong = len(regression.false) - before
-        return Answer(
-            f'{image.name}: {len(found.blobs)} blobs, {wrong} of them false',
-            {'input': str(image), 'blobs': len(found.blobs), 'false': wrong},
-        )
-
     ended: SystemExit | None = None
     read = [given['regress'], model.path, *given['reference']]
     try:
-        run_batch(images, [None] * len(images), work, protect=filter(None, read))
+        run_batch(
+            images,
+            [truth] * len(images),
+            asked.held_against,
+            protect=filter(None, read),
+            collect=lambda image, one: regression.join(one),
+        )
     except SystemExit as error:  # what could be looked at is written all the same
         ended = error
     with delivered(target) as path:

@@ -90,6 +90,15 @@ class Regression:
             x, y, p = (float(blobs[name][row]) for name in ('x', 'y', 'p_blob'))
             self.false.append((examined.frame.path.name, x, y, p))
 
+    def join(self, other: Regression) -> None:
+        """Count what was found in other images, held against the same table."""
+        self.n_images += other.n_images
+        self.false += other.false
+        self._expected += other._expected
+        self._found += other._found
+        for mine, theirs in zip(self._off, other._off, strict=True):
+            mine += theirs
+
     def completeness(self, low: float = -math.inf, high: float = math.inf) -> Share:
         """Return the share of expected blobs that were found, from depth to depth."""
         depth = self._column('depth', 0)

@@ -17,7 +17,7 @@ from astrosieve import __version__
 from astrosieve.commands.console import Console
 from astrosieve.exceptions import AstrosieveError
 
-__all__ = ['Command', 'unforeseen']
+__all__ = ['Command', 'ended_by_signals', 'unforeseen']
 
 _ENDING = tuple(
     getattr(signal, name) for name in ('SIGTERM', 'SIGHUP') if hasattr(signal, name)
@@ -55,7 +55,8 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def ended_by_signals() -> Iterator[None]:
+    """Let a signal that ends the process end it as an error does."""
     try:
         # What the caller ignores, as nohup does, stays ignored.
         before = {
@@ -101,7 +102,7 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         console = ctx.ensure_object(Console)
         try:
-            with _ended_by_signals():
+            with ended_by_signals():
                 result = super().invoke(ctx)
                 console.finish()
                 if sys.stdout is not None:  # it is where it was closed

@@ -6,16 +6,17 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from astrosieve.atomic import protected
 from astrosieve.commands.base import unforeseen
 from astrosieve.commands.console import Say, console
+from astrosieve.commands.engines import Engine, Here, Rising, Workers, fitting
+from astrosieve.commands.work import Answer, Done, Job, Task
 from astrosieve.exceptions import AstrosieveError, OutputError
 from astrosieve.images.exposures import root_name
 
@@ -35,23 +36,6 @@ Outputs = dict[str, Path | None]
 """Files of one image, by the options that name them."""
 STDOUT = Path('-')
 """Instead of a file: standard output."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """
-    What is printed of one input.
-
-    Parameters
-    ----------
-    text : str
-        A line or more.
-    data : dict
-        The same for ``--json``.
-    """
-
-    text: str
-    data: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -198,12 +182,15 @@ def run_batch(
     work: Callable[[Path, Plan, Say], Answer],
     *,
     protect: Iterable[Path] = (),
+    collect: Callable[[Path, Any], None] | None = None,
 ) -> None:
     """
     Do a piece of work for each input; exit with 1 if any of them failed.
 
-    Each warning is said once, each error with the input that it is about; the other
-    inputs are done all the same. No input can be written over.
+    Inputs are worked on side by side where that pays, or where the user says so; what
+    is said comes in their order all the same. Each warning is said once, each error
+    with the input that it is about; the other inputs are done all the same. No input
+    can be written over.
 
     Parameters
     ----------
@@ -213,29 +200,69 @@ def run_batch(
         What ``work`` needs for each of them.
     work : callable
         Called with an input, its plan, and a function that shows what is being done.
+        What can be pickled can be done in other processes.
     protect : iterable of `~pathlib.Path`, optional
         What else is read, and must not be written over.
+    collect : callable, optional
+        Called with each input and the result of its answer, where it has one.
     """
     said = console()
+    job = Job(work, (*inputs, *protect))
+    tasks = [Task(*each) for each in zip(range(len(inputs)), inputs, plan, strict=True)]
     failed = 0
-    with protected([*inputs, *protect]), said.progress(len(inputs)) as (say, advance):
-        for path, outputs in zip(inputs, plan, strict=True):
-            say(path.name)
-            try:
-                with said.warnings_of(path.name):
-                    answer = work(path, outputs, say)
-            except Exception as error:
-                known = isinstance(error, (AstrosieveError, ValueError, MemoryError))
-                if said.debug and not known:
-                    raise
-                failed += 1
-                text = (str(error) or type(error).__name__) if known else ''
-                said.failure(path, text or unforeseen(error))
+    with (
+        job.begun(),
+        said.progress(len(tasks)) as (say, advance),
+        closing(_engine(job, len(tasks), say).run(tasks)) as found,
+    ):
+        for done in _in_order(found, advance):
+            path = inputs[done.number]
+            for text in done.said:
+                say(text)
+            for text in done.warnings:
+                said.warning(text, about=path.name)
+            if done.answer.result is not None and collect is not None:
+                collect(path, done.answer.result)
+            if done.error is None:
+                said.answer(done.answer.text, done.answer.data)
             else:
-                said.answer(answer.text, answer.data)
-            advance()
+                failed += 1
+                said.failure(path, _reason(done.error, debug=said.debug))
     if failed:
         if len(inputs) > 1:
             said.note(f'{failed} of {len(inputs)} images failed')
         said.finish()
         sys.exit(1)
+
+
+def _engine(job: Job, number: int, say: Say) -> Engine:
+    """Return where as many tasks are done."""
+    said = console()
+    streamed = number == 1 and said.stdout_taken  # workers have no such output
+    if streamed or (said.time_limit is None and (number < 2 or said.jobs == 1)):
+        return Here(job, say)
+    if said.jobs is None and said.time_limit is None:
+        return Rising(job, say)
+    jobs = min(said.jobs or fitting(), number)
+    return Workers(job, jobs, time_limit=said.time_limit)
+
+
+def _in_order(found: Iterator[Done], advance: Callable[[], None]) -> Iterator[Done]:
+    """Yield what is done in the order of the inputs."""
+    waiting: dict[int, Done] = {}
+    following = 0
+    for done in found:
+        waiting[done.number] = done
+        while following in waiting:
+            yield waiting.pop(following)
+            following += 1
+        advance()
+
+
+def _reason(error: Exception, *, debug: bool) -> str:
+    """Return what is said of an error; raise it where its traceback is wanted."""
+    known = isinstance(error, (AstrosieveError, ValueError, MemoryError))
+    if debug and not known:
+        raise error
+    text = (str(error) or type(error).__name__) if known else ''
+    return text or unforeseen(error)

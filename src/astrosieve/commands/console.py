@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import click
 
 from astrosieve.exceptions import AstrosieveWarning
 
-__all__ = ['Console', 'Say', 'as_options', 'console']
+__all__ = ['Console', 'Say', 'as_options', 'console', 'listened']
 
 Say = Callable[[str], None]
 """Shows what is being done."""
@@ -29,6 +30,20 @@ def as_options(text: str) -> str:
         return f'--{match[1].replace("_", "-")}{value}'
 
     return re.sub(r"\b([a-z][a-z_]+)=(?:True\b|'([^']*)')?", option, text)
+
+
+@contextmanager
+def listened() -> Iterator[list[str]]:
+    """Collect the warnings that users should know of, in a list that is filled last."""
+    heard: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('ignore')
+        warnings.simplefilter('always', AstrosieveWarning)
+        warnings.filterwarnings('always', module='photutils')
+        try:
+            yield heard
+        finally:
+            heard += [str(each.message) for each in caught]
 
 
 def _about(what: str, text: str) -> str:
@@ -49,6 +64,10 @@ class Console:
         Whether answers are collected, and printed as one JSON text at the end.
     stdout_taken : bool
         Whether a result goes to stdout, so that answers go to stderr.
+    jobs : int or None
+        How many inputs are worked on at once; None for as many as pay.
+    time_limit : float or None
+        Seconds after which an input is given up.
     """
 
     def __init__(self) -> None:
@@ -56,6 +75,8 @@ class Console:
         self.debug = False
         self.json = False
         self.stdout_taken = False
+        self.jobs: int | None = None
+        self.time_limit: float | None = None
         self._collected: list[dict[str, Any]] = []
         self._seen: set[str] = set()
         self._above: Say | None = None
@@ -107,15 +128,13 @@ class Console:
     @contextmanager
     def warnings_of(self, name: str = '') -> Iterator[None]:
         """Say the warnings of a piece of work, with what they are about."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter('ignore')
-            warnings.simplefilter('always', AstrosieveWarning)
-            warnings.filterwarnings('always', module='photutils')
-            try:
+        heard: list[str] = []
+        try:
+            with listened() as heard:
                 yield
-            finally:
-                for each in caught:
-                    self.warning(str(each.message), about=name)
+        finally:
+            for text in heard:
+                self.warning(text, about=name)
 
     @contextmanager
     def progress(self, total: int) -> Iterator[tuple[Say, Callable[[], None]]]:
@@ -133,12 +152,20 @@ class Console:
             yield self.detail, lambda: None
             return
         from rich.console import Console as Terminal
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
 
         terminal = Terminal(stderr=True, highlight=False, markup=False)
         bar = Progress(
             BarColumn(),
             MofNCompleteColumn(),
+            TextColumn('{task.fields[rate]}', markup=False),
+            TimeRemainingColumn(compact=True),
             TextColumn('{task.description}', markup=False),
             console=terminal,
             transient=True,
@@ -146,12 +173,20 @@ class Console:
             redirect_stderr=False,
         )
         with bar:
-            task = bar.add_task('', total=total)
+            task = bar.add_task('', total=total, rate='')
+            start, done = time.monotonic(), 0
+
+            def advance() -> None:
+                nonlocal done
+                done += 1
+                rate = 60 * done / max(time.monotonic() - start, 1e-3)
+                bar.update(task, advance=1, rate=f'{rate:.3g}/min')
+
             self._above = lambda text: terminal.print(text, soft_wrap=True)
             try:
                 yield (
                     lambda text: bar.update(task, description=text),
-                    lambda: bar.advance(task),
+                    advance,
                 )
             finally:
                 self._above = None

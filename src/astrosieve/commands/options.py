@@ -18,6 +18,7 @@ from astrosieve.models.registry import Model, load_model
 from astrosieve.tables.catalogs import TABLE_FORMATS
 
 __all__ = [
+    'batch_options',
     'chosen_model',
     'columns_option',
     'exptime_option',
@@ -40,6 +41,13 @@ __all__ = [
     'skip_existing_option',
     'unit_option',
 ]
+
+
+def batch_options(command: Any) -> Any:
+    """Add the options that say how a command works on many inputs."""
+    for option in reversed(_BATCH_OPTIONS):
+        command = option(command)
+    return command
 
 
 def _positive(
@@ -195,6 +203,32 @@ format_option = click.option(
 )
 skip_existing_option = click.option(
     '--skip-existing', is_flag=True, help='Leave out images whose result is there.'
+)
+
+
+def _to_console(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value is not None:
+        setattr(ctx.ensure_object(Console), str(param.name), value)
+
+
+_BATCH_OPTIONS = (
+    click.option(
+        '--jobs',
+        type=click.IntRange(min=1),
+        metavar='N',
+        expose_value=False,
+        callback=_to_console,
+        help='Work on N images at once, each in a process of its own; 1 in this one. '
+        'Else on as many as cores and memory allow, where that pays.',
+    ),
+    click.option(
+        '--time-limit',
+        type=click.FloatRange(min=0, min_open=True),
+        metavar='S',
+        expose_value=False,
+        callback=_to_console,
+        help='Give up an image after S seconds, and go on with the others.',
+    ),
 )
 
 

@@ -27,6 +27,7 @@ from astrosieve.commands.batch import (
 )
 from astrosieve.commands.console import Say
 from astrosieve.commands.options import (
+    batch_options,
     chosen_model,
     exptime_option,
     ext_option,
@@ -129,6 +130,7 @@ def _prior(
 @overwrite_option
 @skip_existing_option
 @json_option
+@batch_options
 def segment(images: tuple[Path, ...], **given: Any) -> None:
     """
     Tell which pixels of images are spoilt, and by what.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +16,7 @@ from astrosieve.commands.base import Command
 from astrosieve.commands.batch import STDOUT, Answer, delivered, run_batch
 from astrosieve.commands.console import Say, console
 from astrosieve.commands.options import (
+    batch_options,
     chosen_model,
     format_option,
     images_argument,
@@ -66,6 +67,7 @@ FILES_GROUP = 'astrosieve.frame_files'
 @format_option
 @overwrite_option
 @json_option
+@batch_options
 def frametype(images: tuple[Path, ...], **given: Any) -> None:
     """
     Tell what kind of spectral frames there are: FITS files, or folders of them.
@@ -86,28 +88,36 @@ def frametype(images: tuple[Path, ...], **given: Any) -> None:
             if path is not None and path != STDOUT:
                 check_output(path, overwrite=given['overwrite'])
     console().stdout_taken |= target == STDOUT
-    night = _Night(model, quiet=given['summary'])
+    rows: list[Row] = []
+    # The summary says all of it again, in its own order.
+    work = _Typing(model, quiet=given['summary'] and not console().json)
     ended: SystemExit | None = None
     try:
-        run_batch(paths, [None] * len(paths), night.type_file, protect=read)
+        run_batch(
+            paths,
+            [None] * len(paths),
+            work.type_file,
+            protect=read,
+            collect=lambda path, found: rows.extend(found),
+        )
     except (
         SystemExit
     ) as error:  # the frames that could be typed are written all the same
         ended = error
-    table = frame_table(night.rows, model.card.classes)
+    table = frame_table(rows, model.card.classes)
     table.meta['model'] = f'{model.card.name} {model.card.version}'
     table.meta['sha256'] = model.card.sha256
     with delivered(target) as path:
         write_catalog(table, path, format=given['format'], overwrite=given['overwrite'])
     if sheet is not None:
         with atomic_path(sheet, overwrite=given['overwrite']) as temporary:
-            page = contact_sheet(night.rows, f'Frames of {first.name}')
+            page = contact_sheet(rows, f'Frames of {first.name}')
             temporary.write_text(page, encoding='utf-8')
     if write_types is not None:
         written = write_types(given['pypeit'], table)
         console().note(f'{given["pypeit"]}: {written} types written')
     if given['summary'] and not console().json:
-        console().answer('\n'.join(summary_lines(night.rows)))
+        console().answer('\n'.join(summary_lines(rows)))
     if ended is not None:
         raise ended
 
@@ -153,27 +163,24 @@ def _writer(name: str) -> Any:
     return found[0].load()
 
 
-@dataclass
-class _Night:
-    """Frames as they are typed."""
+@dataclass(frozen=True)
+class _Typing:
+    """What is done with each file."""
 
     model: Model
     quiet: bool = False
-    rows: list[Row] = field(default_factory=list)
 
     def type_file(self, path: Path, plan: None, say: Say) -> Answer:
-        """Type a file, keep its rows, return what to print."""
+        """Type a file, return its rows and what to print."""
         try:
             frames = classify_file(path, self.model)
         except Exception as error:
             text = ' '.join(str(error).split()).removeprefix(f'{path}: ')
-            self.rows.append(Row(path, None, text or type(error).__name__))
-            raise
-        self.rows += night_rows(path, frames)
+            failed = Row(path, None, text or type(error).__name__)
+            return Answer(result=[failed], error=error)
         whole = frames[0]
-        answer = Answer(_line(path, whole), _data(path, whole))
-        # The summary says all of it again, in its own order.
-        return Answer('', answer.data) if self.quiet and not console().json else answer
+        text = '' if self.quiet else _line(path, whole)
+        return Answer(text, _data(path, whole), night_rows(path, frames))
 
 
 def _line(path: Path, frame: TypedFrame) -> str:

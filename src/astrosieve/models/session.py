@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from astrosieve.exceptions import ModelIntegrityError
+from astrosieve.machine import threads as threads_here
 
 __all__ = ['CHUNK_SIZE', 'OnnxSession']
 
@@ -34,8 +35,9 @@ class OnnxSession:
     name : str
         What messages call the network.
     threads : int, optional
-        Chunks that are run at once; by default as many as there are cores. A small
-        network gains more from this than from threads of onnxruntime's own.
+        Chunks that are run at once; by default OMP_NUM_THREADS, else as many as there
+        are cores. A small network gains more from this than from threads of
+        onnxruntime's own.
     """
 
     def __init__(
@@ -120,7 +122,7 @@ class OnnxSession:
             return logits
 
         starts = range(0, n_rows, chunk_size)
-        threads = min(self._threads or os.cpu_count() or 1, len(starts))
+        threads = min(self._threads or threads_here(), len(starts))
         parts = []
         with ThreadPoolExecutor(threads) if threads > 1 else nullcontext() as pool:
             run_each: Callable[..., Iterator[np.ndarray]] = pool.map if pool else map

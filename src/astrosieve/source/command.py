@@ -28,6 +28,7 @@ from astrosieve.commands.batch import (
 )
 from astrosieve.commands.console import Say, as_options, console
 from astrosieve.commands.options import (
+    batch_options,
     chosen_model,
     columns_option,
     exptime_option,
@@ -127,6 +128,7 @@ if TYPE_CHECKING:
 @overwrite_option
 @skip_existing_option
 @json_option
+@batch_options
 def classify(images: tuple[Path, ...], **given: Any) -> None:
     """
     Detect and classify the sources of images.

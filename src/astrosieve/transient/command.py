@@ -19,6 +19,7 @@ from astrosieve.commands.batch import STDOUT, Answer, delivered, run_batch
 from astrosieve.commands.console import Say, console
 from astrosieve.commands.folders import changes
 from astrosieve.commands.options import (
+    batch_options,
     chosen_model,
     format_option,
     input_files,
@@ -34,6 +35,7 @@ from astrosieve.transient.by_object import combined, read_objects
 from astrosieve.transient.candidates import Candidate, Order
 from astrosieve.transient.classes import REAL
 from astrosieve.transient.errors import StampError
+from astrosieve.transient.flags import STAMP_FLAGS
 from astrosieve.transient.kafka import consume, read_config
 from astrosieve.transient.readers import file_root, list_stamps, read_candidates
 from astrosieve.transient.readers.packets import read_schema
@@ -128,6 +130,7 @@ def _file(name: str, help: str) -> Any:
 @overwrite_option
 @skip_existing_option
 @json_option
+@batch_options
 def transients(stamps: tuple[Path, ...], **given: Any) -> None:
     """
     Tell real candidates of difference images from bogus ones.
@@ -174,10 +177,15 @@ def _score(
         check_output(target, overwrite=given['overwrite'])
     known, schema = _read(given)
     console().stdout_taken |= target == STDOUT
-    run = _Run(scorer, given['bands'], schema)
+    run = _Run(scorer)
     ended: SystemExit | None = None
     try:
-        run_batch(paths, [None] * len(paths), run.score_file)
+        run_batch(
+            paths,
+            [None] * len(paths),
+            _Scoring(scorer, given['bands'], schema).score_file,
+            collect=run.add,
+        )
     except SystemExit as error:  # what could be scored is written all the same
         ended = error
     table = run.table(several=len(paths) > 1)
@@ -312,19 +320,16 @@ def _kept(table: Table, keep: Sequence[str]) -> Table:
     return table[np.isin(np.where(names == '', UNSCORED, names), list(keep))]
 
 
-@dataclass
-class _Run:
-    """What was scored so far."""
+@dataclass(frozen=True)
+class _Scoring:
+    """What is done with each file."""
 
     scorer: Scorer
     order: Order | None
     schema: Any
-    parts: list[Scored] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
 
     def score_file(self, path: Path, plan: None, say: Say) -> Answer:
         """Score the candidates of a file, as far as they can be read."""
-        before = len(self.parts)
         problem: StampError | None = None
 
         def candidates() -> Any:
@@ -335,21 +340,41 @@ class _Run:
                 problem = error
                 yield Candidate(file_root(path), None, problem=str(error))
 
+        parts: list[Scored] = []
         for part in self.scorer.chunks(candidates()):
-            self.parts.append(part)
-            self.files += [path.name] * len(part.candidates)
-            say(f'{path.name}: {len(self.files)} candidates')
-        if problem is not None:
-            raise problem
-        new = self.parts[before:]
-        names = [name for part in new for name in part.class_name]
+            parts.append(part)
+            say(
+                f'{path.name}: {sum(len(each.candidates) for each in parts)} candidates'
+            )
+        names = [name for part in parts for name in part.class_name]
         counts = {
             'candidates': len(names),
             'real': names.count(REAL),
             'unscored': names.count(''),
         }
         text = ', '.join(f'{n} {what}' for what, n in counts.items() if n)
-        return Answer(f'{path.name}: {text}', {'input': str(path), **counts})
+        data = {'input': str(path), **counts}
+        return Answer(f'{path.name}: {text}', data, parts, problem)
+
+
+@dataclass
+class _Run:
+    """What was scored so far."""
+
+    scorer: Scorer
+    parts: list[Scored] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+    def add(self, path: Path, parts: list[Scored]) -> None:
+        """Keep what was scored of a file; tell candidates that others had before."""
+        for part in parts:
+            names = [each.id for each in part.candidates]
+            before = [name in self.seen for name in names]
+            part.flags[before] |= STAMP_FLAGS.duplicate
+            self.seen.update(names)
+            self.files += [path.name] * len(names)
+        self.parts += parts
 
     def table(self, *, several: bool) -> Table:
         """Return all rows, with the file of each where there are several."""

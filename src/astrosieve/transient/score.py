@@ -15,6 +15,7 @@ from astropy.table import Table
 from numpy.typing import ArrayLike
 
 from astrosieve import __version__
+from astrosieve.machine import threads
 from astrosieve.models.registry import Model, load_model
 from astrosieve.transient.candidates import Candidate, Order, as_planes, stacked
 from astrosieve.transient.classes import REAL, is_real
@@ -147,7 +148,7 @@ class Scorer:
         p = np.full((n, len(self.card.classes)), np.nan, dtype=np.float32)
         flags = np.zeros(n, dtype=np.int32)
         pieces = list(self._pieces(candidates))
-        with ThreadPoolExecutor(max(min(os.cpu_count() or 1, len(pieces)), 1)) as pool:
+        with ThreadPoolExecutor(max(min(threads(), len(pieces)), 1)) as pool:
             scored = pool.map(lambda rows: self._piece(candidates, rows), pieces)
             for rows, (chances, wrong) in zip(pieces, scored, strict=True):
                 p[rows], flags[rows] = chances, wrong
