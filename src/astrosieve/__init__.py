@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         '.blob.find': ('find_blobs',),
+        '.commands.calls': ('batch',),
         '.contaminant.segment': ('segment_contaminants',),
         '.frametype.classify': ('classify_frame',),
         '.models.registry': ('list_models', 'load_model'),

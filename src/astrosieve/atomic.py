@@ -24,7 +24,7 @@ _PROTECTED: ContextVar[frozenset[tuple[int, int]]] = ContextVar(
 
 
 @contextmanager
-def protected(paths: Iterable[str | Path]) -> Iterator[None]:
+def protected(paths: Iterable[str | os.PathLike[str]]) -> Iterator[None]:
     """
     Refuse, meanwhile, to write over files, by whatever name.
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import click
 
 from astrosieve import __version__
+from astrosieve.entries import command_entries, short_help
+from astrosieve.machine import BLAS_THREADS
 
 __all__ = ['main']
 
-COMMANDS_GROUP = 'astrosieve.commands'
-
-_COMMANDS = {
-    'blobs': 'astrosieve.blob.command:blobs',
-    'classify': 'astrosieve.source.command:classify',
-    'demo': 'astrosieve.source.command:demo',
-    'frametype': 'astrosieve.frametype.command:frametype',
-    'models': 'astrosieve.commands.models:models',
-    'transients': 'astrosieve.transient.command:transients',
-    'segment': 'astrosieve.contaminant.command:segment',
-}
+# The same image has the same catalogue on any number of cores.
+for _name, _value in BLAS_THREADS.items():
+    os.environ.setdefault(_name, _value)
 
 
 class _CommandGroup(click.Group):
@@ -35,22 +29,20 @@ class _CommandGroup(click.Group):
             click.echo(f'error: cannot be written: {error.strerror or error}', err=True)
             sys.exit(1)
 
-    @staticmethod
-    def _entries() -> dict[str, EntryPoint]:
-        added = {entry.name: entry for entry in entry_points(group=COMMANDS_GROUP)}
-        own = {
-            name: EntryPoint(name, place, COMMANDS_GROUP)
-            for name, place in _COMMANDS.items()
-        }
-        return added | own
-
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(self._entries())
+        return sorted(command_entries())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        entry = self._entries().get(cmd_name)
+        entry = command_entries().get(cmd_name)
         command: click.Command | None = entry.load() if entry else None
         return command
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        rows = [(name, short_help(e)) for name, e in sorted(command_entries().items())]
+        with formatter.section('Commands'):
+            formatter.write_dl(rows)
 
 
 @click.group(

@@ -6,8 +6,18 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ['cores', 'free_memory', 'peak_memory', 'threads']
+__all__ = ['BLAS_THREADS', 'cores', 'free_memory', 'peak_memory', 'threads']
 
+BLAS_THREADS = {
+    'OPENBLAS_NUM_THREADS': '1',
+    'MKL_NUM_THREADS': '1',
+    'VECLIB_MAXIMUM_THREADS': '1',
+}
+"""
+Variables that keep linear algebra to one thread, set before numpy is imported.
+
+Sums over several are taken in another order, and differ in their last bits.
+"""
 _CGROUP = Path('/sys/fs/cgroup')
 _MEMINFO = Path('/proc/meminfo')
 

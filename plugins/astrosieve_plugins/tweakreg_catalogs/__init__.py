@@ -9,20 +9,14 @@ TweakReg on stars: classified catalogues in place of all that a finder takes.
 
 from __future__ import annotations
 
-from astrosieve_plugins.tweakreg_catalogs.catalog_files import write_catalogs
-from astrosieve_plugins.tweakreg_catalogs.correctors import make_correctors
-from astrosieve_plugins.tweakreg_catalogs.hooks import (
-    classify_sources,
-    filtered_hap,
-    filtered_tweakreg,
-)
-from astrosieve_plugins.tweakreg_catalogs.running import run_tweakreg
+from astrosieve.lazy import lazy_names
 
-__all__ = [
-    'classify_sources',
-    'filtered_hap',
-    'filtered_tweakreg',
-    'make_correctors',
-    'run_tweakreg',
-    'write_catalogs',
-]
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        '.catalog_files': ('write_catalogs',),
+        '.correctors': ('make_correctors',),
+        '.hooks': ('classify_sources', 'filtered_hap', 'filtered_tweakreg'),
+        '.running': ('run_tweakreg',),
+    },
+)

@@ -33,6 +33,7 @@ from astrosieve.commands.batch import (
     plan_outputs,
     run_batch,
     without_existing,
+    without_run,
 )
 from astrosieve.commands.console import Say, as_options, console
 from astrosieve.commands.folders import changes
@@ -48,6 +49,7 @@ from astrosieve.commands.options import (
     overwrite_option,
     skip_existing_option,
 )
+from astrosieve.commands.remote import Input, Remote, is_folder
 from astrosieve.exceptions import AstrosieveError, AstrosieveWarning, CatalogError
 from astrosieve.figures import require_matplotlib, save_figure
 from astrosieve.models.registry import Model
@@ -97,6 +99,9 @@ def _references(
     """Return the references that are meant, of folders the FITS files."""
     paths: list[Path] = []
     for path in input_files(ctx, param, values):
+        if isinstance(path, Remote):
+            msg = f'{path}: references must be files of this machine'
+            raise click.BadParameter(msg)
         inside = sorted(path.glob('*.fit*')) if path.is_dir() else [path]
         if not inside:
             msg = f'{path}: no FITS file is in this folder'
@@ -184,7 +189,7 @@ def _file(help: str, name: str, *, exists: bool = False) -> Any:
 @skip_existing_option
 @json_option
 @batch_options
-def blobs(images: tuple[Path, ...], **given: Any) -> None:
+def blobs(images: tuple[Input, ...], **given: Any) -> None:
     """
     Find new blobs of WFC3/IR: where, how large, how deep.
 
@@ -192,6 +197,7 @@ def blobs(images: tuple[Path, ...], **given: Any) -> None:
     others before it after --reference. One row per blob: positions from 0, radius,
     depth, p_blob, the subframe of 256x256 pixels, errors.
     """
+    without_run('bad_pixels', 'regress', 'watch', 'since')
     watched = _watched(images, given)
     if watched is None and not images and not given['bad_pixels']:
         raise click.UsageError("Missing argument 'IMAGE...'.")
@@ -210,14 +216,15 @@ def blobs(images: tuple[Path, ...], **given: Any) -> None:
         _find(images, known, model, given)
 
 
-def _watched(images: Sequence[Path], given: dict[str, Any]) -> Path | None:
+def _watched(images: Sequence[Input], given: dict[str, Any]) -> Path | None:
     """Return the folder that is to be watched, or looked at once."""
     once = given['since'] > -math.inf and given['watch'] is None
     if not once and given['watch'] is None:
         if given['notify']:
             raise click.UsageError('--notify goes with --watch or --since')
         return None
-    if once and (len(images) != 1 or not images[0].is_dir()):
+    folders = [image for image in images if is_folder(image)]
+    if once and not (len(folders) == len(images) == 1):
         raise click.UsageError('--since goes with one folder, or with --watch')
     if not once and images:
         msg = f'--watch {given["watch"]} looks at its folder; leave out {images[0]}'
@@ -226,7 +233,7 @@ def _watched(images: Sequence[Path], given: dict[str, Any]) -> Path | None:
         if given[name]:
             flag = f'--{name.replace("_", "-")}'
             raise click.UsageError(f'{flag} does not go with --watch and --since')
-    return images[0] if once else given['watch']
+    return folders[0] if once else given['watch']
 
 
 def _known(path: Path | None) -> Table | None:
@@ -349,7 +356,8 @@ class _Asked:
         if outputs['--save-difference']:
             where = outputs['--save-difference']
             write_difference(found, where, overwrite=self.overwrite)
-        return replace(_answer(image, found, table, files), result=found.blobs)
+        answer = _answer(image, found, table, files)
+        return replace(answer, result=found.blobs, rows=table)
 
 
 def _answer(
@@ -387,7 +395,7 @@ def _answer(
 
 
 def _find(
-    images: tuple[Path, ...], known: Table | None, model: Model, given: dict[str, Any]
+    images: tuple[Input, ...], known: Table | None, model: Model, given: dict[str, Any]
 ) -> None:
     """Look for blobs in images."""
     if given['plot']:
@@ -412,18 +420,19 @@ def _find(
             ),
         ],
     )
-    left: Sequence[Path] = images
+    left: Sequence[Input] = images
     if given['skip_existing']:
         left, plan = without_existing(images, plan)
     if given['bad_pixels']:
         check_output(given['bad_pixels'], overwrite=given['overwrite'])
-    read = [given['known'], given['add_to'], model.path, *given['reference']]
+    read = [given['known'], given['add_to'], *given['reference']]
     tables: list[Table] = []
     run_batch(
         left,
         plan,
         asked.work,
         protect=[path for path in read if path],
+        model=model,
         collect=lambda image, blobs: tables.append(blobs),
     )
     if given['bad_pixels']:
@@ -434,7 +443,7 @@ def _find(
 # Regression
 
 
-def _regress(images: tuple[Path, ...], model: Model, given: dict[str, Any]) -> None:
+def _regress(images: tuple[Input, ...], model: Model, given: dict[str, Any]) -> None:
     """Hold what is found in an archive against a table; exit with 1 if it fails."""
     truth = _known(given['regress'])
     assert truth is not None
@@ -450,13 +459,14 @@ def _regress(images: tuple[Path, ...], model: Model, given: dict[str, Any]) -> N
         check_output(target, overwrite=given['overwrite'])
     console().stdout_taken |= target == STDOUT
     ended: SystemExit | None = None
-    read = [given['regress'], model.path, *given['reference']]
+    read = [given['regress'], *given['reference']]
     try:
         run_batch(
             images,
             [truth] * len(images),
             asked.held_against,
             protect=filter(None, read),
+            model=model,
             collect=lambda image, one: regression.join(one),
         )
     except SystemExit as error:  # what could be looked at is written all the same

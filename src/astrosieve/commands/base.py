@@ -17,7 +17,10 @@ from astrosieve import __version__
 from astrosieve.commands.console import Console
 from astrosieve.exceptions import AstrosieveError
 
-__all__ = ['Command', 'ended_by_signals', 'unforeseen']
+__all__ = ['GIVEN', 'Command', 'ended_by_signals', 'unforeseen']
+
+GIVEN = f'{__name__}.given'
+"""In the meta of a context: the options that were given, as they were given."""
 
 _ENDING = tuple(
     getattr(signal, name) for name in ('SIGTERM', 'SIGHUP') if hasattr(signal, name)
@@ -98,6 +101,15 @@ class Command(click.Command):
             ),
         ]
         click.version_option(__version__, prog_name='astrosieve')(self)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given, _, _ = self.make_parser(ctx).parse_args(args=[*args])
+        known = {each.name for each in self.params if isinstance(each, click.Option)}
+        ctx.meta[GIVEN] = {name: given[name] for name in given if name in known}
+        rest = super().parse_args(ctx, args)
+        if ctx.ensure_object(Console).run is not None and 'overwrite' in ctx.params:
+            ctx.params['overwrite'] = True  # all that is written lies in its folder
+        return rest
 
     def invoke(self, ctx: click.Context) -> Any:
         console = ctx.ensure_object(Console)

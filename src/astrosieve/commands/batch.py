@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from astrosieve.commands.base import unforeseen
+from astrosieve.commands.base import GIVEN, unforeseen
 from astrosieve.commands.console import Say, console
 from astrosieve.commands.engines import Engine, Here, Rising, Workers, fitting
+from astrosieve.commands.remote import Input
+from astrosieve.commands.runs.folder import TABLES, Run, Subject
 from astrosieve.commands.work import Answer, Done, Job, Task
 from astrosieve.exceptions import AstrosieveError, OutputError
 from astrosieve.images.exposures import root_name
+from astrosieve.models.registry import Model
 
 __all__ = [
     'STDOUT',
@@ -29,6 +32,7 @@ __all__ = [
     'plan_outputs',
     'run_batch',
     'without_existing',
+    'without_run',
 ]
 
 Plan = TypeVar('Plan')
@@ -36,6 +40,10 @@ Outputs = dict[str, Path | None]
 """Files of one image, by the options that name them."""
 STDOUT = Path('-')
 """Instead of a file: standard output."""
+_NOT_KEPT = frozenset(
+    ('jobs', 'time_limit', 'scheduler', 'run', 'overwrite', 'skip_existing', 'json')
+) | {'verbose', 'quiet', 'debug'}
+"""Options that change nothing of what a run finds."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +68,18 @@ class OutputOption:
     suffix: str
     always: bool = False
 
-    def folder(self, images: Sequence[Path]) -> Path | None:
+    def folder(self, images: Sequence[Input]) -> Path | None:
         """Return the folder that the option names, which several images need."""
+        run = console().run
         if self.given is None:
-            return Path() if self.always else None
+            here = Path() if run is None else run / TABLES
+            return here if self.always else None
         path = Path(self.given)
+        if run is not None:
+            if path.is_absolute() or path == STDOUT or '..' in path.parts:
+                msg = f'{self.flag}: with --run name a folder within that of the run'
+                raise click.UsageError(msg)
+            return run / path
         if len(images) > 1:
             if path == STDOUT:
                 msg = f'{self.flag} - goes with one image'
@@ -80,7 +95,7 @@ class OutputOption:
 
 
 def plan_outputs(
-    images: Sequence[Path], options: Sequence[OutputOption]
+    images: Sequence[Input], options: Sequence[OutputOption]
 ) -> list[Outputs]:
     """
     Say where the files of each image go, before any work; make the folders.
@@ -126,8 +141,8 @@ def plan_outputs(
 
 
 def without_existing(
-    images: Sequence[Path], plan: Sequence[Outputs], flag: str = '-o'
-) -> tuple[list[Path], list[Outputs]]:
+    images: Sequence[Input], plan: Sequence[Outputs], flag: str = '-o'
+) -> tuple[list[Input], list[Outputs]]:
     """
     Leave out images whose result is there, for ``--skip-existing``.
 
@@ -156,6 +171,24 @@ def without_existing(
     return [image for image, _ in left], [outputs for _, outputs in left]
 
 
+def without_run(*names: str) -> None:
+    """
+    Refuse options that need all results at hand, which a run keeps in its folder.
+
+    Raises
+    ------
+    UsageError
+        If one of them is given together with ``--run``.
+    """
+    if console().run is None:
+        return
+    given = click.get_current_context().meta[GIVEN]
+    for name in names:
+        if name in given:
+            flag = f'--{name.replace("_", "-")}'
+            raise click.UsageError(f'{flag} does not go with --run')
+
+
 @contextmanager
 def delivered(path: Path) -> Iterator[Path]:
     """Give where to write a result: its file, or one that is then sent to stdout."""
@@ -177,12 +210,13 @@ def delivered(path: Path) -> Iterator[Path]:
 
 
 def run_batch(
-    inputs: Sequence[Path],
+    inputs: Sequence[Input],
     plan: Sequence[Plan],
     work: Callable[[Path, Plan, Say], Answer],
     *,
     protect: Iterable[Path] = (),
-    collect: Callable[[Path, Any], None] | None = None,
+    collect: Callable[[Input, Any], None] | None = None,
+    model: Model | None = None,
 ) -> None:
     """
     Do a piece of work for each input; exit with 1 if any of them failed.
@@ -194,8 +228,8 @@ def run_batch(
 
     Parameters
     ----------
-    inputs : sequence of `~pathlib.Path`
-        Files or folders.
+    inputs : sequence of `~pathlib.Path` or `~astrosieve.commands.remote.Remote`
+        Files or folders; work is given a copy of what is elsewhere.
     plan : sequence
         What ``work`` needs for each of them.
     work : callable
@@ -205,17 +239,29 @@ def run_batch(
         What else is read, and must not be written over.
     collect : callable, optional
         Called with each input and the result of its answer, where it has one.
+    model : `~astrosieve.models.registry.Model`, optional
+        What the work is done with; it is read too.
     """
     said = console()
-    job = Job(work, (*inputs, *protect))
+    read = [*inputs, *protect, *([model.path] if model else [])]
     tasks = [Task(*each) for each in zip(range(len(inputs)), inputs, plan, strict=True)]
     failed = 0
-    with (
-        job.begun(),
-        said.progress(len(tasks)) as (say, advance),
-        closing(_engine(job, len(tasks), say).run(tasks)) as found,
-    ):
-        for done in _in_order(found, advance):
+    with ExitStack() as stack:
+        run = None if said.run is None else stack.enter_context(_run(said.run, model))
+        if run is not None:
+            tasks = _left(run, tasks)
+        job = Job(work, tuple(read), None if run is None else run.keep)
+        stack.enter_context(job.begun())
+        say, advance = stack.enter_context(said.progress(len(tasks)))
+
+        def on_done(done: Done) -> None:
+            if run is not None:
+                run.record(inputs[done.number], done)
+            advance()
+
+        found = _engine(job, len(tasks), say).run(tasks)
+        stack.enter_context(closing(found))
+        for done in _in_order(found, tasks, on_done):
             path = inputs[done.number]
             for text in done.said:
                 say(text)
@@ -247,16 +293,45 @@ def _engine(job: Job, number: int, say: Say) -> Engine:
     return Workers(job, jobs, time_limit=said.time_limit)
 
 
-def _in_order(found: Iterator[Done], advance: Callable[[], None]) -> Iterator[Done]:
+def _run(folder: Path, model: Model | None) -> AbstractContextManager[Run]:
+    """Return the run that this command goes on with."""
+    from astrosieve.commands.runs.going import going_on
+
+    ctx = click.get_current_context()
+    options = {
+        name: value for name, value in ctx.meta[GIVEN].items() if name not in _NOT_KEPT
+    }
+    subject = Subject(
+        str(ctx.info_name),
+        options,
+        model=f'{model.card.name} {model.card.version}' if model else '',
+        sha256=model.card.sha256 if model else '',
+        cwd=str(Path.cwd()),
+    )
+    return going_on(folder, subject)
+
+
+def _left(run: Run, tasks: list[Task]) -> list[Task]:
+    """Return what a run has not done, and say so."""
+    left = run.left(tasks)
+    run.begin(inputs=len(tasks), left=len(left))
+    if len(left) < len(tasks):
+        before = len(tasks) - len(left)
+        console().note(f'{run.folder}: {before} of {len(tasks)} images are done')
+    return left
+
+
+def _in_order(
+    found: Iterator[Done], tasks: Sequence[Task], on_done: Callable[[Done], None]
+) -> Iterator[Done]:
     """Yield what is done in the order of the inputs."""
     waiting: dict[int, Done] = {}
-    following = 0
+    left = deque(task.number for task in tasks)
     for done in found:
+        on_done(done)
         waiting[done.number] = done
-        while following in waiting:
-            yield waiting.pop(following)
-            following += 1
-        advance()
+        while left and left[0] in waiting:
+            yield waiting.pop(left.popleft())
 
 
 def _reason(error: Exception, *, debug: bool) -> str:

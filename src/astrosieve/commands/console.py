@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import time
@@ -16,7 +17,7 @@ import click
 
 from astrosieve.exceptions import AstrosieveWarning
 
-__all__ = ['Console', 'Say', 'as_options', 'console', 'listened']
+__all__ = ['Console', 'Say', 'about_it', 'as_options', 'console', 'listened']
 
 Say = Callable[[str], None]
 """Shows what is being done."""
@@ -46,7 +47,8 @@ def listened() -> Iterator[list[str]]:
             heard += [str(each.message) for each in caught]
 
 
-def _about(what: str, text: str) -> str:
+def about_it(what: str, text: str) -> str:
+    """Return a message that says what it is about."""
     return text if not what or Path(what).name in text else f'{what}: {text}'
 
 
@@ -68,6 +70,10 @@ class Console:
         How many inputs are worked on at once; None for as many as pay.
     time_limit : float or None
         Seconds after which an input is given up.
+    scheduler : str or None
+        Address of the Dask scheduler whose workers do the work.
+    run : `~pathlib.Path` or None
+        Folder of the run.
     """
 
     def __init__(self) -> None:
@@ -77,6 +83,8 @@ class Console:
         self.stdout_taken = False
         self.jobs: int | None = None
         self.time_limit: float | None = None
+        self.scheduler: str | None = None
+        self.run: Path | None = None
         self._collected: list[dict[str, Any]] = []
         self._seen: set[str] = set()
         self._above: Say | None = None
@@ -97,17 +105,17 @@ class Console:
         """Say a warning and what it is about, each text once."""
         if text not in self._seen:
             self._seen.add(text)
-            self._print(f'warning: {_about(about, as_options(text))}', err=True)
+            self._print(f'warning: {about_it(about, as_options(text))}', err=True)
 
     def error(self, text: str, about: str = '') -> None:
         """Say an error and what it is about."""
-        self._print(f'error: {_about(about, as_options(text))}', err=True)
+        self._print(f'error: {about_it(about, as_options(text))}', err=True)
 
     def note(self, text: str) -> None:
         """Say something of the whole, on stderr."""
         self._print(text, err=True)
 
-    def failure(self, path: Path, text: str) -> None:
+    def failure(self, path: str | os.PathLike[str], text: str) -> None:
         """Say that an input failed, and why."""
         self.error(text, about=str(path))
         if self.json:

@@ -15,16 +15,12 @@ from typing import Any, Protocol
 from astrosieve.commands.console import Say
 from astrosieve.commands.work import Answer, Done, Job, Task
 from astrosieve.exceptions import TimeLimitError, WorkerError
-from astrosieve.machine import cores, free_memory, peak_memory
+from astrosieve.machine import BLAS_THREADS, cores, free_memory, peak_memory
 
 __all__ = ['Engine', 'Here', 'Rising', 'Worker', 'Workers', 'fitting']
 
 _PATIENCE = 5.0  # seconds for a worker to end
 _START = 3.0  # seconds: workers import what is imported here already
-_THREADS = (
-    *('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'),
-    'VECLIB_MAXIMUM_THREADS',
-)
 
 
 _LOST = (EOFError, OSError, ValueError, pickle.UnpicklingError)  # closed, or cut
@@ -79,7 +75,8 @@ class Worker:
         self, job: bytes, threads: int, time_limit: float | None = None
     ) -> None:
         self._job = job
-        self._environment = os.environ | dict.fromkeys(_THREADS, str(threads))
+        own = {'OMP_NUM_THREADS': str(threads), **BLAS_THREADS}
+        self._environment = os.environ | own
         self._time_limit = time_limit
         self._lock = threading.Lock()
         self._ended = False

@@ -12,10 +12,11 @@ import click
 
 from astrosieve.classes import UNSCORED
 from astrosieve.commands.console import Console
+from astrosieve.commands.remote import Input, Remote, is_url, remote_files
 from astrosieve.exceptions import AstrosieveError, ModelIntegrityError
 from astrosieve.images.units import parse_unit
 from astrosieve.models.registry import Model, load_model
-from astrosieve.tables.catalogs import TABLE_FORMATS
+from astrosieve.tables.catalogs import TABLE_FORMATS, read_catalog
 
 __all__ = [
     'batch_options',
@@ -41,6 +42,10 @@ __all__ = [
     'skip_existing_option',
     'unit_option',
 ]
+
+
+_MANIFESTS = ('.csv', '.ecsv', '.parquet', '.vot')
+_FILE_COLUMNS = ('file', 'path', 'url', 'uri', 'name')
 
 
 def batch_options(command: Any) -> Any:
@@ -97,11 +102,13 @@ def _unit(ctx: click.Context, param: click.Parameter, value: str | None) -> str 
 
 def input_files(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
-) -> tuple[Path, ...]:
+) -> tuple[Input, ...]:
     """Return the files that are meant: @LIST names them in a file, - is stdin."""
-    paths: list[Path] = []
+    paths: list[Input] = []
     for value in values:
-        if value == '-':
+        if is_url(value):
+            paths += _remote(value)
+        elif value == '-':
             paths.append(_stdin(ctx))
         elif value.startswith('@') and not Path(value).exists():
             paths += _listed(Path(value[1:]))
@@ -113,15 +120,43 @@ def input_files(
     return tuple(paths)
 
 
-def _listed(path: Path) -> list[Path]:
-    """Return the files that a list names, one in a line, seen from the list."""
+def _remote(url: str) -> list[Remote]:
+    try:
+        return remote_files(url)
+    except AstrosieveError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _listed(path: Path) -> list[Input]:
+    """Return the files that a list or a table names, seen from where it is."""
+    if path.name.lower().endswith(_MANIFESTS):
+        names = _named(path)
+    else:
+        names = _lines(path)
+    return [Remote(name) if is_url(name) else path.parent / name for name in names]
+
+
+def _named(path: Path) -> list[str]:
+    """Return the files that a table names."""
+    try:
+        table = read_catalog(path)
+    except AstrosieveError as error:
+        raise click.BadParameter(f'@{error}') from error
+    columns = [name for name in _FILE_COLUMNS if name in table.colnames]
+    if not columns:
+        msg = f'@{path}: none of its columns is {", ".join(_FILE_COLUMNS)}'
+        raise click.BadParameter(msg)
+    return [str(name) for name in table[columns[0]]]
+
+
+def _lines(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding='utf-8').splitlines()
     except (OSError, UnicodeDecodeError) as error:
         msg = f'@{path}: no list of files can be read from it ({error})'
         raise click.BadParameter(msg) from error
     names = [line.strip() for line in lines]
-    return [path.parent / name for name in names if name and name[0] != '#']
+    return [name for name in names if name and name[0] != '#']
 
 
 def _stdin(ctx: click.Context) -> Path:
@@ -228,6 +263,15 @@ _BATCH_OPTIONS = (
         expose_value=False,
         callback=_to_console,
         help='Give up an image after S seconds, and go on with the others.',
+    ),
+    click.option(
+        '--run',
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar='FOLDER',
+        expose_value=False,
+        callback=_to_console,
+        help='Keep all in this folder: tables, one data set of all rows, a log, a '
+        'summary page. Called again, goes on where it ended.',
     ),
 )
 

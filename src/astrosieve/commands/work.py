@@ -11,8 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from astropy.table import Table
+
 from astrosieve.atomic import protected
 from astrosieve.commands.console import Say, listened
+from astrosieve.commands.remote import Input, at_hand
 from astrosieve.exceptions import WorkerError
 
 __all__ = ['Answer', 'Done', 'Job', 'Task', 'packed']
@@ -31,6 +34,8 @@ class Answer:
         The same for ``--json``.
     result : object
         What the command makes something of when all inputs are done.
+    rows : `~astropy.table.Table`, optional
+        What was found, a row for each thing, for the data set of a run.
     error : Exception, optional
         Why the input counts as failed, though there is a result.
     """
@@ -38,6 +43,7 @@ class Answer:
     text: str = ''
     data: dict[str, Any] = field(default_factory=dict)
     result: Any = None
+    rows: Table | None = None
     error: Exception | None = None
 
 
@@ -50,14 +56,14 @@ class Task:
     ----------
     number : int
         Its place among the inputs.
-    path : `~pathlib.Path`
+    path : `~pathlib.Path` or `~astrosieve.commands.remote.Remote`
         The input.
     plan : object
         What the work needs for it.
     """
 
     number: int
-    path: Path
+    path: Input
     plan: Any
 
 
@@ -76,6 +82,8 @@ class Done:
         What was warned of, and what was shown meanwhile.
     seconds : float
         How long it took.
+    files : dict of str to int
+        What a run keeps of it, and of what size.
     """
 
     number: int
@@ -83,6 +91,7 @@ class Done:
     warnings: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
     seconds: float = 0.0
+    files: dict[str, int] = field(default_factory=dict)
 
     @property
     def error(self) -> Exception | None:
@@ -102,10 +111,14 @@ class Job:
         returns an `Answer`.
     protect : tuple of `~pathlib.Path`
         What must not be written over.
+    keep : callable, optional
+        Called with a task and its answer; keeps what a run keeps, and returns which
+        files there are and of what size.
     """
 
     work: Callable[[Path, Any, Say], Answer]
-    protect: tuple[Path, ...] = ()
+    protect: tuple[Input, ...] = ()
+    keep: Callable[[Task, Answer], dict[str, int]] | None = None
 
     @contextmanager
     def begun(self) -> Iterator[None]:
@@ -116,13 +129,24 @@ class Job:
     def do(self, task: Task, say: Say) -> Done:
         """Work on an input; whatever goes wrong is in the answer."""
         start = time.perf_counter()
+        files: dict[str, int] = {}
         with listened() as heard:
             try:
-                answer = self.work(task.path, task.plan, say)
+                with at_hand(task.path) as path:
+                    answer = self.work(path, task.plan, say)
+                if answer.data.get('input') == str(path):
+                    answer.data['input'] = str(task.path)
+                if self.keep is not None:
+                    files = self.keep(task, answer)
             except Exception as error:
                 answer = Answer(error=error)
-        seconds = time.perf_counter() - start
-        return Done(task.number, answer, tuple(heard), seconds=seconds)
+        return Done(
+            task.number,
+            replace(answer, rows=None),  # they are kept, or nobody wants them
+            tuple(heard),
+            seconds=time.perf_counter() - start,
+            files=files,
+        )
 
 
 def packed(done: Done, said: Sequence[str]) -> bytes:

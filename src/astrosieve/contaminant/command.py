@@ -12,6 +12,7 @@ from typing import Any
 import astropy.units as u
 import click
 import numpy as np
+from astropy.table import Table
 
 from astrosieve.atomic import check_output
 from astrosieve.commands.base import Command
@@ -24,6 +25,7 @@ from astrosieve.commands.batch import (
     plan_outputs,
     run_batch,
     without_existing,
+    without_run,
 )
 from astrosieve.commands.console import Say
 from astrosieve.commands.options import (
@@ -40,6 +42,7 @@ from astrosieve.commands.options import (
     skip_existing_option,
     unit_option,
 )
+from astrosieve.commands.remote import Input, Remote
 from astrosieve.contaminant.classes import SPOILT
 from astrosieve.contaminant.dq import (
     FlaggedImage,
@@ -131,7 +134,7 @@ def _prior(
 @skip_existing_option
 @json_option
 @batch_options
-def segment(images: tuple[Path, ...], **given: Any) -> None:
+def segment(images: tuple[Input, ...], **given: Any) -> None:
     """
     Tell which pixels of images are spoilt, and by what.
 
@@ -139,8 +142,12 @@ def segment(images: tuple[Path, ...], **given: Any) -> None:
     and a MASK with a bit for each class that holds. Whether tracking, guiding or focus
     failed in the whole image is told too.
     """
+    without_run('update')
     if given['update'] and not given['write_dq']:
         msg = '--update goes with --write-dq'
+        raise click.UsageError(msg)
+    if given['update'] and any(isinstance(image, Remote) for image in images):
+        msg = '--update changes files of this machine only'
         raise click.UsageError(msg)
     model = chosen_model(given['model'], 'contaminant')
     bits: dict[str, int] | None = None
@@ -171,11 +178,11 @@ def segment(images: tuple[Path, ...], **given: Any) -> None:
             OutputOption('--plot', given['plot'], '_segment.png'),
         ],
     )
-    left: Sequence[Path] = images
+    left: Sequence[Input] = images
     if given['skip_existing']:
         left, plan = without_existing(images, plan)
-    read = [path for path in (given['dq_bits'], model.path) if path is not None]
-    run_batch(left, plan, asked.segment, protect=read)
+    read = [given['dq_bits']] if given['dq_bits'] else []
+    run_batch(left, plan, asked.segment, protect=read, model=model)
 
 
 @dataclass
@@ -185,8 +192,12 @@ class _Seen:
     chips: list[Chip] = field(default_factory=list)
     masks: list[FlaggedImage] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=dict)
-    pixels: int = 0
+    counts: list[dict[str, int]] = field(default_factory=list)
+
+    @property
+    def pixels(self) -> list[int]:
+        """Pixels of each image."""
+        return [each.mask.size for each in self.masks]
 
 
 @dataclass(frozen=True)
@@ -257,7 +268,7 @@ class _Asked:
     def _map(self, path: Path, file: Path, say: Say, *, keep: bool) -> _Seen:
         """Write the maps of a file's images."""
         card = self.model.card
-        seen = _Seen(counts=dict.fromkeys(card.classes, 0))
+        seen = _Seen()
         with map_file(
             file,
             thresholds_of(card),
@@ -286,9 +297,12 @@ class _Asked:
                     verdict=verdict,
                 )
                 mask = np.concatenate([part.mask for part in parts])
-                for name, bit in bits_of(card.classes).items():
-                    seen.counts[name] += int(np.count_nonzero(mask & bit))
-                seen.pixels += mask.size
+                seen.counts.append(
+                    {
+                        name: int(np.count_nonzero(mask & bit))
+                        for name, bit in bits_of(card.classes).items()
+                    }
+                )
                 seen.masks.append(FlaggedImage(chip.extname, chip.extver, mask))
                 if keep:
                     seen.chips.append(chip)
@@ -296,7 +310,10 @@ class _Asked:
 
     def _answer(self, path: Path, seen: _Seen, written: list[Path]) -> Answer:
         """Say what was found and where it is."""
-        shares = {name: n / seen.pixels for name, n in seen.counts.items()}
+        shares = {
+            name: sum(each[name] for each in seen.counts) / sum(seen.pixels)
+            for name in self.model.card.classes
+        }
         found = ', '.join(
             f'{100 * share:.2g} % {name}' for name, share in shares.items() if share
         )
@@ -313,4 +330,20 @@ class _Asked:
                 'failures': verdict.failures,
                 'written': files,
             },
+            rows=_rows(seen),
         )
+
+
+def _rows(seen: _Seen) -> Table:
+    """Return a row for each image: what share of its pixels each class holds."""
+    table = Table(
+        {
+            'extname': [each.extname for each in seen.masks],
+            'extver': np.array([each.extver for each in seen.masks], dtype=np.int16),
+        }
+    )
+    for name in seen.counts[0]:
+        pairs = zip(seen.counts, seen.pixels, strict=True)
+        table[f'share_{name}'] = [each[name] / pixels for each, pixels in pairs]
+    table['failures'] = [', '.join(each.failures) for each in seen.verdicts]
+    return table

@@ -13,7 +13,7 @@ import click
 
 from astrosieve.atomic import atomic_path, check_output, protected
 from astrosieve.commands.base import Command
-from astrosieve.commands.batch import STDOUT, Answer, delivered, run_batch
+from astrosieve.commands.batch import STDOUT, Answer, delivered, run_batch, without_run
 from astrosieve.commands.console import Say, console
 from astrosieve.commands.options import (
     batch_options,
@@ -24,6 +24,7 @@ from astrosieve.commands.options import (
     model_option,
     overwrite_option,
 )
+from astrosieve.commands.remote import Input, is_folder
 from astrosieve.exceptions import AstrosieveError
 from astrosieve.frametype.classify import TypedFrame, classify_file
 from astrosieve.frametype.frames import list_frames
@@ -68,7 +69,7 @@ FILES_GROUP = 'astrosieve.frame_files'
 @overwrite_option
 @json_option
 @batch_options
-def frametype(images: tuple[Path, ...], **given: Any) -> None:
+def frametype(images: tuple[Input, ...], **given: Any) -> None:
     """
     Tell what kind of spectral frames there are: FITS files, or folders of them.
 
@@ -76,17 +77,21 @@ def frametype(images: tuple[Path, ...], **given: Any) -> None:
     image alone; header_type is what the header says. A file of several extensions has
     a row as a whole, and one for each.
     """
+    without_run('output', 'summary', 'pypeit')
     paths = _frames(images)
-    first = images[0].resolve() if images[0].is_dir() else images[0]
+    first = images[0]
+    if is_folder(first):
+        first = first.resolve()
     target = _target(first, given['output'], given['format'] or 'ecsv')
     sheet = _sheet(first, target) if given['summary'] else None
     write_types = _writer('pypeit') if given['pypeit'] else None
     model = chosen_model(given['model'], 'frametype')
     read = [model.path, *([given['pypeit']] if given['pypeit'] else [])]
-    with protected([*paths, *read]):
-        for path in (target, sheet):
-            if path is not None and path != STDOUT:
-                check_output(path, overwrite=given['overwrite'])
+    if console().run is None:
+        with protected([*paths, *read]):
+            for path in (target, sheet):
+                if path is not None and path != STDOUT:
+                    check_output(path, overwrite=given['overwrite'])
     console().stdout_taken |= target == STDOUT
     rows: list[Row] = []
     # The summary says all of it again, in its own order.
@@ -98,42 +103,32 @@ def frametype(images: tuple[Path, ...], **given: Any) -> None:
             [None] * len(paths),
             work.type_file,
             protect=read,
+            model=model,
             collect=lambda path, found: rows.extend(found),
         )
     except (
         SystemExit
     ) as error:  # the frames that could be typed are written all the same
         ended = error
-    table = frame_table(rows, model.card.classes)
-    table.meta['model'] = f'{model.card.name} {model.card.version}'
-    table.meta['sha256'] = model.card.sha256
-    with delivered(target) as path:
-        write_catalog(table, path, format=given['format'], overwrite=given['overwrite'])
-    if sheet is not None:
-        with atomic_path(sheet, overwrite=given['overwrite']) as temporary:
-            page = contact_sheet(rows, f'Frames of {first.name}')
-            temporary.write_text(page, encoding='utf-8')
-    if write_types is not None:
-        written = write_types(given['pypeit'], table)
-        console().note(f'{given["pypeit"]}: {written} types written')
-    if given['summary'] and not console().json:
-        console().answer('\n'.join(summary_lines(rows)))
+    if console().run is None:
+        title = f'Frames of {first.name}'
+        _write(rows, model, target, sheet, title, write_types, given)
     if ended is not None:
         raise ended
 
 
-def _frames(inputs: Sequence[Path]) -> list[Path]:
+def _frames(inputs: Sequence[Input]) -> list[Input]:
     """Return the files that are meant, those of folders by name."""
-    paths: list[Path] = []
+    paths: list[Input] = []
     for each in inputs:
         try:
-            paths += list_frames(each) if each.is_dir() else [each]
+            paths += list_frames(each) if is_folder(each) else [each]
         except AstrosieveError as error:
             raise click.UsageError(str(error)) from error
     return paths
 
 
-def _target(first: Path, output: str | None, suffix: str) -> Path:
+def _target(first: Input, output: str | None, suffix: str) -> Path:
     """Return the table's path."""
     name = f'{root_name(first)}_frametypes.{suffix}'
     if output is None:
@@ -145,7 +140,7 @@ def _target(first: Path, output: str | None, suffix: str) -> Path:
     return path
 
 
-def _sheet(first: Path, target: Path) -> Path | None:
+def _sheet(first: Input, target: Path) -> Path | None:
     """Return the path of the contact sheet, or None where it cannot be drawn."""
     if find_spec('matplotlib') is None:
         console().note("no contact sheet: pip install 'astrosieve[plot]'")
@@ -163,6 +158,32 @@ def _writer(name: str) -> Any:
     return found[0].load()
 
 
+def _write(
+    rows: Sequence[Row],
+    model: Model,
+    target: Path,
+    sheet: Path | None,
+    title: str,
+    write_types: Any,
+    given: dict[str, Any],
+) -> None:
+    """Write the night's table, and what else was asked for."""
+    table = frame_table(rows, model.card.classes)
+    table.meta['model'] = f'{model.card.name} {model.card.version}'
+    table.meta['sha256'] = model.card.sha256
+    with delivered(target) as path:
+        write_catalog(table, path, format=given['format'], overwrite=given['overwrite'])
+    if sheet is not None:
+        with atomic_path(sheet, overwrite=given['overwrite']) as temporary:
+            page = contact_sheet(rows, title)
+            temporary.write_text(page, encoding='utf-8')
+    if write_types is not None:
+        written = write_types(given['pypeit'], table)
+        console().note(f'{given["pypeit"]}: {written} types written')
+    if given['summary'] and not console().json:
+        console().answer('\n'.join(summary_lines(rows)))
+
+
 @dataclass(frozen=True)
 class _Typing:
     """What is done with each file."""
@@ -178,9 +199,11 @@ class _Typing:
             text = ' '.join(str(error).split()).removeprefix(f'{path}: ')
             failed = Row(path, None, text or type(error).__name__)
             return Answer(result=[failed], error=error)
-        whole = frames[0]
+        whole, rows = frames[0], night_rows(path, frames)
         text = '' if self.quiet else _line(path, whole)
-        return Answer(text, _data(path, whole), night_rows(path, frames))
+        table = frame_table(rows, self.model.card.classes)
+        table.remove_column('file')  # the run tells it in full
+        return Answer(text, _data(path, whole), rows, table)
 
 
 def _line(path: Path, frame: TypedFrame) -> str:

@@ -8,6 +8,7 @@ frames and subarrays, plain, gzipped or tile-compressed.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import warnings
@@ -136,7 +137,7 @@ def unpack(path: str | Path, target: str | Path) -> None:
         plain.writeto(target)
 
 
-def root_name(path: str | Path) -> str:
+def root_name(path: str | os.PathLike[str]) -> str:
     """Return a file's name without its FITS and compression suffixes."""
     return _SUFFIXES.sub('', Path(path).name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,7 @@ from astrosieve.commands.options import (
     skip_existing_option,
     unit_option,
 )
+from astrosieve.commands.remote import Input
 from astrosieve.exceptions import CatalogError
 from astrosieve.figures import require_matplotlib, save_figure
 from astrosieve.images.exposures import Chip, list_chips, root_name
@@ -129,7 +130,7 @@ if TYPE_CHECKING:
 @skip_existing_option
 @json_option
 @batch_options
-def classify(images: tuple[Path, ...], **given: Any) -> None:
+def classify(images: tuple[Input, ...], **given: Any) -> None:
     """
     Detect and classify the sources of images.
 
@@ -190,11 +191,11 @@ def classify(images: tuple[Path, ...], **given: Any) -> None:
             OutputOption('--regions', given['regions'], '_sources.reg'),
         ],
     )
-    left: Sequence[Path] = images
+    left: Sequence[Input] = images
     if given['skip_existing']:
         left, plan = without_existing(images, plan)
-    read = [path for path in (given['catalog'], model.path) if path is not None]
-    run_batch(left, plan, asked.classify, protect=read)
+    read = [] if given['catalog'] is None else [given['catalog']]
+    run_batch(left, plan, asked.classify, protect=read, model=model)
 
 
 def _given_rows(path: Path | None) -> Table | None:
@@ -265,7 +266,7 @@ class _Asked:
                 save_figure(picture, path, overwrite=self.overwrite)
         for path, part in zip(regions, tables, strict=False):
             write_regions(part, path, CLASSES, overwrite=self.overwrite)
-        return _summary(image, table, kept, files)
+        return replace(_summary(image, table, kept, files), rows=kept)
 
     def _region_files(self, image: Path, path: Path | None) -> list[Path]:
         """Return a file of regions per chip; one chip has the name that was given."""

@@ -120,7 +120,11 @@ def _detect(image: MeasuredImage, options: ClassifyOptions, name: str) -> Table:
     found = detect(image, options.finder, nsigma=options.nsigma)
     if options.saturated:
         found = with_saturated(image, found)
-    return _NO_DETECTIONS.copy() if found is None else QTable(found)
+    if found is None:
+        return _NO_DETECTIONS.copy()
+    table = QTable(found)
+    table.meta.pop('date', None)  # the same image has the same catalogue at any time
+    return table
 
 
 def classify_chip(

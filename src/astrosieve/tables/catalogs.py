@@ -24,6 +24,7 @@ __all__ = [
     'TABLE_FORMATS',
     'add_classes',
     'fill_masked',
+    'plain_sky',
     'position_columns',
     'positions',
     'read_catalog',
@@ -378,7 +379,7 @@ def write_catalog(
             raise OutputError(msg) from error
 
 
-def _plain_sky(table: Table) -> Table:
+def plain_sky(table: Table) -> Table:
     """Return a table without mixins: sky positions as two columns in degrees."""
     from astropy.coordinates import SkyCoord
 
@@ -397,13 +398,13 @@ def _plain_sky(table: Table) -> Table:
 _WRITERS: Mapping[str, Callable[[Table, Path], None]] = {
     'ecsv': lambda table, path: table.write(path, format='ascii.ecsv', overwrite=True),
     'fits': lambda table, path: table.write(path, format='fits', overwrite=True),
-    'csv': lambda table, path: _plain_sky(table).write(
+    'csv': lambda table, path: plain_sky(table).write(
         path, format='ascii.csv', overwrite=True
     ),
-    'vot': lambda table, path: _plain_sky(table).write(
+    'vot': lambda table, path: plain_sky(table).write(
         path, format='votable', overwrite=True
     ),
-    'parquet': lambda table, path: _plain_sky(table).write(
+    'parquet': lambda table, path: plain_sky(table).write(
         path, format='parquet', overwrite=True
     ),
 }

@@ -15,7 +15,7 @@ from astropy.table import Table
 from astrosieve.atomic import check_output, protected
 from astrosieve.classes import UNSCORED
 from astrosieve.commands.base import Command
-from astrosieve.commands.batch import STDOUT, Answer, delivered, run_batch
+from astrosieve.commands.batch import STDOUT, Answer, delivered, run_batch, without_run
 from astrosieve.commands.console import Say, console
 from astrosieve.commands.folders import changes
 from astrosieve.commands.options import (
@@ -29,6 +29,7 @@ from astrosieve.commands.options import (
     prior_option,
     skip_existing_option,
 )
+from astrosieve.commands.remote import Input, is_folder
 from astrosieve.exceptions import AstrosieveError
 from astrosieve.tables.catalogs import write_catalog
 from astrosieve.transient.by_object import combined, read_objects
@@ -131,7 +132,7 @@ def _file(name: str, help: str) -> Any:
 @skip_existing_option
 @json_option
 @batch_options
-def transients(stamps: tuple[Path, ...], **given: Any) -> None:
+def transients(stamps: tuple[Input, ...], **given: Any) -> None:
     """
     Tell real candidates of difference images from bogus ones.
 
@@ -140,11 +141,14 @@ def transients(stamps: tuple[Path, ...], **given: Any) -> None:
     candidate, or differences in three bands. One row per candidate: p_real,
     class_name (real, or the artefact's name), a probability for each class.
     """
+    without_run('output', 'by_object', 'keep', 'stream', 'kafka')
     if _streams(stamps, given):
         _stream(_scorer(given), given)
         return
     paths = _paths(stamps)
-    first = stamps[0].resolve() if stamps[0].is_dir() else stamps[0]
+    first = stamps[0]
+    if is_folder(first):
+        first = first.resolve()
     target = _target(first, given['output'], given['format'] or 'ecsv')
     if given['skip_existing'] and target != STDOUT and target.exists():
         skipped = {'input': str(first), 'skipped': str(target)}
@@ -156,7 +160,7 @@ def transients(stamps: tuple[Path, ...], **given: Any) -> None:
         _score(paths, target, scorer, given)
 
 
-def _streams(stamps: Sequence[Path], given: dict[str, Any]) -> bool:
+def _streams(stamps: Sequence[Input], given: dict[str, Any]) -> bool:
     """Return whether a stream is asked for; refuse what does not go together."""
     asked = [f'--{name}' for name in ('stream', 'kafka') if given[name]]
     if len(asked) + bool(stamps) > 1:
@@ -170,10 +174,10 @@ def _streams(stamps: Sequence[Path], given: dict[str, Any]) -> bool:
 
 
 def _score(
-    paths: Sequence[Path], target: Path, scorer: Scorer, given: dict[str, Any]
+    paths: Sequence[Input], target: Path, scorer: Scorer, given: dict[str, Any]
 ) -> None:
     """Score the candidates of files, and write their table."""
-    if target != STDOUT:
+    if target != STDOUT and console().run is None:
         check_output(target, overwrite=given['overwrite'])
     known, schema = _read(given)
     console().stdout_taken |= target == STDOUT
@@ -185,17 +189,29 @@ def _score(
             [None] * len(paths),
             _Scoring(scorer, given['bands'], schema).score_file,
             collect=run.add,
+            model=scorer.model,
         )
     except SystemExit as error:  # what could be scored is written all the same
         ended = error
-    table = run.table(several=len(paths) > 1)
+    if console().run is None:
+        _write(run.table(several=len(paths) > 1), target, scorer, known, given)
+    if ended is not None:
+        raise ended
+
+
+def _write(
+    table: Table,
+    target: Path,
+    scorer: Scorer,
+    known: dict[str, str],
+    given: dict[str, Any],
+) -> None:
+    """Write the table of all candidates that were scored."""
     if given['by_object']:
         table = combined(table, scorer, known)
     table = _kept(table, given['keep'])
     with delivered(target) as path:
         write_catalog(table, path, format=given['format'], overwrite=given['overwrite'])
-    if ended is not None:
-        raise ended
 
 
 def _read(given: dict[str, Any]) -> tuple[dict[str, str], Any]:
@@ -271,11 +287,13 @@ def _line(event: dict[str, Any]) -> str:
     return text
 
 
-def _paths(inputs: Sequence[Path]) -> list[Path]:
+def _paths(inputs: Sequence[Input]) -> list[Input]:
     """Return the files that are meant, those of folders by name."""
-    paths: list[Path] = []
+    paths: list[Input] = []
     for each in inputs:
-        inside = list_stamps(each) if each.is_dir() else [each]
+        inside: list[Input] = [each]
+        if is_folder(each):
+            inside = [*list_stamps(each)]
         if not inside:
             msg = f'{each}: no file of stamps is in this folder'
             raise click.UsageError(msg)
@@ -283,9 +301,9 @@ def _paths(inputs: Sequence[Path]) -> list[Path]:
     return paths
 
 
-def _target(first: Path, output: str | None, suffix: str) -> Path:
+def _target(first: Input, output: str | None, suffix: str) -> Path:
     """Return the table's path."""
-    name = f'{file_root(first)}_transients.{suffix}'
+    name = f'{file_root(Path(first.name))}_transients.{suffix}'
     if output is None:
         return Path(name)
     path = Path(output)
@@ -354,7 +372,8 @@ class _Scoring:
         }
         text = ', '.join(f'{n} {what}' for what, n in counts.items() if n)
         data = {'input': str(path), **counts}
-        return Answer(f'{path.name}: {text}', data, parts, problem)
+        rows = score_table(parts, self.scorer)
+        return Answer(f'{path.name}: {text}', data, parts, rows, problem)
 
 
 @dataclass
@@ -366,7 +385,7 @@ class _Run:
     files: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
 
-    def add(self, path: Path, parts: list[Scored]) -> None:
+    def add(self, path: Input, parts: list[Scored]) -> None:
         """Keep what was scored of a file; tell candidates that others had before."""
         for part in parts:
             names = [each.id for each in part.candidates]

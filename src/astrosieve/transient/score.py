@@ -108,7 +108,6 @@ class Scorer:
         on = f'p_{REAL}'
         self.threshold = _EVEN if point is None else self.card.threshold(point, on)
         self._prepare = get_preprocessing(self.card.preprocessing)
-        self._seen: set[str] = set()
 
     def _prior(self, prior: Mapping[str, float]) -> dict[str, float]:
         """Return expected shares of classes; that of real is its kinds' together."""
@@ -134,12 +133,13 @@ class Scorer:
         scored : `Scored`
         """
         left = iter(candidates)
+        seen: set[str] = set()
         while some := list(islice(left, CHUNK)):
             scored = self.score(some)
             for k, each in enumerate(some):
-                if each.id in self._seen:
+                if each.id in seen:
                     scored.flags[k] |= STAMP_FLAGS.duplicate
-                self._seen.add(each.id)
+                seen.add(each.id)
             yield scored
 
     def score(self, candidates: Sequence[Candidate]) -> Scored:

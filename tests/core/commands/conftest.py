@@ -67,7 +67,10 @@ class Work:
             temporary.write_text(text)
         data = {'input': path.name, 'process': os.getpid(),
                 'threads': os.environ.get('OMP_NUM_THREADS')}
-        return Answer(f'{path.name}: {text}', data, result=text)
+        rows = Table({'id': [1, 2], 'x_centroid': [1.0, 2.0], 'y_centroid': [2.0, 1.0],
+                      'class_name': ['apple', 'pear'], 'p_apple': [0.9, 0.4],
+                      'p_pear': [0.1, 0.6]})
+        return Answer(f'{path.name}: {text}', data, result=text, rows=rows)
 
 
 @click.command(cls=Command)

@@ -1,0 +1,1 @@
+"""The folder of a run: tables, one data set of all rows, a log, a summary page."""
