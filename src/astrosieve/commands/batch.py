@@ -284,6 +284,10 @@ def run_batch(
 def _engine(job: Job, number: int, say: Say) -> Engine:
     """Return where as many tasks are done."""
     said = console()
+    if said.scheduler is not None:
+        from astrosieve.commands.cluster import Cluster
+
+        return Cluster(job, said.scheduler, said.note, time_limit=said.time_limit)
     streamed = number == 1 and said.stdout_taken  # workers have no such output
     if streamed or (said.time_limit is None and (number < 2 or said.jobs == 1)):
         return Here(job, say)

@@ -17,7 +17,7 @@ from astrosieve.commands.work import Answer, Done, Job, Task
 from astrosieve.exceptions import TimeLimitError, WorkerError
 from astrosieve.machine import BLAS_THREADS, cores, free_memory, peak_memory
 
-__all__ = ['Engine', 'Here', 'Rising', 'Worker', 'Workers', 'fitting']
+__all__ = ['Engine', 'Here', 'Rising', 'Worker', 'Workers', 'content_of', 'fitting']
 
 _PATIENCE = 5.0  # seconds for a worker to end
 _START = 3.0  # seconds: workers import what is imported here already
@@ -57,6 +57,22 @@ class Here:
             yield self._job.do(task, self._say)
 
 
+def content_of(job: Job) -> bytes:
+    """
+    Return what is done as bytes, for other processes.
+
+    Raises
+    ------
+    WorkerError
+        If it cannot be handed over.
+    """
+    try:
+        return pickle.dumps(job)
+    except Exception as error:  # whatever the classes of others raise
+        msg = f'the work cannot be handed to other processes ({error}); use jobs=1'
+        raise WorkerError(msg) from error
+
+
 class Worker:
     """
     A process that does one task after the other, and is replaced where it ends.
@@ -69,12 +85,20 @@ class Worker:
         Threads that it computes with.
     time_limit : float, optional
         Seconds after which a task is given up.
+    cwd : str, optional
+        Folder from which it sees paths; else the current one.
     """
 
     def __init__(
-        self, job: bytes, threads: int, time_limit: float | None = None
+        self,
+        job: bytes,
+        threads: int,
+        time_limit: float | None = None,
+        *,
+        cwd: str | None = None,
     ) -> None:
         self._job = job
+        self._cwd = cwd
         own = {'OMP_NUM_THREADS': str(threads), **BLAS_THREADS}
         self._environment = os.environ | own
         self._time_limit = time_limit
@@ -96,13 +120,18 @@ class Worker:
                 raise WorkerError('the work has ended')
             if self._process is not None:
                 return self._process
-            process = self._process = _Process(self._environment)
+            try:
+                process = self._process = _Process(self._environment, self._cwd)
+            except OSError as error:
+                raise WorkerError(f'no process can be started ({error})') from error
         try:
             problem = process.ask((sys.path, self._job))
         except _LOST as error:
             problem = f'no process can be started ({process.ending()})'
             raise WorkerError(problem) from error
         if problem:
+            process.end()
+            self._process = None
             raise WorkerError(problem)
         return process
 
@@ -134,12 +163,13 @@ class Worker:
 class _Process:
     """A process that answers what it is sent."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], cwd: str | None) -> None:
         self._popen = subprocess.Popen(
             [sys.executable, '-P', '-m', 'astrosieve.commands.worker'],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
+            cwd=cwd,
         )
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
@@ -220,11 +250,7 @@ class Workers:
     def __init__(
         self, job: Job, number: int, *, time_limit: float | None = None
     ) -> None:
-        try:
-            content = pickle.dumps(job)
-        except Exception as error:  # whatever the classes of others raise
-            msg = f'the work cannot be handed to other processes ({error}); use jobs=1'
-            raise WorkerError(msg) from error
+        content = content_of(job)
         threads = max(cores() // number, 1)
         self._workers = [Worker(content, threads, time_limit) for _ in range(number)]
         self._workers[0].start()

@@ -265,6 +265,14 @@ _BATCH_OPTIONS = (
         help='Give up an image after S seconds, and go on with the others.',
     ),
     click.option(
+        '--scheduler',
+        metavar='ADDRESS',
+        expose_value=False,
+        callback=_to_console,
+        help='Work on the workers of this Dask scheduler: its address, or its JSON '
+        'file.',
+    ),
+    click.option(
         '--run',
         type=click.Path(path_type=Path, file_okay=False),
         metavar='FOLDER',

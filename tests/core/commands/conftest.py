@@ -106,6 +106,7 @@ def pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     module = folder / 'pieces.py'
     module.write_text(PIECES)
     monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv('PYTHONPATH', str(folder))
     here = tmp_path / 'here'
     here.mkdir()
     monkeypatch.chdir(here)
