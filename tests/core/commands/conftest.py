@@ -27,7 +27,7 @@ from astrosieve.commands.batch import Answer, OutputOption, plan_outputs, run_ba
 from astrosieve.commands.options import (
     batch_options, images_argument, json_option, output_option, overwrite_option,
 )
-from astrosieve.exceptions import AstrosieveWarning, ExposureError
+from astrosieve.exceptions import AstrosieveWarning, ExposureError, ModelIntegrityError
 
 
 class Odd(Exception):
@@ -56,6 +56,10 @@ class Work:
         if kind == 'once' and not (seen := path.with_suffix('.seen')).exists():
             seen.touch()
             os.kill(os.getpid(), 9)
+        if kind == 'model' and os.environ.get('DAMAGED'):
+            raise ModelIntegrityError('the weights are damaged')
+        if kind == 'large':
+            text *= 100_000
         if kind == 'warn':
             warnings.warn('all files are small', AstrosieveWarning)
         print('a library that prints')

@@ -31,14 +31,14 @@ def _free_port() -> int:
         return port
 
 
-def _program(name: str, *words: str) -> subprocess.Popen[bytes]:
+def _program(name: str, *words: str, **own: str) -> subprocess.Popen[bytes]:
     """Start a scheduler or a worker."""
     command = [sys.executable, '-m', 'distributed.cli.dask_' + name, *words]
     return subprocess.Popen(
         command,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=os.environ | {'PYTHONWARNINGS': 'ignore', 'OMP_NUM_THREADS': '1'},
+        env=os.environ | {'PYTHONWARNINGS': 'ignore', 'OMP_NUM_THREADS': '1', **own},
     )
 
 
@@ -49,9 +49,9 @@ def _scheduler(port: int) -> subprocess.Popen[bytes]:
     return process
 
 
-def _worker(port: int, name: str) -> subprocess.Popen[bytes]:
+def _worker(port: int, name: str, **own: str) -> subprocess.Popen[bytes]:
     words = ('--nthreads', '1', '--no-nanny', '--no-dashboard', '--name', name)
-    return _program('worker', f'tcp://127.0.0.1:{port}', *words)
+    return _program('worker', f'tcp://127.0.0.1:{port}', *words, **own)
 
 
 def _listens(port: int) -> bool:
@@ -136,6 +136,18 @@ def test_a_worker_is_lost(run: Run) -> None:
         with _ended(second):
             assert result.exit_code == 0, result.stderr
     assert len(list(Path('night/tables').iterdir())) == 7
+
+
+@pytest.mark.slow
+def test_a_damaged_model(run: Run) -> None:
+    """Where one worker's weights are damaged, the others do its images."""
+    port = _free_port()
+    workers = _worker(port, 'one', DAMAGED='1'), _worker(port, 'two')
+    with _ended(_scheduler(port), *workers):
+        names = [f'model-{n}.fits' for n in range(4)]
+        result = run(names, '--scheduler', f'tcp://127.0.0.1:{port}')
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.splitlines() == [f'{name}: of {name}' for name in names]
 
 
 @pytest.mark.slow
