@@ -82,7 +82,11 @@ def write_types(path: str | Path, table: Table) -> int:
         If the file is none of PypeIt.
     """
     path = Path(path)
-    lines = path.read_text(encoding='utf-8').splitlines(keepends=True)
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines(keepends=True)
+    except ValueError as error:
+        msg = f'{path}: is no text in UTF-8 ({error}); is it a PypeIt file?'
+        raise PypeItFileError(msg) from error
     head, rows = _table_lines(lines, path)
     whole = (
         [not each for each in table['extension']]

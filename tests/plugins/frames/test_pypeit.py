@@ -134,3 +134,12 @@ def test_round_trip_through_pypeit(
     assert (read.setup, read.config) == (before.setup, before.config)
     for name in ('filename', 'ra', 'exptime'):
         assert read.data[name].tolist() == before.data[name].tolist()
+
+
+def test_a_file_in_another_encoding(tmp_path: Path, table: Table) -> None:
+    """It is said to be none, and stays as it is."""
+    path = tmp_path / 'a.pypeit'
+    path.write_bytes(TEXT.encode('utf-16'))
+    with pytest.raises(PypeItFileError, match='is no text in UTF-8'):
+        write_types(path, table)
+    assert path.read_bytes() == TEXT.encode('utf-16')

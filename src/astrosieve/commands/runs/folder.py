@@ -271,7 +271,7 @@ class Run:
 
     def _write(self, event: str, **said: Any) -> None:
         time = datetime.now(UTC).isoformat(timespec='milliseconds')
-        line = json.dumps({'time': time, 'event': event, **said})
+        line = _as_json({'time': time, 'event': event, **said})
         try:
             self._log.write(f'{line}\n')
             self._log.flush()
@@ -285,6 +285,12 @@ class Run:
         with suppress(OSError):  # what could not be written was said
             self._log.close()
         self._lock.close()
+
+
+def _as_json(content: Mapping[str, Any]) -> str:
+    """Return a JSON text; what is not a number there is null."""
+    text = json.dumps(content, default=str)
+    return json.dumps(json.loads(text, parse_constant=lambda name: None))
 
 
 def _made(folder: Path) -> None:
