@@ -76,7 +76,7 @@ def tiny_model() -> Path:
 
 @pytest.fixture(scope='session')
 def scales_model() -> Path:
-    """ONNX file of a network made by hand, with the inputs of 'local-noise-1'."""
+    """ONNX file of a network made by hand, with the inputs of 'local-noise-2'."""
     return Path(__file__).parent / 'data' / 'tiny-scales.onnx'
 
 

@@ -6,7 +6,7 @@ Run ``python tests/data/make_tiny_model.py`` to make the files again; needs
 pixels about the centre, above a sky taken from the cutout's rim: neighbours as
 bright as a star's make a star, dark ones a cosmic ray, a bright row or column
 that reaches out to 4 pixels a spike. The network tiny-scales takes the four
-inputs of 'local-noise-1': neighbours as bright as those of a star of the told
+inputs of 'local-noise-2': neighbours as bright as those of a star of the told
 width make a star, dark ones a cosmic ray, light about the central means of 3x3
 and 9x9 pixels something extended, a faint centre background.
 """
@@ -194,7 +194,7 @@ def make_scales_card(sha256: str) -> ModelCard:
         make_card(sha256),
         name='tiny-scales',
         classes=SCALES_CLASSES,
-        preprocessing='local-noise-1',
+        preprocessing='local-noise-2',
         inputs={
             **dict.fromkeys(('cutouts', 'wide', 'far'), image),
             'fwhm': {'shape': ['n', 1], 'dtype': 'float32'},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from astropy.stats import gaussian_sigma_to_fwhm
 
@@ -24,6 +26,19 @@ _NARROWEST = 1.5
 # Largest residual of a star in 5x5 pixels, of its amplitude: undersampled, and not.
 _RESIDUALS = (0.06, 0.04)
 _SAMPLED = 2.1
+# How far the axes' ratio (logarithm) and the cross term of a star may be from those
+# of the others, and which part of the peaks must be alike before stars may be long.
+_ALIKE = (0.3, 0.15)
+_LONG_SHARE = 0.2
+_MOST_SHAPES = 500  # peaks whose shapes are compared
+_FITTED = 60  # stars to which the PSF is fitted, the brightest
+_FLAT = 0.02  # error of a pixel of a star, of its brightest: what no model has
+_HALO = 0.008  # of the brightest pixel: about the light that is no Moffat profile's
+_STEPS = 12
+_OFFSETS = np.arange(-2.0, 3.0)
+# Gauss and Legendre's three points on each axis of a pixel, and their weights.
+_INSIDE = np.array([-0.3872983, 0.0, 0.3872983])
+_SHARES = np.array([5.0, 8.0, 5.0]) / 18
 
 
 def estimate_fwhm(
@@ -37,11 +52,12 @@ def estimate_fwhm(
     Estimate the FWHM of the point-spread function from the image itself.
 
     A Gaussian is fitted, linearly in the logarithm (Guo 2011, IEEE SPM 28,
-    134), to the 3x3 pixels about each bright peak. Peaks that are not round, that
-    are narrower than a star can be, whose next ring of pixels does not fall off as
-    a star's, or that leave a residual are left out: cosmic rays, hot pixels,
-    galaxies. The answer is the width at which most of the rest agree. Below 1.6
-    pixels the fit is too wide, by up to a third.
+    134), to the 3x3 pixels about each bright peak. Peaks that are narrower than a
+    star can be, whose next ring of pixels does not fall off as a star's, or that
+    leave a residual are left out, and so are those that are not round, unless a fifth
+    of all is long in one direction: cosmic rays, hot pixels, galaxies. To the stars
+    whose widths agree one Moffat profile, integrated over the pixels, is then fitted:
+    their many sub-pixel phases tell how wide an undersampled PSF is.
 
     Parameters
     ----------
@@ -57,14 +73,20 @@ def estimate_fwhm(
     Returns
     -------
     fwhm : float or None
-        Pixels; None where too few peaks look like stars.
+        Pixels, of the PSF as the pixels see it, their own width included: the
+        diameter of a circle as large as the area in which a pixel holds more than
+        half of what it holds at the centre. None where too few peaks look like stars.
     """
     background = background or measure_background(sci, spoilt=spoilt)
     if not background.noise > 0 or min(sci.shape) < 7:
         return None
     mesh = mesh or measure_mesh(sci, spoilt=spoilt, background=background)
-    widths = _gaussian_widths(_bright_peaks(sci, spoilt, background, mesh))
-    return _commonest(widths) if len(widths) >= _MIN_AGREEING else None
+    peaks = _Peaks.of(*_bright_peaks(sci, spoilt, background, mesh))
+    stars = peaks.stars((0.0, 0.0))
+    if stars is None:
+        shape = peaks.common_shape()
+        stars = None if shape is None else peaks.stars(shape)
+    return None if stars is None else _fitted_fwhm(stars)
 
 
 def _bright_peaks(
@@ -72,8 +94,12 @@ def _bright_peaks(
     spoilt: np.ndarray | None,
     background: Background,
     mesh: BackgroundMesh,
-) -> np.ndarray:
-    """Return (N, 5, 5) boxes about bright, unsaturated, local maxima, without sky."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return (N, 5, 5) boxes about bright, unsaturated, local maxima, without sky.
+
+    And the noise of the sky there.
+    """
     threshold = background.level + _MIN_SNR * background.noise
     # Every other band of rows, or fewer: a large image has stars enough.
     bands = -(-sci.size // _PIXELS)
@@ -100,63 +126,230 @@ def _bright_peaks(
     if spoilt is not None:
         bad = np.lib.stride_tricks.sliding_window_view(spoilt, (5, 5))[y, x]
         good &= ~bad.reshape(len(bad), 25).any(axis=1)
-    return boxes[good]
+    return boxes[good], noise[good]
 
 
-def _gaussian_widths(boxes: np.ndarray) -> np.ndarray:
-    """Return the FWHM of the boxes that look like stars."""
-    core = boxes[:, 1:4, 1:4]
-    positive = (core > 0.002 * boxes[:, 2:3, 2:3]).all(axis=(1, 2))
-    boxes, core = boxes[positive], core[positive]
-    log = np.log(core)
-    curve_x = (log[:, :, 0] + log[:, :, 2] - 2 * log[:, :, 1]).mean(axis=1)
-    curve_y = (log[:, 0] + log[:, 2] - 2 * log[:, 1]).mean(axis=1)
-    cross = (log[:, 2, 2] + log[:, 0, 0] - log[:, 0, 2] - log[:, 2, 0]) / 4
-    with np.errstate(invalid='ignore', divide='ignore'):
-        sigma_x, sigma_y = np.sqrt(-1 / curve_x), np.sqrt(-1 / curve_y)
-        ratio = np.log(sigma_x / sigma_y)
-        sigma = np.sqrt(sigma_x * sigma_y)
-        good = (np.abs(ratio) < 0.3) & (np.abs(cross) * sigma**2 < 0.15)
-        good &= (sigma * gaussian_sigma_to_fwhm > _NARROWEST) & (sigma < 4)
-    boxes, core, log, sigma = boxes[good], core[good], log[good], sigma[good]
-    # The ring beyond the 3x3 box: a Gaussian's share, plus wings, but no track.
-    ring = boxes.sum(axis=(1, 2)) - core.sum(axis=(1, 2))
-    offsets = np.arange(-2, 3)
-    radius2 = offsets[:, None] ** 2 + offsets**2
-    profile = np.exp(-radius2 / (2 * sigma[:, None, None] ** 2))
-    expected = profile.sum(axis=(1, 2)) / profile[:, 1:4, 1:4].sum(axis=(1, 2)) - 1
-    share = ring / core.sum(axis=(1, 2))
-    corners = boxes[:, ::4, ::4].max(axis=(1, 2)) / boxes[:, 2, 2]
-    like = (share > 0.5 * expected) & (share < 1.5 * expected + 0.3)
-    like &= corners < 0.25 + profile[:, 0, 0]
-    fwhm = sigma * gaussian_sigma_to_fwhm
-    limit = np.where(fwhm < _SAMPLED, *_RESIDUALS)
-    like &= _residuals(boxes, log, sigma, offsets) < limit
-    return fwhm[like]
+@dataclass(frozen=True)
+class _Peaks:
+    """
+    Peaks with the Gaussians of their 3x3 pixels.
+
+    ``ratio`` is the logarithm of the ratio of the widths along x and y, ``cross`` the
+    coefficient of xy, times the square of ``sigma``; ``slope`` (N, 2) the first
+    derivatives of the logarithm, (x, y).
+    """
+
+    boxes: np.ndarray
+    noise: np.ndarray
+    sigma: np.ndarray
+    ratio: np.ndarray
+    cross: np.ndarray
+    slope: np.ndarray
+
+    @classmethod
+    def of(cls, boxes: np.ndarray, noise: np.ndarray) -> _Peaks:
+        """Fit Gaussians; what is none, or too narrow or wide, is left out."""
+        core = boxes[:, 1:4, 1:4]
+        positive = (core > 0.002 * boxes[:, 2:3, 2:3]).all(axis=(1, 2))
+        boxes, noise = boxes[positive], noise[positive]
+        log = np.log(boxes[:, 1:4, 1:4])
+        curve_x = (log[:, :, 0] + log[:, :, 2] - 2 * log[:, :, 1]).mean(axis=1)
+        curve_y = (log[:, 0] + log[:, 2] - 2 * log[:, 1]).mean(axis=1)
+        cross = (log[:, 2, 2] + log[:, 0, 0] - log[:, 0, 2] - log[:, 2, 0]) / 4
+        with np.errstate(invalid='ignore', divide='ignore'):
+            sigma_x, sigma_y = np.sqrt(-1 / curve_x), np.sqrt(-1 / curve_y)
+            sigma = np.sqrt(sigma_x * sigma_y)
+            ratio = np.log(sigma_x / sigma_y)
+            good = (sigma * gaussian_sigma_to_fwhm > _NARROWEST) & (sigma < 4)
+        slope_x = (log[:, :, 2] - log[:, :, 0]).mean(axis=1) / 2
+        slope_y = (log[:, 2] - log[:, 0]).mean(axis=1) / 2
+        peaks = cls(
+            boxes, noise, sigma, ratio, cross * sigma**2,
+            np.stack([slope_x, slope_y], axis=1),
+        )  # fmt: skip
+        return peaks[good]
+
+    def __getitem__(self, rows: np.ndarray) -> _Peaks:
+        return _Peaks(*(getattr(self, name)[rows] for name in self.__annotations__))
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @property
+    def fwhm(self) -> np.ndarray:
+        """Widths of the Gaussians, pixels."""
+        return self.sigma * gaussian_sigma_to_fwhm
+
+    def common_shape(self) -> tuple[float, float] | None:
+        """Return the ratio and cross term of most peaks, None where few are alike."""
+        if len(self) < _MIN_AGREEING:
+            return None
+        shapes = np.stack([self.ratio, self.cross], axis=1) / _ALIKE
+        shapes = shapes[:: -(-len(shapes) // _MOST_SHAPES)]
+        distance2 = ((shapes[:, None] - shapes) ** 2).sum(axis=2)
+        counts = (distance2 < 0.25).sum(axis=1)
+        best = int(counts.argmax())
+        if counts[best] < max(_LONG_SHARE * len(shapes), 2 * _MIN_AGREEING):
+            return None
+        near = np.median(shapes[distance2[best] < 0.25], axis=0) * _ALIKE
+        return float(near[0]), float(near[1])
+
+    def stars(self, shape: tuple[float, float]) -> _Peaks | None:
+        """Return the peaks that look like stars of one shape and width."""
+        alike = np.abs(self.ratio - shape[0]) < _ALIKE[0]
+        alike &= np.abs(self.cross - shape[1]) < _ALIKE[1]
+        found = self[alike]
+        found = found[found._starlike(shape)]
+        return found._agreeing() if len(found) >= _MIN_AGREEING else None
+
+    def _starlike(self, shape: tuple[float, float]) -> np.ndarray:
+        """Return which peaks fall off, and leave as little, as stars of a shape."""
+        boxes, core = self.boxes, self.boxes[:, 1:4, 1:4]
+        gaussian = self._gaussians(shape, centred=False)
+        # The ring beyond the 3x3 box: a Gaussian's share, plus wings, but no track.
+        inner = gaussian[:, 1:4, 1:4].sum(axis=(1, 2))
+        expected = gaussian.sum(axis=(1, 2)) / inner - 1
+        share = boxes.sum(axis=(1, 2)) / core.sum(axis=(1, 2)) - 1
+        corners = boxes[:, ::4, ::4].max(axis=(1, 2)) / boxes[:, 2, 2]
+        like = (share > 0.5 * expected) & (share < 1.5 * expected + 0.3)
+        like &= corners < 0.25 + gaussian[:, ::4, ::4].max(axis=(1, 2))
+        limit = np.where(self.fwhm < _SAMPLED, *_RESIDUALS)
+        star = self._gaussians(shape, centred=True)
+        amplitude = (boxes * star).sum(axis=(1, 2)) / (star * star).sum(axis=(1, 2))
+        left = boxes / amplitude[:, None, None] - star
+        return like & (np.sqrt((left * left).mean(axis=(1, 2))) < limit)
+
+    def _gaussians(self, shape: tuple[float, float], *, centred: bool) -> np.ndarray:
+        """Return (N, 5, 5) Gaussians, at the peaks' own centres or their pixels'."""
+        # The inverse of the covariance, of which the slope is the product with x.
+        a, c = np.exp(-shape[0]), np.exp(shape[0])
+        b = -shape[1]
+        scale = self.sigma**2
+        x, y = np.zeros((2, len(self)))
+        if centred:
+            rise = self.slope * scale[:, None] / (a * c - b * b)
+            x = c * rise[:, 0] - b * rise[:, 1]
+            y = a * rise[:, 1] - b * rise[:, 0]
+        dx, dy = _OFFSETS - x[:, None], _OFFSETS - y[:, None]
+        form = a * dx[:, None] ** 2 + c * dy[:, :, None] ** 2
+        form = form + 2 * b * dx[:, None] * dy[:, :, None]
+        return np.asarray(np.exp(-form / (2 * scale[:, None, None])))
+
+    def _agreeing(self) -> _Peaks | None:
+        """Return the peaks of the commonest width, None where too few agree."""
+        logs = np.log(self.fwhm)
+        grid = np.arange(logs.min() - 0.1, logs.max() + 0.1, 0.01)
+        counts = np.exp(-(((grid[:, None] - logs) / 0.04) ** 2) / 2).sum(axis=1)
+        best = int(counts.argmax())
+        if counts[best] < _MIN_AGREEING:
+            return None
+        return self[np.abs(logs - grid[best]) < 0.08]
 
 
-def _residuals(
-    boxes: np.ndarray, log: np.ndarray, sigma: np.ndarray, offsets: np.ndarray
+def _moffat(form: np.ndarray, wing: float) -> np.ndarray:
+    """Return the profile of exponent 1 / wing: a Gaussian's where that is 0."""
+    return np.asarray((1 + wing * form) ** (-1 / wing))
+
+
+def _on_pixels(
+    x: np.ndarray, y: np.ndarray, shape: tuple[float, float, float], wing: float
 ) -> np.ndarray:
-    """Return the root mean square that Gaussians leave, in units of amplitudes."""
-    x = (log[:, :, 2] - log[:, :, 0]).mean(axis=1) / 2 * sigma**2
-    y = (log[:, 2] - log[:, 0]).mean(axis=1) / 2 * sigma**2
-    rate = -1 / (2 * sigma[:, None] ** 2)
-    across = np.exp(rate * (offsets - x[:, None]) ** 2)
-    along = np.exp(rate * (offsets - y[:, None]) ** 2)
-    star = along[:, :, None] * across[:, None, :]
-    amplitude = (boxes * star).sum(axis=(1, 2)) / (star * star).sum(axis=(1, 2))
-    left = boxes / amplitude[:, None, None] - star
-    return np.asarray(np.sqrt((left * left).mean(axis=(1, 2))))
+    """Return a profile's means over pixels at offsets from its centre."""
+    a, b, c = shape
+    total = np.zeros(np.broadcast_shapes(x.shape, y.shape))
+    for dy, share_y in zip(_INSIDE, _SHARES, strict=True):
+        v = y + dy
+        for dx, share_x in zip(_INSIDE, _SHARES, strict=True):
+            u = x + dx
+            form = a * u * u + c * v * v + 2 * b * u * v
+            total += share_x * share_y * _moffat(form, wing)
+    return total
 
 
-def _commonest(widths: np.ndarray) -> float | None:
-    """Return the width at which most peaks agree, None where too few do."""
-    logs = np.log(widths)
-    grid = np.arange(logs.min() - 0.1, logs.max() + 0.1, 0.01)
-    counts = np.exp(-(((grid[:, None] - logs) / 0.04) ** 2) / 2).sum(axis=1)
-    best = int(counts.argmax())
-    if counts[best] < _MIN_AGREEING:
-        return None
-    near = np.abs(logs - grid[best]) < 0.08
-    return float(np.median(widths[near]))
+def _shape_of(parameters: np.ndarray) -> tuple[tuple[float, float, float], float]:
+    """
+    Return the quadratic form and the wing of a profile.
+
+    From the logarithm of its size, those of its axes, the cross term, and the wing.
+    """
+    size, ratio, cross, wing = parameters
+    rate = np.exp(-2 * size)
+    form = rate * np.exp(-ratio), rate * cross, rate * np.exp(ratio)
+    return form, float(np.clip(wing, 0.02, 0.8))
+
+
+def _fitted_fwhm(stars: _Peaks) -> float:
+    """Fit one profile to all stars, each at its own place; return its FWHM."""
+    order = np.argsort(-stars.boxes[:, 2, 2] / stars.noise, kind='stable')
+    stars = stars[order[:_FITTED]]
+    boxes = stars.boxes.reshape(len(stars), 25)
+    peak = boxes[:, 12]
+    weight = 1 / (stars.noise**2 + (_FLAT * peak) ** 2)
+    weight = np.sqrt(weight)[:, None] * peak[:, None]
+    data = boxes / peak[:, None]
+    width = np.log(max(float(np.median(stars.sigma)) ** 2 - 1 / 12, 0.2)) / 2
+    width += np.log(2) / 2
+    shape = np.array(
+        [width, np.median(stars.ratio), -np.median(stars.cross), 0.25]
+    )
+    places = stars.slope * (stars.sigma**2)[:, None]
+    places = np.clip(places, -0.7, 0.7)
+    for _ in range(_STEPS):
+        model, slopes = _derivatives(places, shape)
+        amplitude = (weight * data * weight * model).sum(axis=1)
+        amplitude /= ((weight * model) ** 2).sum(axis=1)
+        left = weight * (data - amplitude[:, None] * model)
+        slopes = slopes * (weight * amplitude[:, None])[:, None]
+        halo = np.broadcast_to(weight, model.shape)
+        own = np.stack([slopes[:, 0], slopes[:, 1], weight * model, halo], axis=1)
+        common = slopes[:, 2:]
+        # What places, amplitudes and halos can do is taken from residuals and slopes.
+        gram = own @ own.transpose(0, 2, 1) + np.diag([1e-9, 1e-9, 1e-9, _HALO**-2])
+        inverse = np.linalg.inv(gram)
+        free = common - (common @ own.transpose(0, 2, 1)) @ inverse @ own
+        rest = left - ((left[:, None] @ own.transpose(0, 2, 1)) @ inverse @ own)[:, 0]
+        # Stars that are worse than most count less.
+        misfit = np.sqrt((rest**2).mean(axis=1))
+        trust = 1 / (1 + (misfit / (1.5 * np.median(misfit) + 1e-9)) ** 4)
+        normal = np.einsum('n,nik,njk->ij', trust, free, free)
+        normal += np.diag([1e-6, 1e-6, 1e-6, 1e-2 * normal[3, 3] + 1e-6])
+        step = np.linalg.solve(normal, np.einsum('n,nik,nk->i', trust, free, rest))
+        step = np.clip(step, -0.15, 0.15)
+        left = left - np.einsum('i,nik->nk', step, common)
+        move = (left[:, None] @ own.transpose(0, 2, 1)) @ inverse
+        places = np.clip(places + np.clip(move[:, 0, :2], -0.2, 0.2), -1, 1)
+        shape = shape + step
+        shape[3] = np.clip(shape[3], 0.02, 0.8)
+        if np.abs(step).max() < 1e-3:
+            break
+    return _half_maximum(shape)
+
+
+def _derivatives(
+    places: np.ndarray, shape: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (N, 25) profiles, and (N, 6, 25) slopes by x, y and the shape."""
+
+    def model(dx: float, dy: float, at: np.ndarray) -> np.ndarray:
+        x = _OFFSETS - places[:, 0, None] - dx
+        y = _OFFSETS - places[:, 1, None] - dy
+        return _on_pixels(x[:, None], y[:, :, None], *_shape_of(at)).reshape(-1, 25)
+
+    step = 0.01
+    first = model(0, 0, shape)
+    ahead = [model(step, 0, shape), model(0, step, shape)]
+    ahead += [model(0, 0, shape + step * unit) for unit in np.eye(4)]
+    return first, (np.stack(ahead, axis=1) - first[:, None]) / step
+
+
+def _half_maximum(shape: np.ndarray) -> float:
+    """Return the diameter of the circle as large as the area above half maximum."""
+    reach = 3 * np.exp(shape[0]) + 1
+    grid = np.linspace(-reach, reach, 121)
+    values = _on_pixels(grid[None], grid[:, None], *_shape_of(shape))
+    # Sharing by how far a cell is above counts its border in parts.
+    peak = values.max()
+    slope = np.hypot(*np.gradient(values))
+    inside = np.clip((values - peak / 2) / np.maximum(slope, 1e-9) + 0.5, 0, 1)
+    area = inside.sum() * (grid[1] - grid[0]) ** 2
+    return float(2 * np.sqrt(area / np.pi))

@@ -1,4 +1,4 @@
-"""The preprocessing 'local-noise-1': three scales in units of the local noise."""
+"""The preprocessing 'local-noise-2': three scales in units of the local noise."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def prepare(
     """Return the inputs for positions, as training and inference make them."""
     image = np.ascontiguousarray(image, dtype=np.float32)
     spoilt = spoilt_pixels(image, mask=mask)
-    fitted = get_preprocessing('local-noise-1').fit(image, spoilt=spoilt, fwhm=fwhm)
+    fitted = get_preprocessing('local-noise-2').fit(image, spoilt=spoilt, fwhm=fwhm)
     return fitted(np.asarray(xy, dtype=float).reshape(-1, 2))
 
 
@@ -62,7 +62,7 @@ def assert_same(one: Batch, other: Batch, tolerance: float) -> None:
 
 def test_shapes_and_types(image: np.ndarray, xy: np.ndarray) -> None:
     """Four float32 inputs in the stated order and of the stated shapes."""
-    preprocessing = get_preprocessing('local-noise-1')
+    preprocessing = get_preprocessing('local-noise-2')
     assert isinstance(preprocessing, LocalNoise)
     assert preprocessing.needs_fwhm
     batch = prepare(image, xy)

@@ -179,7 +179,7 @@ def test_networks_share_labels(cache: Path, tmp_path: Path) -> None:
     """Another preprocessing adds inputs of its own for the same rows."""
     folder = tmp_path / 'cache'
     shutil.copytree(cache, folder)
-    one, other = make(folder), make(folder, preprocessing='local-noise-1')
+    one, other = make(folder), make(folder, preprocessing='local-noise-2')
     assert names(folder, 'labels') == names(cache, 'labels')
     assert len(names(folder, 'inputs')) == 4
     assert list(other.inputs) == ['cutouts', 'wide', 'far', 'fwhm']
@@ -325,7 +325,7 @@ def test_whole_line_of_three_scales(tmp_path: Path) -> None:
             'validation': exposures('validation', 60),
             'calibrating': exposures('calibrating', 70),
             'network': {
-                'kind': 'multiscale', 'preprocessing': 'local-noise-1',
+                'kind': 'multiscale', 'preprocessing': 'local-noise-2',
                 'filters': [8, 8], 'dense': [16],
                 'classes': ['star', 'cosmic_ray', 'spike', 'background'],
             },
@@ -350,7 +350,7 @@ def test_whole_line_of_three_scales(tmp_path: Path) -> None:
         shape=(256, 256),
     )  # fmt: skip
     cache = tmp_path / 'run' / 'cache'
-    found = make(cache, unseen, preprocessing='local-noise-1')
+    found = make(cache, unseen, preprocessing='local-noise-2')
     ((_, chip, _),) = datasets.simulated_exposures(unseen, cache)
     model = load_model(tmp_path / 'weights' / 'tiny-1.0.onnx')
     table = classify_sources(

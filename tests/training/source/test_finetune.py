@@ -68,7 +68,7 @@ name = 'tiny-tuned'
 seed = 4
 [network]
 kind = 'multiscale'
-preprocessing = 'local-noise-1'
+preprocessing = 'local-noise-2'
 classes = ['star', 'cosmic_ray', 'spike', 'extended', 'bad_pixel', 'background']
 filters = [16, 32]
 dense = [48, 32]
@@ -123,7 +123,7 @@ def dataset(
     folder = tmp_path_factory.mktemp('labelled') / 'dataset'
     sets = {
         name: cut_labels(paths, labels, preprocessing=name)
-        for name in ('local-noise-1', 'zscale-log-1')
+        for name in ('local-noise-2', 'zscale-log-1')
     }
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstrosieveWarning)  # the field is small
@@ -317,8 +317,8 @@ def test_finished_training_is_not_done_again(
     assert state.stat().st_mtime_ns == before
     paths, labels = exposures
     other = tmp_path / 'other'
-    sets = {'local-noise-1': cut_labels(paths, labels, preprocessing='local-noise-1')}
-    sets['local-noise-1'].inputs['cutouts'] *= np.float32(1 + 1e-6)
+    sets = {'local-noise-2': cut_labels(paths, labels, preprocessing='local-noise-2')}
+    sets['local-noise-2'].inputs['cutouts'] *= np.float32(1 + 1e-6)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstrosieveWarning)
         write_dataset(other, sets, exposures=paths, settings=SETTINGS)
@@ -428,7 +428,7 @@ def demo_inputs() -> dict[str, np.ndarray]:
     chip = next(iter(read_chips(demo_exposure())))
     truth = demo_truth()
     xy = np.column_stack([truth['x_centroid'], truth['y_centroid']])
-    arrays = network_inputs(MeasuredImage.of_chip(chip), xy, 'local-noise-1')
+    arrays = network_inputs(MeasuredImage.of_chip(chip), xy, 'local-noise-2')
     return {k[6:]: v for k, v in arrays.items() if k.startswith('input_')}
 
 

@@ -21,9 +21,9 @@ from astrosieve_training.source.networks import build_network
 from astrosieve_training.source.networks.multiscale import MultiScale, _compressed
 from astrosieve_training.source.train.parity import inputs_of
 
-SHAPES = get_preprocessing('local-noise-1').shapes
+SHAPES = get_preprocessing('local-noise-2').shapes
 MULTISCALE = NetworkConfig(
-    kind='multiscale', preprocessing='local-noise-1', filters=(4, 8), dense=(8,)
+    kind='multiscale', preprocessing='local-noise-2', filters=(4, 8), dense=(8,)
 )
 
 
@@ -74,7 +74,7 @@ def test_wrong_preprocessing_is_named() -> None:
 
 def test_published_network_takes_cutouts_alone() -> None:
     """A preprocessing that makes more inputs is refused before there is a network."""
-    config = replace(NetworkConfig(), preprocessing='local-noise-1')
+    config = replace(NetworkConfig(), preprocessing='local-noise-2')
     with pytest.raises(ModelError, match='isr2024 takes cutouts alone'):
         build_network(config)
 
@@ -91,7 +91,7 @@ class TestMultiScale:
 
     def test_logits(self) -> None:
         """A row of finite numbers for each detection, one per class."""
-        inputs = inputs_of('local-noise-1', 30)
+        inputs = inputs_of('local-noise-2', 30)
         classes = ('star', 'cosmic_ray', 'extended', 'background')
         logits = predict_logits(built(replace(MULTISCALE, classes=classes)), inputs)
         assert logits.shape == (30, 4)
@@ -101,7 +101,7 @@ class TestMultiScale:
 
     def test_rows_do_not_see_each_other(self) -> None:
         """In evaluation a row's logits are its own."""
-        inputs = inputs_of('local-noise-1', 12)
+        inputs = inputs_of('local-noise-2', 12)
         together = predict_logits(built(), inputs)
         apart = predict_logits(built(), inputs, chunk_size=1)
         assert apart == pytest.approx(together, abs=1e-5)
@@ -117,7 +117,7 @@ class TestMultiScale:
     ) -> None:
         """What is left out changes nothing any more; what is there does."""
         network = built(replace(MULTISCALE, images=images, context=context))
-        inputs = inputs_of('local-noise-1', 20)
+        inputs = inputs_of('local-noise-2', 20)
         expected = predict_logits(network, inputs)
         assert expected.shape == (20, 3)
         for name in ('cutouts', 'wide', 'far', 'fwhm'):
@@ -129,7 +129,7 @@ class TestMultiScale:
     def test_each_part_is_learnt(self) -> None:
         """A gradient reaches every parameter."""
         network = built().train()
-        inputs = inputs_of('local-noise-1', 60)
+        inputs = inputs_of('local-noise-2', 60)
         logits = network(*(torch.from_numpy(value) for value in inputs.values()))
         torch.nn.functional.cross_entropy(logits, torch.arange(60) % 3).backward()
         for name, parameter in network.named_parameters():
@@ -145,7 +145,7 @@ class TestMultiScale:
 
     def test_enormous_pixels(self) -> None:
         """As bright as the preprocessing lets a pixel be, there is a verdict."""
-        inputs = inputs_of('local-noise-1', 8)
+        inputs = inputs_of('local-noise-2', 8)
         inputs['cutouts'][:, 0, 5, 5] = 1e6
         assert np.isfinite(predict_logits(built(), inputs)).all()
 

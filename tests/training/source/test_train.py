@@ -300,8 +300,8 @@ def test_export_gives_a_model_that_loads(
 
 def test_parity_inputs_of_several_scales() -> None:
     """Images in units of the noise reach ten thousand; a width is a width."""
-    shapes = get_preprocessing('local-noise-1').shapes
-    inputs = inputs_of('local-noise-1', 600)
+    shapes = get_preprocessing('local-noise-2').shapes
+    inputs = inputs_of('local-noise-2', 600)
     assert {name: value.shape[1:] for name, value in inputs.items()} == shapes
     assert not np.array_equal(inputs['wide'], inputs['far'])
     peaks = inputs['cutouts'].max(axis=(1, 2, 3))

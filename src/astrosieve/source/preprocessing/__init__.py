@@ -9,6 +9,7 @@ has a versioned name, which the model card states.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.inputs import Batch, named_preprocessing
@@ -31,7 +32,8 @@ __all__ = [
 
 _PREPROCESSINGS: dict[str, Callable[[], SourcePreprocessing]] = {
     ZScaleLog.name: ZScaleLog,
-    LocalNoise.name: LocalNoise,
+    'local-noise-1': partial(LocalNoise, apparent=True),
+    'local-noise-2': LocalNoise,
 }
 
 

@@ -40,7 +40,7 @@ name = 'tiny'
 seed = 3
 [network]
 kind = 'multiscale'
-preprocessing = 'local-noise-1'
+preprocessing = 'local-noise-2'
 classes = ['star', 'cosmic_ray', 'spike', 'extended', 'bad_pixel', 'background']
 filters = [4, 4]
 dense = [8]

@@ -141,7 +141,7 @@ def build(config: NetworkConfig, *, shapes: Mapping[str, tuple[int, ...]]) -> nn
     config : `~astrosieve_training.source.config.NetworkConfig`
         See `MultiScale`.
     shapes : dict of str to tuple of int
-        Shape of a row of each input; those of the preprocessing 'local-noise-1'.
+        Shape of a row of each input; those of the preprocessing 'local-noise-2'.
 
     Returns
     -------
