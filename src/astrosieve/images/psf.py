@@ -30,6 +30,7 @@ _SAMPLED = 2.1
 # of the others, and which part of the peaks must be alike before stars may be long.
 _ALIKE = (0.3, 0.15)
 _LONG_SHARE = 0.2
+_LONG_RESIDUAL = 2.0  # times that of a round star: no Gaussian is like a comet
 _MOST_SHAPES = 500  # peaks whose shapes are compared
 _FITTED = 60  # stars to which the PSF is fitted, the brightest
 _FLAT = 0.02  # error of a pixel of a star, of its brightest: what no model has
@@ -214,6 +215,8 @@ class _Peaks:
         like = (share > 0.5 * expected) & (share < 1.5 * expected + 0.3)
         like &= corners < 0.25 + gaussian[:, ::4, ::4].max(axis=(1, 2))
         limit = np.where(self.fwhm < _SAMPLED, *_RESIDUALS)
+        if shape != (0.0, 0.0):
+            limit *= _LONG_RESIDUAL
         star = self._gaussians(shape, centred=True)
         amplitude = (boxes * star).sum(axis=(1, 2)) / (star * star).sum(axis=(1, 2))
         left = boxes / amplitude[:, None, None] - star
@@ -289,9 +292,7 @@ def _fitted_fwhm(stars: _Peaks) -> float:
     data = boxes / peak[:, None]
     width = np.log(max(float(np.median(stars.sigma)) ** 2 - 1 / 12, 0.2)) / 2
     width += np.log(2) / 2
-    shape = np.array(
-        [width, np.median(stars.ratio), -np.median(stars.cross), 0.25]
-    )
+    shape = np.array([width, np.median(stars.ratio), -np.median(stars.cross), 0.25])
     places = stars.slope * (stars.sigma**2)[:, None]
     places = np.clip(places, -0.7, 0.7)
     for _ in range(_STEPS):

@@ -73,6 +73,11 @@ class PSFConfig(Settings):
         Zernike coefficients from focus on, waves RMS at 547 nm.
     wing_radius : int
         Pixels to which wings and spikes reach.
+    defocus, coma, trail : float
+        Diameter of the ring that a telescope out of focus makes of a point, length of
+        its coma, and path of the image during the exposure, pixels.
+    angle : float
+        Of coma and trail, degrees from +x towards +y.
     """
 
     kind: Annotated[str, one_of('epsf', 'optical', 'moffat', 'gaussian')] = 'moffat'
@@ -87,6 +92,10 @@ class PSFConfig(Settings):
     diffusion: NotNegative = 0.35
     aberrations: tuple[float, ...] = ()
     wing_radius: Count = 300
+    defocus: NotNegative = 0.0
+    coma: NotNegative = 0.0
+    trail: NotNegative = 0.0
+    angle: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -268,8 +277,29 @@ def random_camera(rng: np.random.Generator) -> Camera:
     Returns
     -------
     camera : `Camera`
-        Half of them in orbit with spikes at any angle, half on the ground.
+        Three of five in orbit with spikes at any angle, the others on the ground. A
+        quarter is out of focus, has coma or does not follow the stars; one of four
+        detectors in orbit is thick.
     """
+    camera = _sound_camera(rng)
+    if rng.random() < 0.25 and camera.cosmic_ray_site == 'orbit':
+        camera = replace(camera, thickness_um=float(10 ** rng.uniform(1.4, 2.4)))
+    if rng.random() >= 0.25:
+        return camera
+    faults = {
+        'defocus': float(rng.uniform(1.5, 5)),
+        'coma': float(rng.uniform(0.8, 4)),
+        'trail': float(rng.uniform(0.8, 4)),
+    }
+    # One of them, sometimes two.
+    kept = rng.choice([*faults], size=rng.choice([1, 1, 2]), replace=False)
+    chosen = {str(name): faults[str(name)] for name in kept}
+    psf = replace(camera.psf, angle=float(rng.uniform(0, 180)), **chosen)
+    return replace(camera, psf=psf)
+
+
+def _sound_camera(rng: np.random.Generator) -> Camera:
+    """Draw a camera in focus that follows the stars."""
     space = bool(rng.random() < 0.6)
     gain = float(np.exp(rng.uniform(np.log(0.8), np.log(8))))
     angle = float(rng.uniform(0, 90))
@@ -391,6 +421,18 @@ def build_psf(camera: Camera, chip: int = 1) -> PSF:
     psf : `~astrosieve_training.simulate.psf.PSF`
         Positions are pixels of this chip. Kept in memory for the next call.
     """
+    psf = _sharp_psf(camera, chip)
+    faults = camera.psf
+    if not (faults.defocus or faults.coma or faults.trail):
+        return psf
+    kernel = optics.ray_kernel(
+        defocus=faults.defocus, coma=faults.coma, trail=faults.trail,
+        angle=faults.angle,
+    )  # fmt: skip
+    return psf.blurred(kernel)
+
+
+def _sharp_psf(camera: Camera, chip: int) -> PSF:
     psf = camera.psf
     if psf.kind == 'gaussian':
         return optics.gaussian_psf(psf.fwhm)

@@ -44,6 +44,7 @@ class Stream(IntEnum):
     NOISE = 3
     POINTING = 4
     LIGHT = 5
+    FOREIGN_HITS = 6
 
 
 def stream(seed: int, number: int, *key: int) -> np.random.Generator:

@@ -8,7 +8,7 @@ Effects that make a chip: light, dark current, hits, saturation, transfer, reado
 from __future__ import annotations
 
 import numpy as np
-from astropy.table import Table
+from astropy.table import Table, vstack
 
 from astrosieve.images.instruments import instrument
 from astrosieve_training.simulate import detector
@@ -23,12 +23,14 @@ from astrosieve_training.simulate.extended import (
     render_galaxies,
     render_trails,
 )
+from astrosieve_training.simulate.real_hits import SOURCES, hit_templates
 
 __all__ = [
     'EFFECTS',
     'cosmic_rays',
     'dark_current',
     'extended_light',
+    'foreign_hits',
     'photons',
     'readout',
     'response',
@@ -132,6 +134,63 @@ def cosmic_rays(
     state.planes['cosmic_ray'] += hits.image
     names = state.cosmic_rays.colnames
     state.cosmic_rays = Table({name: getattr(hits, name) for name in names})
+
+
+def foreign_hits(
+    state: ChipState,
+    rng: np.random.Generator,
+    *,
+    source: str = 'any',
+    judged: bool = False,
+) -> None:
+    """
+    Add hits as other detectors have them: real ones, or those of a thick slab.
+
+    Parameters
+    ----------
+    state : `~astrosieve_training.simulate.chips.ChipState`
+        Changed.
+    rng : `~numpy.random.Generator`
+        Source of chance.
+    source : str, optional
+        Whose, see `~astrosieve_training.simulate.real_hits.real_hits`; 'thick' for a
+        slab of 40 to 250 micrometres drawn at random, where electrons curl up; 'any'
+        for one of these by chance. Without the data they are of a slab.
+    judged : bool, optional
+        Whether of the real hits those that are kept for judging.
+    """
+    ny, nx = state.shape
+    n = int(rng.poisson(10 ** rng.uniform(1.7, 3.3) * ny * nx / 1e6))
+    if source == 'any':
+        source = str(rng.choice([*SOURCES, 'thick', 'thick']))
+    templates = None if source == 'thick' else hit_templates(source, judged=judged)
+    names = state.cosmic_rays.colnames
+    if templates is None:
+        pixel = rng.uniform(8, 24)
+        slab = Slab(pixel, 10 ** rng.uniform(1.6, 2.4), rng.uniform(0.2, 0.5) * pixel)
+        area = ny * nx * (pixel * 1e-4) ** 2
+        hits = cosmic_ray_image(
+            state.shape, slab, rng, rate=n / area, exptime=1.0, site='ground',
+            tilt=rng.uniform(0, 60),
+        )  # fmt: skip
+        image = hits.image
+        found = Table({name: getattr(hits, name) for name in names})
+    else:
+        image = np.zeros(state.shape)
+        places = rng.uniform(-0.5, nx - 0.5, n), rng.uniform(-0.5, ny - 0.5, n)
+        x, y, electrons, length = templates.add(image, *places, rng)
+        columns = (x, y, electrons, length, np.full(n, np.nan))
+        found = Table(dict(zip(names, columns, strict=False)))
+        found['kind'] = np.full(n, 'template')
+        found = found[electrons > 0]
+    # The charge of a track grows with its length in a slab, and so may theirs.
+    scale = np.float32(10 ** rng.uniform(-0.5, 0.3))
+    found['electrons'] = found['electrons'] * scale
+    image = (image * scale).astype(np.float32)
+    state.charge += image
+    state.expected = state.expected + image
+    state.planes['cosmic_ray'] += image
+    state.cosmic_rays = vstack([state.cosmic_rays, found])
 
 
 def saturation(state: ChipState, rng: np.random.Generator) -> None:

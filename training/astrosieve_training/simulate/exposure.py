@@ -191,7 +191,8 @@ def simulate_exposure(
         whole.
     scene : str or `~astrosieve_training.simulate.scene.SceneConfig`, optional
         Preset (``'empty'``, ``'sparse'``, ``'field'``, ``'outskirts'``, ``'globular'``,
-        ``'galaxies'``, ``'nebula'``, ``'trailed'``, ``'resolved'``) or configuration.
+        ``'galaxies'``, ``'deep'``, ``'nebula'``, ``'trailed'``, ``'resolved'``) or
+        configuration.
     exptime : float, optional
         Seconds. Default: the camera's usual one.
     effects : sequence of (callable, int), optional

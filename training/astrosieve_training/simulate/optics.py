@@ -33,6 +33,7 @@ __all__ = [
     'moffat_psf',
     'optical_psf',
     'optical_wings',
+    'ray_kernel',
     'tinytim_path',
     'tinytim_wings',
 ]
@@ -148,6 +149,49 @@ def _analytic_psf(fwhm: float, beta: float | None) -> PSF:
     wings = profile(r) / total * (1 - _smooth_step(r, radius - 4, radius))
     wings *= _smooth_step(r, wide - 30, wide)
     return PSF(plane * taper, wings=wings)
+
+
+def ray_kernel(
+    *, defocus: float = 0.0, coma: float = 0.0, trail: float = 0.0, angle: float = 0.0
+) -> np.ndarray:
+    """
+    Return where the rays of a faulty telescope meet the detector.
+
+    Geometrical optics of a pupil with a central obscuration of a third.
+
+    Parameters
+    ----------
+    defocus : float, optional
+        Diameter of the ring of a star out of focus, pixels.
+    coma : float, optional
+        Length of the comet, pixels.
+    trail : float, optional
+        Path of the image during the exposure, pixels.
+    angle : float, optional
+        Of coma and trail, degrees from +x towards +y.
+
+    Returns
+    -------
+    kernel : 2D `~numpy.ndarray`
+        Odd in size, four samples per pixel, total 1.
+    """
+    rho = np.sqrt(np.linspace(_HST_OBSCURATION**2, 1, 24))[:, None]
+    phi = np.linspace(0, 2 * np.pi, 96, endpoint=False)
+    # The rays of a ring of the pupil make a circle, which is displaced by its diameter.
+    x = defocus / 2 * rho * np.cos(phi) + coma / 3 * rho**2 * (2 + np.cos(2 * phi))
+    y = defocus / 2 * rho * np.sin(phi) + coma / 3 * rho**2 * np.sin(2 * phi)
+    path = np.linspace(-trail / 2, trail / 2, 1 + int(8 * trail))
+    x = (x - x.mean()).ravel()[:, None] + path
+    y = np.broadcast_to(y.ravel()[:, None], x.shape)
+    cos, sin = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    half = 1 + int(np.ceil(np.hypot(x, y).max() * OVERSAMPLING))
+    edges = np.arange(-half, half + 2) - 0.5
+    rays = np.histogram2d(
+        ((y * cos + x * sin) * OVERSAMPLING).ravel(),
+        ((x * cos - y * sin) * OVERSAMPLING).ravel(),
+        bins=[edges, edges],
+    )[0]
+    return rays / rays.sum()
 
 
 @lru_cache(maxsize=16)

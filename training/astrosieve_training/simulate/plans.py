@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,8 @@ import numpy as np
 
 from astrosieve_training.settings import Natural, Positive, Rule, Settings
 from astrosieve_training.simulate.cameras import Camera, load_camera, random_camera
+from astrosieve_training.simulate.chips import Effect, Stream
+from astrosieve_training.simulate.effects import EFFECTS, cosmic_rays, foreign_hits
 from astrosieve_training.simulate.exposure import (
     SimulatedExposure,
     simulate_dithered_set,
@@ -54,6 +57,11 @@ class ExposurePlan:
     vary : bool
         Whether the scene's densities and the exposure time are drawn about the given
         ones.
+    hits : str
+        Whose hits are added, see
+        `~astrosieve_training.simulate.effects.foreign_hits`; empty for none.
+    judged_hits : bool
+        Whether these are hits that are kept for judging, and the only ones.
     """
 
     camera: str
@@ -62,11 +70,24 @@ class ExposurePlan:
     seed: int
     shape: tuple[int, int]
     vary: bool = False
+    hits: str = ''
+    judged_hits: bool = False
 
     @property
     def label(self) -> str:
         """Short name, for files and tables."""
         return f'{Path(self.camera).stem}-{self.scene}-{self.seed}'
+
+    @property
+    def effects(self) -> tuple[tuple[Effect, int], ...]:
+        """What makes its chips."""
+        if not self.hits:
+            return EFFECTS
+        added = partial(foreign_hits, source=self.hits, judged=self.judged_hits)
+        at = next(i for i, (each, _) in enumerate(EFFECTS) if each is cosmic_rays)
+        own = () if self.judged_hits else EFFECTS[at : at + 1]
+        others = ((added, Stream.FOREIGN_HITS),)
+        return (*EFFECTS[:at], *own, *others, *EFFECTS[at + 1 :])
 
 
 @dataclass(frozen=True)
@@ -96,6 +117,13 @@ class ExposureSet(Settings):
     thin : int
         Largest number of detections of a class that an exposure gives, drawn at
         random from one detection per pixel; 0 for all.
+    places : int
+        Number of places, drawn at random, that each exposure gives besides what
+        finders find.
+    hits : tuple of str
+        Whose hits are added, see `ExposurePlan`; taken in turn.
+    judged_hits : bool
+        See `ExposurePlan`.
     """
 
     n: Natural
@@ -108,6 +136,9 @@ class ExposureSet(Settings):
     use_dq: Annotated[tuple[bool, ...], _FILLED] = (True,)
     vary: bool = False
     thin: Natural = 0
+    places: Natural = 0
+    hits: Annotated[tuple[str, ...], _FILLED] = ('',)
+    judged_hits: bool = False
 
     @property
     def seeds(self) -> range:
@@ -135,11 +166,11 @@ class ExposureSet(Settings):
                 pairs = [(scene, time) for scene in self.scenes for time in times]
                 deck.extend(pairs[j] for j in rng.permutation(len(pairs)))
             scene, exptime = deck.pop()
-            plans.append(
-                ExposurePlan(
-                    camera, scene, exptime, self.seed + i, self.shape, self.vary
-                )
-            )
+            plan = ExposurePlan(
+                camera, scene, exptime, self.seed + i, self.shape, self.vary,
+                self.hits[i % len(self.hits)], self.judged_hits,
+            )  # fmt: skip
+            plans.append(plan)
         return plans
 
 
@@ -208,4 +239,5 @@ def simulate_plan(plan: ExposurePlan, n: int = 1) -> list[SimulatedExposure]:
         shape=plan.shape if plan.shape != (0, 0) else None,
         scene=scene,
         exptime=exptime,
+        effects=plan.effects,
     )

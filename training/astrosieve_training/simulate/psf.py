@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -230,6 +230,25 @@ class PSF:
             [(1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx], 1
         )
         return index, weight
+
+    def blurred(self, kernel: np.ndarray) -> PSF:
+        """
+        Return the PSF convolved with a kernel.
+
+        Parameters
+        ----------
+        kernel : 2D `~numpy.ndarray`
+            Sampled as the planes, odd in size, total 1; the wings are smooth to it.
+
+        Returns
+        -------
+        psf : `PSF`
+            Centred anew.
+        """
+        planes = signal.fftconvolve(self.planes, kernel[None], mode='same', axes=(1, 2))
+        planes = np.maximum(planes, 0)
+        nodes = {'x_nodes': self._nodes.x, 'y_nodes': self._nodes.y}
+        return PSF(planes, self.oversampling, wings=self.wings, **nodes)
 
     def value(
         self,

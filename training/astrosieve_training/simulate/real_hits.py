@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,17 +11,21 @@ from astropy.io import fits
 from astropy.table import Table, vstack
 from scipy import ndimage
 
+from astrosieve_training.data_folder import data_folder
+from astrosieve_training.simulate.cosmic_rays import CosmicRayTemplates
 from astrosieve_training.simulate.detector import Slab
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    'JUDGED_SOURCES',
     'LEAST',
     'SOURCES',
     'HitSource',
     'Hits',
     'cosmic_ray_statistics',
+    'hit_templates',
     'real_hits',
 ]
 
@@ -72,6 +77,13 @@ SOURCES = {
         Slab(10.0, 100.0, 4.5, 0.0), 'ground', 8.0, 5.0, 2.0, 3000.0, 0.035
     ),
 }
+
+JUDGED_SOURCES = ('sprat',)
+"""Detectors of which no hit is for training."""
+
+_EACH = 4  # each fourth hit of the others is kept for judging
+_SPRAT = (6.0, 5.0, 0.5)  # noise, and what hits have at least of it
+_LARGEST = 150  # pixels: what is longer does not fit into small images
 
 
 def cosmic_ray_statistics(
@@ -159,29 +171,63 @@ def real_hits(folder: Path, source: str) -> Hits:
         ``'wfpc2'``: four cut-outs of NGC 4151 (7.12 electrons per count). ``'uvis'``:
         Pluto, with Pluto itself, trailed stars and hot pixels left out. ``'lsst'``:
         hits in darks, taken as electrons. Hits of less than 300 electrons are left out.
+        ``'sprat'``: what only one of five exposures has.
 
     Returns
     -------
     hits : `Hits`
         Electrons.
     """
-    if source not in SOURCES:
-        msg = f'source must be one of {", ".join(SOURCES)}; got {source!r}'
+    readers = {
+        'wfpc2': _read_wfpc2, 'uvis': _read_uvis, 'lsst': _read_lsst,
+        'sprat': _read_sprat,
+    }  # fmt: skip
+    if source not in readers:
+        msg = f'source must be one of {", ".join(readers)}; got {source!r}'
         raise ValueError(msg)
-    setting = SOURCES[source]
-    readers = {'wfpc2': _read_wfpc2, 'uvis': _read_uvis, 'lsst': _read_lsst}
-    parts = []
-    for image, exclude in readers[source](folder):
-        parts.append(
-            cosmic_ray_statistics(
-                image, setting.noise, nsigma=setting.nsigma, low=setting.low,
-                exclude=exclude,
-            )
-        )  # fmt: skip
+    noise, nsigma, low = _SPRAT
+    if source in SOURCES:
+        setting = SOURCES[source]
+        noise, nsigma, low = setting.noise, setting.nsigma, setting.low
+    parts = [
+        cosmic_ray_statistics(image, noise, nsigma=nsigma, low=low, exclude=exclude)
+        for image, exclude in readers[source](folder)
+    ]
     hits = _stack(parts)
     if source == 'uvis':
         hits = _without_trails(hits)
     return hits[np.asarray(hits.table['total']) > LEAST]
+
+
+@lru_cache(maxsize=16)
+def hit_templates(source: str, *, judged: bool = False) -> CosmicRayTemplates | None:
+    """
+    Return the hits of a real detector that are for training, or those for judging.
+
+    Parameters
+    ----------
+    source : str
+        As in `real_hits`.
+    judged : bool, optional
+        Whether each fourth hit, which are kept for judging; of `JUDGED_SOURCES` all.
+
+    Returns
+    -------
+    templates : `~astrosieve_training.simulate.cosmic_rays.CosmicRayTemplates` or None
+        Of less than 150 pixels along an axis; None without the data.
+    """
+    folder = data_folder()
+    try:
+        stamps = real_hits(folder.parent, source).stamps if folder else []
+    except FileNotFoundError:
+        stamps = []
+    stamps = [
+        stamp
+        for number, stamp in enumerate(stamps)
+        if max(stamp.shape) < _LARGEST
+        and (source in JUDGED_SOURCES or number % _EACH == 0) == judged
+    ]
+    return CosmicRayTemplates(stamps, source) if stamps else None
 
 
 def _stack(parts: list[Hits]) -> Hits:
@@ -244,4 +290,18 @@ def _read_lsst(folder: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:
             column = x - x0.min() + 2
             image[y - y0.min() + 2, column : column + m] = spans['values'][k : k + m]
         out.append((image, None))
+    return out
+
+
+def _read_sprat(folder: Path) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    path = folder / 'others' / 'masks' / 'cosmic_rays' / 'crtruth_sprat.npz'
+    with np.load(path) as data:
+        images, marks = data['img'].astype(float), data['cr'] > 0
+        gain = float(data['gain'])
+    out: list[tuple[np.ndarray, np.ndarray | None]] = []
+    for number, (image, mark) in enumerate(zip(images, marks, strict=True)):
+        others = np.median(np.delete(images, number, axis=0), axis=0)
+        # The faint border of a hit is not marked.
+        near = ndimage.binary_dilation(mark, structure=_EIGHT)
+        out.append((np.where(near, (image - others) * gain, 0), None))
     return out

@@ -107,6 +107,10 @@ PRESETS = {
         SceneConfig(
             'galaxies', star_density=100, galaxy_density=500, galaxy_size=1.6
         ),
+        SceneConfig(
+            'deep', star_density=400, bright_stars=0.5, galaxy_density=700,
+            galaxy_size=0.8,
+        ),
         SceneConfig('nebula', star_density=900, nebula=8.0, galaxy_density=0),
         SceneConfig(
             'trailed', star_density=4, bright_stars=4, trail_density=400,

@@ -46,7 +46,7 @@ __all__ = [
     'load_config',
 ]
 
-_CHECKS = ('phases', 'scan', 'unusual')
+_CHECKS = ('phases', 'scan', 'unusual', 'widths', 'hits', 'saturated')
 _IMAGES = ('noise', 'peak', 'residual')
 _CONTEXT = ('wide', 'far', 'fwhm')
 _FOLDER = Path(__file__).parents[1] / 'configs' / 'source'
@@ -147,6 +147,9 @@ class TrainConfig(LoopSettings):
     fwhm_jitter : float
         Half of the cutouts are told, in place of the measured width of the PSF, the
         true one times a log-normal factor of this width. For networks that are told.
+    fwhm_unknown : float
+        Share of the cutouts that are told a width as where none is known, see
+        `~astrosieve.source.widths.width_hypotheses`.
     balance : float
         Classes are cut to this many times the smallest; 0 leaves them.
     max_per_class : int
@@ -169,6 +172,7 @@ class TrainConfig(LoopSettings):
     class_weight: NotNegative = 0.0
     focal: Annotated[float, _OFF_OR_MORE] = 0.0
     fwhm_jitter: NotNegative = 0.08
+    fwhm_unknown: Annotated[float, _LEFT] = 0.0
     balance: Annotated[float, _OFF_OR_MORE] = 1.5
     max_per_class: Count = 40_000
     augment: bool = True
@@ -283,6 +287,8 @@ class JudgeConfig(Settings):
     held_back : tuple of str
         Sets of cameras that were kept from the training: they may leak twice as
         much, and their calibration may be off three times as far.
+    beside : tuple of str
+        Other models, which are judged beside this one.
     rival : `RivalConfig` or None
         Another network, which is trained on the same exposures and judged beside
         this one.
@@ -294,16 +300,26 @@ class JudgeConfig(Settings):
     unusual : `ExposureSet` or None
         Exposures that are smoothed, resampled, cut and so on, to see which of them
         are recognised as unlike the training's.
+    widths : `ExposureSet` or None
+        Exposures on which the network is told other widths of the PSF than the true.
+    hits : `ExposureSet` or None
+        Exposures whose cosmic rays are those of one real detector each.
+    saturated : `ExposureSet` or None
+        Exposures with saturated stars, of which each should have a row.
     """
 
     sets: tuple[ExposureSet, ...] = ()
     finders: tuple[FinderConfig, ...] = (FinderConfig('dao'), FinderConfig('peaks'))
     real: bool = True
     held_back: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     rival: RivalConfig | None = None
     phases: ExposureSet | None = None
     scan: ExposureSet | None = None
     unusual: ExposureSet | None = None
+    widths: ExposureSet | None = None
+    hits: ExposureSet | None = None
+    saturated: ExposureSet | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -16,8 +16,8 @@ from scipy.ndimage import median_filter
 
 from astrosieve_training.contaminant.simulate.instruments import Instrument
 from astrosieve_training.data_folder import data_folder
+from astrosieve_training.simulate import real_hits
 from astrosieve_training.simulate.cosmic_rays import CosmicRayTemplates
-from astrosieve_training.simulate.real_hits import real_hits
 
 __all__ = ['REAL_JUDGED', 'defect_boxes', 'hit_templates', 'hot_pixels', 'ir_defects']
 
@@ -38,21 +38,6 @@ REAL_JUDGED = (
 def _root() -> Path | None:
     folder = data_folder()
     return None if folder is None else folder.parent
-
-
-@lru_cache(maxsize=4)
-def _templates(source: str, *, judged: bool) -> CosmicRayTemplates | None:
-    root = _root()
-    try:
-        stamps = real_hits(root, source).stamps if root else []
-    except FileNotFoundError:
-        stamps = []
-    stamps = [
-        stamp
-        for number, stamp in enumerate(stamps)
-        if max(stamp.shape) < 150 and (number % 4 == 0) == judged
-    ]
-    return CosmicRayTemplates(stamps, source) if stamps else None
 
 
 def hit_templates(
@@ -80,7 +65,7 @@ def hit_templates(
     if rng.random() < (0.85 if thin else 0.5):
         return None
     source = 'uvis' if orbit or rng.random() < 0.1 else 'lsst'
-    return _templates(source, judged=judged)
+    return real_hits.hit_templates(source, judged=judged)
 
 
 @lru_cache(maxsize=2)

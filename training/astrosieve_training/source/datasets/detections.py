@@ -50,7 +50,7 @@ __all__ = [
     'simulated_set',
 ]
 
-_THINNING = 79  # stream of chance
+_THINNING, _PLACES = 79, 80  # streams of chance
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,14 @@ def _labelled(
     camera: str,
     scene: str,
     psf_fwhm: float = float('nan'),
+    places: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the columns that do not depend on the network."""
     rows = find_sources(image, finders)
+    if places is not None:
+        drawn = Table({'x': places[:, 0], 'y': places[:, 1]})
+        drawn['finder'] = 'place'
+        rows = vstack([rows, drawn])
     if len(rows):
         labels = label(np.column_stack([rows['x'], rows['y']]))
         for name in labels.colnames:
@@ -223,6 +228,7 @@ def _one(
     preprocessing: str,
     use_dq: bool,
     thin: int,
+    places: int,
     measure: Measure | None,
     stages: Stages,
 ) -> DetectionSet:
@@ -235,6 +241,8 @@ def _one(
 
     def labelled() -> dict[str, np.ndarray]:
         _, image, truth = opened()
+        rng = np.random.default_rng([plan.seed, _PLACES])
+        drawn = rng.uniform(-0.5, np.array(truth.shape[::-1]) - 0.5, (places, 2))
         arrays = _labelled(
             image,
             lambda xy: label_positions(truth, xy),
@@ -243,6 +251,7 @@ def _one(
             camera=Path(plan.camera).stem,
             scene=plan.scene,
             psf_fwhm=truth.fwhm,
+            places=drawn,
         )
         if thin and len(arrays['row_x']):
             rows = _thinned(arrays, thin, plan.seed)
@@ -252,8 +261,9 @@ def _one(
     here = sys.modules[__name__]
     factories = [module_of(get_finder(finder.name)) for finder in finders]
     key = digest(
-        exposure_key(plan), finders, use_dq, thin, code_version(here, *factories)
-    )
+        exposure_key(plan), finders, use_dq, thin, places,
+        code_version(here, *factories),
+    )  # fmt: skip
     arrays = stages.arrays(f'{plan.label}-labels', key, labelled)
     xy = np.column_stack([arrays['row_x'], arrays['row_y']])
     if not len(xy):
@@ -352,6 +362,7 @@ def simulated_set(
                 preprocessing=preprocessing,
                 use_dq=exposures.use_dq[i % len(exposures.use_dq)],
                 thin=exposures.thin,
+                places=exposures.places,
                 measure=measure,
                 stages=stages,
             )

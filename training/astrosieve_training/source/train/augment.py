@@ -38,15 +38,23 @@ def _spoil(examples: Examples, share: float, rng: np.random.Generator) -> np.nda
 
 
 def _told_widths(
-    examples: Examples, jitter: float, rng: np.random.Generator
+    examples: Examples, settings: TrainConfig, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return widths of the PSF: half, and those not measured, true and jittered."""
+    """
+    Return widths of the PSF.
+
+    Half of them, and those not measured, true and jittered; some unknown, NaN.
+    """
     measured = examples.inputs['fwhm']
-    factors = np.exp(rng.normal(0, jitter, len(examples)))
+    n = len(examples)
+    factors = np.exp(rng.normal(0, settings.fwhm_jitter, n))
     true = (examples.fwhm * factors).astype(np.float32)[:, None]
-    share = 0.5 if jitter else 0.0
-    use = (rng.random(len(examples)) < share)[:, None] | np.isnan(measured)
-    return np.where(use & np.isfinite(true), true, measured)
+    share = 0.5 if settings.fwhm_jitter else 0.0
+    use = (rng.random(n) < share)[:, None] | np.isnan(measured)
+    told = np.where(use & np.isfinite(true), true, measured)
+    if settings.fwhm_unknown:
+        told[rng.random(n) < settings.fwhm_unknown] = np.nan
+    return told
 
 
 def _one_hypothesis(
@@ -69,7 +77,7 @@ def augmented(
     if settings.spoil:
         inputs['cutouts'] = _spoil(examples, settings.spoil, rng)
     if 'fwhm' in inputs:
-        inputs['fwhm'] = _told_widths(examples, settings.fwhm_jitter, rng)
+        inputs['fwhm'] = _told_widths(examples, settings, rng)
         inputs['fwhm'] = _one_hypothesis(inputs, rng)
     return turned(inputs, rng) if settings.augment else inputs
 
