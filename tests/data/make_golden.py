@@ -113,7 +113,7 @@ def main() -> None:
     """Write a file for each model."""
     weights = Path(astrosieve.weights.__path__[0])
     manifest = json.loads((weights / 'manifest.json').read_text(encoding='utf-8'))
-    for name, entry in manifest['models'].items():
+    for name in manifest['models']:
         card = load_model(name).card
         if card.task == 'source':
             arrays = {'probabilities': scores(name)}
@@ -127,7 +127,7 @@ def main() -> None:
             arrays = {'probabilities': subframes(name)}
         else:
             continue
-        path = FOLDER / f'golden-{name}-{entry["version"]}.npz'
+        path = FOLDER / f'golden-{card.name}-{card.version}.npz'
         np.savez_compressed(path, **arrays)
 
 

@@ -33,7 +33,7 @@ def models(name: str | None, whole: bool) -> None:
         return
     for known in list_models():
         card = load_model(known).card
-        alias = '' if card.name == known else f' (is {card.name})'
+        alias = '' if card.name == known else f' (is {card.name} {card.version})'
         classes = ', '.join(card.classes)
         said.answer(
             f'{known}{alias}: {classes}\n    {card.description}',

@@ -10,7 +10,7 @@ import numpy as np
 from astrosieve.images.background import Background
 from astrosieve.images.dq import DQMeaning
 
-__all__ = ['Plateaus', 'find_plateaus']
+__all__ = ['Plateaus', 'find_plateaus', 'group_pixels']
 
 _ROWS = 256  # that are compared at once: bounds the memory
 _LOWEST = 100.0  # standard deviations above the sky: no image ends lower
@@ -159,7 +159,7 @@ def _flat_tops(
     best = pixels[:0]
     for level in np.arange(logs.max(), logs.max() + np.log(_END), -_STEP):
         near = np.flatnonzero(logs > level - _FLAT - _BELOW)
-        groups = _groups(pixels[near], (sci.shape[0], sci.shape[1]))
+        groups = group_pixels(pixels[near], (sci.shape[0], sci.shape[1]))
         high = logs[near] > level - _FLAT
         n_high, n_low = np.bincount(groups, high), np.bincount(groups, ~high)
         largest = np.full(len(n_high), -np.inf)
@@ -171,7 +171,7 @@ def _flat_tops(
     return best
 
 
-def _groups(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def group_pixels(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Return for pixels, in ascending order, which group that touches they are of."""
     row, column = np.divmod(pixels, shape[1])
     pairs = []
@@ -193,7 +193,7 @@ def _cores(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     core = np.full(len(pixels), -1)
     if not len(pixels):
         return core
-    groups = _groups(pixels, shape)
+    groups = group_pixels(pixels, shape)
     row, column = np.divmod(pixels, shape[1])
     n = groups.max() + 1
     sides = []

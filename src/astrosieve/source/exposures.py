@@ -18,6 +18,7 @@ from astrosieve.exceptions import AstrosieveWarning, CatalogError
 from astrosieve.images.effective_psf import fit_positions
 from astrosieve.images.exposures import Chip, read_chips
 from astrosieve.images.measured import MeasuredImage
+from astrosieve.images.trails import common_trail
 from astrosieve.models.registry import Model, load_model
 from astrosieve.source.classify import classify_image
 from astrosieve.source.explain import Explanation, explain_image
@@ -105,6 +106,14 @@ class ClassifyOptions:
 
 def _detect(image: MeasuredImage, options: ClassifyOptions, name: str) -> Table:
     """Return a finder's detections, an empty table where there are none."""
+    trail = common_trail(image.sci, background=image.background, spoilt=image.spoilt)
+    if trail is not None:
+        msg = (
+            f'{name}: the stars are trailed: {trail.number} of {trail.total} bright '
+            f'sources are {trail.length:.0f} pixels long at {trail.angle:.0f} degrees '
+            'from +x. Trails are called extended; what is called star is none of them'
+        )
+        warnings.warn(msg, AstrosieveWarning, stacklevel=4)
     if image.fwhm is None:
         msg = (
             f'{name}: too few stars to estimate the width of the PSF; the finder '

@@ -60,6 +60,25 @@ def assert_same(one: Batch, other: Batch, tolerance: float) -> None:
     assert np.array_equal(other.flags, one.flags)
 
 
+@pytest.mark.parametrize(
+    ('fwhm', 'apparent'), [(1.4, 1.67), (1.9, 2.01), (3.0, 3.0), (5.0, 5.0)]
+)
+def test_width_of_the_first_version(
+    image: np.ndarray, xy: np.ndarray, fwhm: float, apparent: float
+) -> None:
+    """Its networks are told what 3x3 pixels seem to say; all else is the same."""
+    first, second = (
+        get_preprocessing(name).fit(image, fwhm=fwhm)(xy)
+        for name in ('local-noise-1', 'local-noise-2')
+    )
+    assert first.inputs['fwhm'] == pytest.approx(apparent, abs=1e-6)
+    assert second.inputs['fwhm'] == pytest.approx(fwhm)
+    for name in IMAGES:
+        assert np.array_equal(first.inputs[name], second.inputs[name])
+    unknown = get_preprocessing('local-noise-1').fit(image)(xy)
+    assert np.isnan(unknown.inputs['fwhm']).all()
+
+
 def test_shapes_and_types(image: np.ndarray, xy: np.ndarray) -> None:
     """Four float32 inputs in the stated order and of the stated shapes."""
     preprocessing = get_preprocessing('local-noise-2')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from astrosieve.images.psf import estimate_fwhm
 from astrosieve_training.data_folder import data_folder
 from astrosieve_training.simulate import build_psf, list_cameras, load_camera, optics
 
@@ -166,3 +167,49 @@ def test_bad_planes(planes: np.ndarray, message: str) -> None:
     """A PSF that cannot be is refused by name."""
     with pytest.raises(ValueError, match=message):
         optics.PSF(planes)
+
+
+@pytest.mark.parametrize(
+    'faults', [{'defocus': 5.0}, {'coma': 3.0}, {'trail': 4.0, 'angle': 30.0}]
+)
+def test_faulty_telescopes(faults: dict[str, float]) -> None:
+    """Rings, comets and trails keep the light and the centre, and are wider."""
+    kernel = optics.ray_kernel(**faults)
+    assert kernel.sum() == pytest.approx(1)
+    assert kernel.shape[0] == kernel.shape[1]
+    assert kernel.shape[0] % 2 == 1
+    sharp = optics.moffat_psf(1.8, 3.5)
+    psf = sharp.blurred(kernel)
+    assert psf.fwhm > 1.15 * sharp.fwhm
+    assert psf.planes.sum() == pytest.approx(sharp.planes.sum(), rel=0.02)
+    yy, xx = np.indices((61, 61))
+    image = _render(psf, 30.0, 30.0)
+    near = image * (np.hypot(xx - 30, yy - 30) < 8)
+    centre = np.array([(near * xx).sum(), (near * yy).sum()]) / near.sum()
+    assert np.abs(centre - 30).max() < 0.5
+
+
+def test_trail_lies_at_its_angle() -> None:
+    """The second moments of a trail point along it."""
+    kernel = optics.ray_kernel(trail=4.0, angle=30.0)
+    half = kernel.shape[0] // 2
+    y, x = np.mgrid[-half : half + 1, -half : half + 1]
+    xx, yy, xy = ((kernel * each).sum() for each in (x * x, y * y, x * y))
+    assert np.rad2deg(np.arctan2(2 * xy, xx - yy) / 2) == pytest.approx(30, abs=2)
+
+
+@pytest.mark.parametrize('name', list_cameras())
+def test_width_of_the_psf_is_estimated(name: str) -> None:
+    """What the stars' pixels say is the simulator's width, within a tenth."""
+    psf = _psf(name)
+    rng = np.random.default_rng(8)
+    n = 120
+    x, y = rng.uniform(12, 388, (2, n))
+    core, rest = psf.render((400, 400), x, y, 10 ** rng.uniform(3.3, 5.5, n))
+    image = core + rest
+    image += rng.normal(0, 3, image.shape) + np.sqrt(image) * rng.normal(
+        0, 1, image.shape
+    )
+    found = estimate_fwhm(image.astype(np.float32))
+    if psf.fwhm > 1.35 or found is not None:
+        assert found == pytest.approx(psf.fwhm, rel=0.1)

@@ -56,8 +56,14 @@ from astrosieve_training.source.label.settings import SplitSettings
 from astrosieve_training.source.networks import build_network
 from astrosieve_training.source.train.augment import _one_hypothesis
 from astrosieve_training.source.train.datasets import prepare_datasets
-from astrosieve_training.source.train.runs import load_run, train_network
-from astrosieve_training.source.train.warm_start import Start, load_start, network_of
+from astrosieve_training.source.train.parity import inputs_of
+from astrosieve_training.source.train.runs import _adapted, load_run, train_network
+from astrosieve_training.source.train.warm_start import (
+    Start,
+    load_start,
+    network_of,
+    with_statistics,
+)
 
 DATA = Path(__file__).parents[2] / 'data'
 SETTINGS = SplitSettings(min_class=15, seed=1)
@@ -68,7 +74,7 @@ name = 'tiny-tuned'
 seed = 4
 [network]
 kind = 'multiscale'
-preprocessing = 'local-noise-2'
+preprocessing = 'local-noise-1'
 classes = ['star', 'cosmic_ray', 'spike', 'extended', 'bad_pixel', 'background']
 filters = [16, 32]
 dense = [48, 32]
@@ -123,7 +129,7 @@ def dataset(
     folder = tmp_path_factory.mktemp('labelled') / 'dataset'
     sets = {
         name: cut_labels(paths, labels, preprocessing=name)
-        for name in ('local-noise-2', 'zscale-log-1')
+        for name in ('local-noise-1', 'zscale-log-1')
     }
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstrosieveWarning)  # the field is small
@@ -317,8 +323,8 @@ def test_finished_training_is_not_done_again(
     assert state.stat().st_mtime_ns == before
     paths, labels = exposures
     other = tmp_path / 'other'
-    sets = {'local-noise-2': cut_labels(paths, labels, preprocessing='local-noise-2')}
-    sets['local-noise-2'].inputs['cutouts'] *= np.float32(1 + 1e-6)
+    sets = {'local-noise-1': cut_labels(paths, labels, preprocessing='local-noise-1')}
+    sets['local-noise-1'].inputs['cutouts'] *= np.float32(1 + 1e-6)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstrosieveWarning)
         write_dataset(other, sets, exposures=paths, settings=SETTINGS)
@@ -404,12 +410,9 @@ def test_classes_that_do_not_meet(dataset: Path, tmp_path: Path) -> None:
 
 
 def test_configuration_for_datasets_simulates_nothing(tmp_path: Path) -> None:
-    """It says what is missing; and --from says what it is for."""
+    """It says what is missing."""
     with pytest.raises(ConfigError, match=r'for datasets of labels\. Give --da'):
         prepare(load_config('source-finetuned'), tmp_path)
-    result = CliRunner().invoke(main, ['source', 'train', '--from', 'source'])
-    assert result.exit_code == 2
-    assert '--from needs --dataset' in result.output
     with pytest.raises(ConfigError, match=r"name must be .*; got 'a/b'"):
         SourceConfig(name='a/b')
     with pytest.raises(ConfigError, match=r'^stay must be 0 or more'):
@@ -428,7 +431,7 @@ def demo_inputs() -> dict[str, np.ndarray]:
     chip = next(iter(read_chips(demo_exposure())))
     truth = demo_truth()
     xy = np.column_stack([truth['x_centroid'], truth['y_centroid']])
-    arrays = network_inputs(MeasuredImage.of_chip(chip), xy, 'local-noise-2')
+    arrays = network_inputs(MeasuredImage.of_chip(chip), xy, 'local-noise-1')
     return {k[6:]: v for k, v in arrays.items() if k.startswith('input_')}
 
 
@@ -579,3 +582,27 @@ def test_card_is_json_that_any_reader_takes(tuned: tuple[Path, str]) -> None:
         raise AssertionError(text)
 
     json.loads(path.read_text(encoding='utf-8'), parse_constant=refuse)
+
+
+def test_batches_of_a_start_are_as_its_file(start: Start) -> None:
+    """In training too its logits are those of the ONNX file; as read they are not."""
+    inputs = inputs_of(start.network.preprocessing, 400)
+    tensors = [torch.from_numpy(value) for value in inputs.values()]
+    found = []
+    for state in (start.state, with_statistics(start, inputs).state):
+        network = build_network(start.network)
+        network.load_state_dict(state)
+        with torch.no_grad():
+            found.append((network.eval()(*tensors), network.train()(*tensors)))
+    (expected, normalised), (same, trained) = found
+    assert torch.allclose(same, expected, atol=1e-3)
+    assert torch.allclose(trained, expected, atol=1e-3)
+    assert (normalised - expected).abs().max() > 1
+
+
+def test_start_of_another_form_is_refused(start: Start, tmp_path: Path) -> None:
+    """A configuration that goes on from a model has its form."""
+    config = load_config('source-multiscale')
+    wider = replace(config, network=replace(config.network, dense=(64, 32)))
+    with pytest.raises(ModelError, match='only one of the same form can be gone on'):
+        _adapted(start, wider, None)

@@ -22,7 +22,11 @@ from astrosieve.models.registry import load_model
 from astrosieve.source.preprocessing import get_preprocessing
 from astrosieve_training.learn.loop import predict_logits
 from astrosieve_training.learn.losses import ClassLoss
-from astrosieve_training.source.config import SourceConfig, config_from_dict
+from astrosieve_training.source.config import (
+    SourceConfig,
+    TrainConfig,
+    config_from_dict,
+)
 from astrosieve_training.source.datasets.detections import DetectionSet
 from astrosieve_training.source.datasets.examples import (
     Examples,
@@ -161,7 +165,9 @@ def test_rare_classes_count_more(
 class TestAugmentation:
     """What an epoch changes in the inputs."""
 
-    def widths(self, jitter: float) -> tuple[np.ndarray, np.ndarray]:
+    def widths(
+        self, jitter: float, unknown: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return told over measured (2) and true (3) widths; a tenth is not known."""
         n = 4000
         true = np.full(n, 3.0, dtype=np.float32)
@@ -172,7 +178,8 @@ class TestAugmentation:
             np.zeros(n, dtype=np.float32),
             true,
         )
-        told = _told_widths(examples, jitter, np.random.default_rng(0))
+        settings = TrainConfig(fwhm_jitter=jitter, fwhm_unknown=unknown)
+        told = _told_widths(examples, settings, np.random.default_rng(0))
         assert told.shape == (n, 1)
         assert told.dtype == np.float32
         return told[: n // 10, 0], told[n // 10 :, 0]
@@ -198,8 +205,14 @@ class TestAugmentation:
             np.zeros(2, dtype=np.float32),
             np.full(2, 3.0, dtype=np.float32),
         )
-        told = _told_widths(examples, 0.0, np.random.default_rng(0))
+        settings = TrainConfig(fwhm_jitter=0.0)
+        told = _told_widths(examples, settings, np.random.default_rng(0))
         assert told.tolist() == [[3.0], [2.0]]
+
+    def test_some_are_told_nothing(self) -> None:
+        """A share of them, whether measured or true."""
+        for told in self.widths(1e-9, unknown=0.2):
+            assert np.isnan(told).mean() == pytest.approx(0.2, abs=0.05)
 
     def test_told_widths_scatter(self) -> None:
         """By a log-normal factor of the given width about the true one."""

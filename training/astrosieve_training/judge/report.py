@@ -264,6 +264,24 @@ class Report:
         else:
             replace_between(path, table, self.readme_lines())
 
+    def update_sections(self, path: Path, tables: Mapping[str, str]) -> None:
+        """
+        Write parts of the report into a page of the docs, see `replace_between`.
+
+        Parameters
+        ----------
+        path : `~pathlib.Path`
+            The file.
+        tables : dict of str to str
+            Headings of `sections` by the name of the table that is to hold them. What
+            the page has no markers of is left out.
+        """
+        text = path.read_text(encoding='utf-8')
+        for section in self.sections:
+            for table, heading in tables.items():
+                if heading == section.heading and f'<!-- table:{table} begin' in text:
+                    replace_between(path, table, section.lines)
+
     def card_lines(self) -> list[str]:
         """Return what the card and the docs show."""
         return (

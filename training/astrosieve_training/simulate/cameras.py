@@ -293,7 +293,7 @@ def random_camera(rng: np.random.Generator) -> Camera:
     }
     # One of them, sometimes two.
     kept = rng.choice([*faults], size=rng.choice([1, 1, 2]), replace=False)
-    chosen = {str(name): faults[str(name)] for name in kept}
+    chosen: dict[str, Any] = {str(name): faults[str(name)] for name in kept}
     psf = replace(camera.psf, angle=float(rng.uniform(0, 180)), **chosen)
     return replace(camera, psf=psf)
 

@@ -246,9 +246,10 @@ class PSF:
             Centred anew.
         """
         planes = signal.fftconvolve(self.planes, kernel[None], mode='same', axes=(1, 2))
-        planes = np.maximum(planes, 0)
-        nodes = {'x_nodes': self._nodes.x, 'y_nodes': self._nodes.y}
-        return PSF(planes, self.oversampling, wings=self.wings, **nodes)
+        return PSF(
+            np.maximum(planes, 0), self.oversampling, wings=self.wings,
+            x_nodes=self._nodes.x, y_nodes=self._nodes.y,
+        )  # fmt: skip
 
     def value(
         self,

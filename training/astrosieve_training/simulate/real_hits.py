@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    'JUDGED_EACH',
     'JUDGED_SOURCES',
     'LEAST',
     'SOURCES',
@@ -81,7 +82,9 @@ SOURCES = {
 JUDGED_SOURCES = ('sprat',)
 """Detectors of which no hit is for training."""
 
-_EACH = 4  # each fourth hit of the others is kept for judging
+JUDGED_EACH = 4
+"""Of the others each hit of this number is kept for judging."""
+
 _SPRAT = (6.0, 5.0, 0.5)  # noise, and what hits have at least of it
 _LARGEST = 150  # pixels: what is longer does not fit into small images
 
@@ -225,7 +228,7 @@ def hit_templates(source: str, *, judged: bool = False) -> CosmicRayTemplates | 
         stamp
         for number, stamp in enumerate(stamps)
         if max(stamp.shape) < _LARGEST
-        and (source in JUDGED_SOURCES or number % _EACH == 0) == judged
+        and (source in JUDGED_SOURCES or number % JUDGED_EACH == 0) == judged
     ]
     return CosmicRayTemplates(stamps, source) if stamps else None
 

@@ -111,7 +111,7 @@ def simulate(
     '--from',
     'start',
     metavar='NAME|PATH',
-    help='Model to go on from, with --dataset; --config is then source-finetuned by '
+    help='Model to go on from; with --dataset, --config is then source-finetuned by '
     'default.',
 )
 @click.option('--name', help="Name of the model, in place of the file's.")
@@ -131,13 +131,10 @@ def train(
     stopped.
 
     With --dataset the labels of one's own exposures take the place of simulated
-    ones; with --from as well, a trained network is fitted to them.
+    ones. With --from a trained network of the same form goes on learning.
     """
-    if start is not None and not datasets:
-        msg = '--from needs --dataset: what should the model learn?'
-        raise click.UsageError(msg)
     source = click.get_current_context().get_parameter_source('config')
-    if start is not None and source == ParameterSource.DEFAULT:
+    if start is not None and datasets and source == ParameterSource.DEFAULT:
         config = _TUNED
     loaded = need('source.config').load_config(config)
     if seed is not None:
@@ -145,14 +142,12 @@ def train(
     if name is not None:
         loaded = replace(loaded, name=name)
     folder = output or Path(f'{loaded.name}-run')
+    began = (
+        need('source.train.warm_start').load_start(start) if start is not None else None
+    )
     if not datasets:
-        run = need('source.train.runs').train(loaded, folder)
+        run = need('source.train.runs').train(loaded, folder, start=began)
     else:
-        began = (
-            need('source.train.warm_start').load_start(start)
-            if start is not None
-            else None
-        )
         loaded, data = need('source.train.datasets').prepare_datasets(
             loaded, datasets, start=began, cache=folder / 'cache'
         )
@@ -449,6 +444,7 @@ def evaluate(
             click.echo(path)
         for page in readmes:
             report.update_readme(page, 'source')
+            report.update_sections(page, need('source.evaluate.report').TABLES)
             click.echo(page)
 
 

@@ -30,6 +30,7 @@ def _training_data(run: Run) -> str:
     def listed(numbers: dict[str, int]) -> str:
         return ', '.join(f'{n} {name}' for name, n in numbers.items())
 
+    begun = run.summary.get('start')
     text = (
         f'{config.training.n} simulated exposures (cameras '
         f'{", ".join(config.training.cameras)}; scenes '
@@ -42,6 +43,8 @@ def _training_data(run: Run) -> str:
             f'; of these from the left half of NGC 1261 F336W (WFPC2/PC1, one exposure '
             f'against the median of three) {listed(counts["of these real"])}'
         )
+    if begun:
+        text += f'; before that as {begun["name"]} {begun["version"]}'
     return text
 
 
@@ -68,6 +71,7 @@ def _limits(trait: str, low: float, high: float) -> tuple[float, float]:
 def _card(run: Run) -> ModelCard:
     config, calibration = run.config, run.calibration
     origin = run.summary.get('origin', {})
+    start = origin.get('start') or run.summary.get('start')
     description = origin.get('description') or config.description
     return ModelCard(
         name=config.name,
@@ -93,7 +97,7 @@ def _card(run: Run) -> ModelCard:
         references=config.references,
         metrics={
             'network': json.loads(json.dumps(asdict(config.network))),
-            **({'start': origin['start']} if origin.get('start') else {}),
+            **({'start': start} if start else {}),
             'training': {
                 'seconds_per_run': [
                     round(r['seconds'], 1) for r in run.summary['runs']

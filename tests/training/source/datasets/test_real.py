@@ -150,7 +150,9 @@ def test_hrc_frames_match(data_dir: Path) -> None:
 
 
 def test_pluto_has_cosmic_rays(data_dir: Path) -> None:
-    """Most sharp detections away from Pluto are on the list of hits."""
+    """A fourth of the sharp detections away from Pluto are hits that judge."""
     frame = pluto(data_dir / 'hst')
     xy = positions(detect(MeasuredImage.of(frame.chip.sci, fwhm=1.8), 'peaks'))
-    assert (frame.label(xy)['label'] == 'cosmic_ray').sum() > 200
+    found = (frame.label(xy)['label'] == 'cosmic_ray').sum()
+    assert 50 < found < 120
+    assert len(frame.label.hits) > 85

@@ -98,7 +98,7 @@ def written(
     folder = tmp_path_factory.mktemp('written') / 'dataset'
     sets = {
         'zscale-log-1': cut,
-        'local-noise-2': cut_labels(exposures, labels, preprocessing='local-noise-2'),
+        'local-noise-1': cut_labels(exposures, labels, preprocessing='local-noise-1'),
     }
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstrosieveWarning)  # the field is small

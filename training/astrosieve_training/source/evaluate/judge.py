@@ -10,13 +10,15 @@ Wilson intervals. Contested detections are counted apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from astrosieve.models.calibration import softmax
-from astrosieve.models.registry import load_model
+from astrosieve.models.registry import Model, load_model
+from astrosieve.source.widths import averaged
 from astrosieve_training.data_folder import data_folder
 from astrosieve_training.judge.report import Report
 from astrosieve_training.simulate.plans import ExposureSet
@@ -45,12 +47,24 @@ from astrosieve_training.source.evaluate.checks import (
     check_phases,
     check_scan,
 )
+from astrosieve_training.source.evaluate.conditions import (
+    check_hits,
+    check_saturated,
+    check_widths,
+)
 from astrosieve_training.source.evaluate.figures import draw_judgement
 from astrosieve_training.source.evaluate.judged import Rival
 from astrosieve_training.source.evaluate.limits import FOREST_FACTOR, RIVAL_FACTOR
-from astrosieve_training.source.evaluate.report import Judgement
+from astrosieve_training.source.evaluate.report import (
+    HITS,
+    SATURATED,
+    WIDTHS,
+    Judgement,
+)
 
 __all__ = ['evaluate']
+
+_LEARNT = 80  # exposures of the training from which baselines learn
 
 
 def _real_set(
@@ -144,6 +158,8 @@ def evaluate(
     """
     loaded = load_model(model, threads=2)
     cache = folder / 'cache'
+    learnt = replace(config.training, n=min(config.training.n, _LEARNT))
+    config = replace(config, training=learnt)
     forest = train_forest(config, loaded.card.preprocessing, cache, progress=progress)
     other = config.rival()
     rivals = [] if other is None else [_train_rival(other, folder)]
@@ -152,6 +168,8 @@ def evaluate(
         held_back=config.judge.held_back,
         factors={FOREST: FOREST_FACTOR} | {each.name: RIVAL_FACTOR for each in rivals},
     )
+    beside = [load_model(name, threads=2) for name in config.judge.beside]
+    rivals = [*map(_as_rival, beside), *rivals]
     _judge_simulated(judgement, config.judge, forest, rivals, cache, progress)
     real = data_folder()
     if config.judge.real and real is None:
@@ -159,7 +177,7 @@ def evaluate(
     elif config.judge.real and real is not None:
         frames = ngc1261(real, 'right'), hrc_47tuc(real), pluto(real)
         _judge_real(judgement, frames, config.judge, forest, rivals)
-    _check(judgement, config.judge, cache, folder)
+    _check(judgement, config.judge, beside, cache, folder)
     return judgement.report(draw_judgement(judgement, folder))
 
 
@@ -209,7 +227,11 @@ def _judge_real(
 
 
 def _check(
-    judgement: Judgement, judging: JudgeConfig, cache: Path, folder: Path
+    judgement: Judgement,
+    judging: JudgeConfig,
+    beside: Sequence[Model],
+    cache: Path,
+    folder: Path,
 ) -> None:
     model = judgement.model
     if judging.phases is not None:
@@ -221,6 +243,15 @@ def _check(
     if judging.unusual is not None:
         found = check_domain(model, judging.unusual, cache)
         judgement.add_check('Images unlike those of the training', *found)
+    if judging.hits is not None:
+        found = check_hits([model, *beside], judging.hits, cache)
+        judgement.add_check(HITS, *found)
+    if judging.widths is not None:
+        found = check_widths(model, judging.widths, cache)
+        judgement.add_check(WIDTHS, *found)
+    if judging.saturated is not None:
+        found = check_saturated(model, judging.saturated, cache)
+        judgement.add_check(SATURATED, *found)
 
 
 def _note(exposures: ExposureSet) -> str:
@@ -233,6 +264,14 @@ def _note(exposures: ExposureSet) -> str:
         f'{", ".join(dict.fromkeys(exposures.cameras))}; '
         f'scenes {", ".join(dict.fromkeys(exposures.scenes))}; exposure time {times}'
     )
+
+
+def _as_rival(model: Model) -> Rival:
+    """Return another model as one that is asked about the same detections."""
+    card = model.card
+    predict = partial(averaged, model.predict)
+    label = f'{card.name} {card.version}'
+    return Rival(label, card.preprocessing, card.classes, predict)
 
 
 def _train_rival(config: SourceConfig, folder: Path) -> Rival:

@@ -34,7 +34,12 @@ from astrosieve_training.source.evaluate.limits import (
     relative_limits,
 )
 
-__all__ = ['Judgement']
+__all__ = ['HITS', 'SATURATED', 'TABLES', 'WIDTHS', 'Judgement']
+
+HITS, WIDTHS = 'Hits by detector', 'Stated widths of the PSF'
+SATURATED = 'Saturated stars'
+TABLES = {'source-hits': HITS, 'source-widths': WIDTHS, 'source-saturated': SATURATED}
+"""Tables of the docs, and the parts of the report that they hold."""
 
 _USED_TODAY = ('DAOStarFinder cuts', 'astroscrappy, tuned')
 _SUMMARY_NOTE = (

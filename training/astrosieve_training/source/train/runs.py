@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from astrosieve.atomic import atomic_path
-from astrosieve.exceptions import OutputError
+from astrosieve.exceptions import ModelError, OutputError
 from astrosieve.source.widths import width_hypotheses
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.losses import ClassLoss
@@ -28,14 +28,13 @@ from astrosieve_training.source.networks import build_network, network_module
 from astrosieve_training.source.train import augment, memory
 from astrosieve_training.source.train.operating_points import Calibration, calibrate
 from astrosieve_training.source.train.predict import averaged_logits
+from astrosieve_training.source.train.warm_start import Start, with_statistics
 from astrosieve_training.versions import code_version, digest
-
-if TYPE_CHECKING:
-    from astrosieve_training.source.train.warm_start import Start
 
 __all__ = ['Run', 'load_run', 'train', 'train_network']
 
 _TOLD = ('best_loss', 'best_epoch', 'seconds', 'history')  # of each run
+_STATISTICS = 2048  # examples that a network to go on from is fitted to
 _SPREAD = 1.0  # of the calibration on few labels, see `fit_scaling`
 
 
@@ -153,6 +152,11 @@ def train(
     Returns
     -------
     run : `Run`
+
+    Raises
+    ------
+    ModelError
+        If the model to go on from is of another form than the configuration's.
     """
     from tqdm import trange
 
@@ -161,6 +165,8 @@ def train(
     started = time.perf_counter()
     if data is None:
         data = prepare(config, cache or folder / 'cache', progress=progress)
+    if start is not None and data.origin is None:
+        start = _adapted(start, config, data)
     origin = data.origin
     prepared = time.perf_counter() - started
     states = [
@@ -201,6 +207,10 @@ def train(
     }
     if origin is not None:
         summary['origin'] = asdict(origin)
+    elif start is not None:
+        summary['start'] = {
+            key: getattr(start.card, key) for key in ('name', 'version', 'sha256')
+        }
     loop.save_state({'network': network.state_dict()}, folder / 'best.pt')
     rows = np.random.default_rng([config.seed, 3]).permutation(len(data.holdout))[:2048]
     with (
@@ -213,6 +223,20 @@ def train(
         with atomic_path(folder / f'{name}.json', overwrite=True) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
     return Run(config, network, calibration, summary)
+
+
+def _adapted(start: Start, config: SourceConfig, data: TrainingData) -> Start:
+    """Return a start for what a configuration simulates."""
+    wanted = replace(config.network, preprocessing=start.network.preprocessing)
+    if wanted != start.network:
+        msg = (
+            f'{start.label} has the network {start.network}, the configuration '
+            f'{config.network}: only one of the same form can be gone on from'
+        )
+        raise ModelError(msg)
+    rows = np.random.default_rng([config.seed, 5]).permutation(len(data.training))
+    some = data.training[rows[:_STATISTICS]]
+    return with_statistics(start, width_hypotheses(some.inputs)[0])
 
 
 def load_run(folder: Path) -> Run:

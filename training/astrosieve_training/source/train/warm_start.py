@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,10 @@ from astrosieve_training.source.config import NetworkConfig, list_configs, load_
 from astrosieve_training.source.train.parity import inputs_of
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import nn
 
-__all__ = ['Start', 'load_start', 'network_of']
+__all__ = ['Start', 'load_start', 'network_of', 'with_statistics']
 
 
 @dataclass(frozen=True)
@@ -140,3 +141,51 @@ def load_start(name: str | Path) -> Start:
         )
         raise ModelError(msg) from error
     return Start(model.card, network, built.state_dict(), difference)
+
+
+def with_statistics(start: Start, inputs: dict[str, np.ndarray]) -> Start:
+    """
+    Return a start whose batch normalisations know what they see.
+
+    Those that are read from an ONNX file add and do nothing else: a batch in training
+    would be normalised, and the network another than that of the file.
+
+    Parameters
+    ----------
+    start : `Start`
+        As from `load_start`.
+    inputs : dict of str to `~numpy.ndarray`
+        Some hundreds of rows of the training.
+
+    Returns
+    -------
+    start : `Start`
+        Of the same logits; in training too, for batches like these.
+    """
+    import torch
+
+    from astrosieve_training.source.networks import build_network
+
+    network = build_network(start.network)
+    network.load_state_dict(start.state)
+    seen: dict[nn.Module, torch.Tensor] = {}
+
+    def remember(module: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        seen[module] = given[0]
+
+    layers = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    for layer in layers:
+        layer.register_forward_pre_hook(remember)
+    with torch.no_grad():
+        network.eval()(*map(torch.from_numpy, inputs.values()))
+        for layer in layers:
+            old_mean, old_variance = layer.running_mean, layer.running_var
+            if old_mean is None or old_variance is None:
+                continue
+            variance, mean = torch.var_mean(seen[layer], dim=(0, 2, 3), correction=0)
+            scale = layer.weight / torch.sqrt(old_variance + layer.eps)
+            layer.bias.add_(scale * (mean - old_mean))
+            layer.weight.copy_(scale * torch.sqrt(variance + layer.eps))
+            old_mean.copy_(mean)
+            old_variance.copy_(variance)
+    return replace(start, state=network.state_dict())

@@ -1,0 +1,92 @@
+"""Checks where users differ: stated widths, hits of other detectors, saturation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip('galsim')
+pytest.importorskip('scipy')
+pytest.importorskip('photutils')
+
+from astrosieve.models.registry import Model, load_model
+from astrosieve_training.simulate.plans import ExposureSet
+from astrosieve_training.source.evaluate.conditions import (
+    check_hits,
+    check_saturated,
+    check_widths,
+)
+
+EXPOSURES = ExposureSet(
+    name='tiny', n=2, seed=40, cameras=('demo',), scenes=('outskirts',),
+    shape=(200, 200),
+)  # fmt: skip
+
+
+@pytest.fixture(scope='module')
+def model(scales_model: Path) -> Model:
+    return load_model(scales_model)
+
+
+@pytest.fixture(scope='module')
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp('cache')
+
+
+def test_stated_widths(
+    model: Model, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing moves of a network that ignores the width, all of one that obeys it."""
+    told = []
+
+    def deaf(inputs: dict[str, np.ndarray]) -> np.ndarray:
+        told.append(float(np.median(inputs['fwhm'])))
+        star = inputs['cutouts'][:, 0, 5, 5] / (1 + inputs['cutouts'][:, 0, 5, 5])
+        return np.column_stack([star, *[(1 - star) / 3] * 3])
+
+    def obedient(inputs: dict[str, np.ndarray]) -> np.ndarray:
+        star = np.full(len(inputs['fwhm']), 0.5) + (inputs['fwhm'][:, 0] < 1.7) * 0.4
+        return np.column_stack([star, *[(1 - star) / 3] * 3])
+
+    other = Model(model.card, model.path)
+    monkeypatch.setattr(other, 'predict', deaf)
+    lines, limits = check_widths(other, EXPOSURES, cache)
+    assert {f'{factor:.2f}' for factor in np.array(told[:7]) / told[3]} == {
+        '0.70', '0.80', '0.90', '1.00', '1.10', '1.25', '1.40'
+    }  # fmt: skip
+    assert all(limit.measured.value == 0 and limit.holds for limit in limits)
+    assert any(line.startswith('| none known |') for line in lines)
+    monkeypatch.setattr(other, 'predict', obedient)
+    _, limits = check_widths(other, EXPOSURES, cache)
+    (star,) = (limit for limit in limits if limit.what.startswith('stars'))
+    assert star.measured.value == 1
+    assert not star.holds
+
+
+def test_hits_by_detector(model: Model, cache: Path) -> None:
+    """A row for each detector and model; a limit for each detector of the first."""
+    exposures = ExposureSet(
+        name='hits', n=2, seed=60, cameras=('demo',), scenes=('outskirts',),
+        shape=(260, 260), hits=('thick', 'lsst'), judged_hits=True,
+    )  # fmt: skip
+    lines, limits = check_hits([model, model], exposures, cache)
+    rows = [line for line in lines if line.startswith(('| thick', '| lsst'))]
+    assert len(rows) == 4
+    assert [limit.what for limit in limits] == [
+        'hits of thick called stars', 'hits of lsst called stars'
+    ]  # fmt: skip
+    assert all(limit.measured.n > 3 for limit in limits)
+
+
+def test_saturated_stars(model: Model, cache: Path) -> None:
+    """Each has a row; what the network calls it is counted apart."""
+    bright = ExposureSet(
+        name='bright', n=2, seed=70, cameras=('demo',), scenes=('outskirts',),
+        shape=(400, 400),
+    )  # fmt: skip
+    lines, (called, plateaus) = check_saturated(model, bright, cache)
+    assert any('saturated stars with a row within 2 pixels' in line for line in lines)
+    assert called.measured.n > 1
+    assert plateaus.measured.n >= 0
