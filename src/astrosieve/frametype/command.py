@@ -87,7 +87,8 @@ def frametype(images: tuple[Input, ...], **given: Any) -> None:
     write_types = _writer('pypeit') if given['pypeit'] else None
     model = chosen_model(given['model'], 'frametype')
     read = [model.path, *([given['pypeit']] if given['pypeit'] else [])]
-    if console().run is None:
+    together = console().run is None  # a run keeps each by itself
+    if together:
         with protected([*paths, *read]):
             for path in (target, sheet):
                 if path is not None and path != STDOUT:
@@ -104,13 +105,11 @@ def frametype(images: tuple[Input, ...], **given: Any) -> None:
             work.type_file,
             protect=read,
             model=model,
-            collect=lambda path, found: rows.extend(found),
+            collect=(lambda path, found: rows.extend(found)) if together else None,
         )
-    except (
-        SystemExit
-    ) as error:  # the frames that could be typed are written all the same
+    except SystemExit as error:  # frames that could be typed are written all the same
         ended = error
-    if console().run is None:
+    if together:
         title = f'Frames of {first.name}'
         _write(rows, model, target, sheet, title, write_types, given)
     if ended is not None:

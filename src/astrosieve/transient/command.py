@@ -177,7 +177,8 @@ def _score(
     paths: Sequence[Input], target: Path, scorer: Scorer, given: dict[str, Any]
 ) -> None:
     """Score the candidates of files, and write their table."""
-    if target != STDOUT and console().run is None:
+    together = console().run is None  # a run keeps each by itself
+    if together and target != STDOUT:
         check_output(target, overwrite=given['overwrite'])
     known, schema = _read(given)
     console().stdout_taken |= target == STDOUT
@@ -188,12 +189,12 @@ def _score(
             paths,
             [None] * len(paths),
             _Scoring(scorer, given['bands'], schema).score_file,
-            collect=run.add,
+            collect=run.add if together else None,
             model=scorer.model,
         )
     except SystemExit as error:  # what could be scored is written all the same
         ended = error
-    if console().run is None:
+    if together:
         _write(run.table(several=len(paths) > 1), target, scorer, known, given)
     if ended is not None:
         raise ended

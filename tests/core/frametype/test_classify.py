@@ -301,3 +301,19 @@ def test_pypeit_file(model: Model, night: Path, tmp_path: Path) -> None:
     assert [cell.strip() for cell in lines[4].split('|')][1:3] == [
         'f1.fits', 'pixelflat,illumflat,trace',
     ]  # fmt: skip
+
+
+def test_a_run(model: Model, night: Path, tmp_path: Path) -> None:
+    """Each file has its rows in the data set; what needs all is refused."""
+    dataset = pytest.importorskip('pyarrow.dataset')
+    folder = tmp_path / 'run'
+    args = [str(night), '--model', str(model.path), '--run', str(folder)]
+    result = CliRunner().invoke(frametype, args)
+    assert result.exit_code == 1  # the broken one
+    rows = dataset.dataset(folder / 'rows', partitioning='hive').to_table()
+    assert rows['image'].to_pylist() == ['f0', 'f1', 'f2', 'f3']
+    assert rows['file'][0].as_py() == str(night / 'f0.fits')
+    assert {'frame_type', 'p_bias', 'agrees'} <= set(rows.column_names)
+    assert len(list((folder / 'tables').iterdir())) == 4
+    refused = CliRunner().invoke(frametype, [*args, '--summary'])
+    assert (refused.exit_code, 'does not go with --run' in refused.stderr) == (2, True)

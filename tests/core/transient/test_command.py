@@ -162,3 +162,14 @@ def test_inputs_are_never_written_over(run: Run, stamps: Path) -> None:
     result = run(stamps, '-o', stamps, '--overwrite')
     assert result.exit_code == 1
     assert stamps.read_bytes() == before
+
+
+def test_a_run(run: Run, stamps: Path) -> None:
+    """Each file has its rows in the data set, and there is no table of all."""
+    dataset = pytest.importorskip('pyarrow.dataset')
+    assert run(stamps, '--run', 'there').exit_code == 0
+    rows = dataset.dataset('there/rows', partitioning='hive').to_table()
+    assert rows['id'].to_pylist() == ['a', 'b', 'c', 'd', 'e']
+    assert not list(Path().glob('*_transients.ecsv'))
+    assert '1 of 1 images are done' in run(stamps, '--run', 'there').stderr
+    assert run(stamps, '--run', 'there', '--by-object').exit_code == 2
