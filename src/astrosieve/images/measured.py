@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -20,7 +21,7 @@ from astrosieve.images.background import (
 from astrosieve.images.dq import DQMeaning, dq_to_mask
 from astrosieve.images.instruments import instrument
 from astrosieve.images.pixels import spoilt_pixels
-from astrosieve.images.psf import estimate_fwhm
+from astrosieve.images.psf import apparent_fwhm, estimate_fwhm
 from astrosieve.images.saturation import Plateaus, find_plateaus
 from astrosieve.images.traits import ImageTraits, measure_traits
 from astrosieve.images.units import (
@@ -37,6 +38,11 @@ __all__ = ['HandedOver', 'MeasuredImage']
 
 # How far, as a factor, an estimated width may be from the nominal one of a camera.
 _PLAUSIBLE = (0.75, 1.5)
+# FWHM, pixels, and what Gaussians fitted to 3x3 pixels say of it: HST's cameras.
+_APPARENT = (
+    (1.25, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0),
+    (1.55, 1.67, 1.82, 1.95, 2.07, 2.55, 3.0),
+)
 _WIDEST = 50.0  # pixels: finders need the memory of its square about each detection
 
 
@@ -316,7 +322,25 @@ class MeasuredImage:
         """
         if self.given_fwhm is not None or not self.estimates_fwhm:
             return self.given_fwhm
-        measured = estimate_fwhm(
+        return self._measured(estimate_fwhm)
+
+    @cached_property
+    def apparent_fwhm(self) -> float | None:
+        """
+        Width that the 3x3 pixels of stars seem to have, pixels.
+
+        Where a width was given, what stars of that width would seem to have.
+        """
+        given = self.given_fwhm
+        if given is None:
+            return self._measured(apparent_fwhm) if self.estimates_fwhm else None
+        return (
+            given if given > _APPARENT[0][-1] else float(np.interp(given, *_APPARENT))
+        )
+
+    def _measured(self, measure: Callable[..., float | None]) -> float | None:
+        """Return what is measured, or the nominal width where that is implausible."""
+        measured = measure(
             self.sci, spoilt=self.spoilt, background=self.background, mesh=self.mesh
         )
         nominal = self.nominal_fwhm

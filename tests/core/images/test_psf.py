@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from astrosieve.images.psf import estimate_fwhm
+from astrosieve.images.psf import apparent_fwhm, estimate_fwhm
 
 
 def gaussian(radius2: np.ndarray, fwhm: float) -> np.ndarray:
@@ -76,6 +76,16 @@ def test_undersampled_stars_do_not_seem_wide(fwhm: float) -> None:
     image = field(moffat, fwhm)
     expected = width_on_pixels(moffat, fwhm)
     assert estimate_fwhm(image) == pytest.approx(expected, rel=0.04)
+
+
+def test_width_that_pixels_seem_to_have() -> None:
+    """A seventh more for undersampled stars with wings, the same for others."""
+    narrow, wide = field(moffat, 1.2), field(moffat, 3.0)
+    assert apparent_fwhm(narrow) / estimate_fwhm(narrow) == pytest.approx(
+        1.13, abs=0.05
+    )
+    assert apparent_fwhm(wide) == pytest.approx(estimate_fwhm(wide), rel=0.03)
+    assert apparent_fwhm(field(moffat, 2.0, n_stars=0)) is None
 
 
 @pytest.mark.parametrize('trail', [1.2, 2.0])

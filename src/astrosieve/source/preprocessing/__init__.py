@@ -69,6 +69,5 @@ def fit_image(
     """
     if not preprocessing.needs_fwhm:
         return preprocessing.fit(image.sci, spoilt=image.spoilt)
-    return preprocessing.fit(
-        image.sci, spoilt=image.spoilt, fwhm=image.fwhm, mesh=image.mesh
-    )
+    fwhm = image.apparent_fwhm if preprocessing.apparent else image.fwhm
+    return preprocessing.fit(image.sci, spoilt=image.spoilt, fwhm=fwhm, mesh=image.mesh)

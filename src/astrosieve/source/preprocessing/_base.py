@@ -35,10 +35,13 @@ class SourcePreprocessing(Preprocessing, Protocol):
     The input 'cutouts' is (N, 1, size, size), pixel for pixel about the positions;
     other inputs are the preprocessing's own. ``scales`` gives the image's pixels to
     one of a cutout's, along a side, by the name of those that are images.
+    ``apparent`` says that the width of the PSF is the one that the 3x3 pixels of stars
+    seem to have.
     """
 
     size: int
     needs_fwhm: bool
+    apparent: bool
     scales: dict[str, int]
 
     def fit(

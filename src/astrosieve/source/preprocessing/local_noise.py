@@ -16,11 +16,6 @@ __all__ = ['LocalNoise']
 _LARGEST = np.float32(1e6)
 """S/N beyond which pixels are all alike: fill values are no light."""
 _PIXELS = 1_000_000  # that are averaged at once: bounds the memory
-# FWHM, pixels, and that of Gaussians fitted to 3x3 pixels: of stars of HST's cameras.
-_APPARENT = (
-    (1.25, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0),
-    (1.55, 1.67, 1.82, 1.95, 2.07, 2.55, 3.0),
-)
 
 
 class LocalNoise:
@@ -109,8 +104,6 @@ class LocalNoise:
             msg = f'fwhm must be positive, or None where it is not known; got {fwhm}'
             raise ValueError(msg)
         width = float('nan') if fwhm is None else float(fwhm)
-        if self.apparent and width < _APPARENT[0][-1]:
-            width = float(np.interp(width, *_APPARENT))
         mesh = mesh or measure_mesh(sci, spoilt=spoilt)
         level = float(np.median(mesh.level))
         with np.errstate(over='ignore', invalid='ignore'):

@@ -42,6 +42,7 @@ class ZScaleLog:
 
     name = 'zscale-log-1'
     needs_fwhm = False
+    apparent = False
 
     def __init__(
         self, size: int = 11, *, n_samples: int = 20_000, max_spoilt: float = 0.25
