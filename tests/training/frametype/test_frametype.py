@@ -23,13 +23,18 @@ from astropy.table import Table
 from click.testing import CliRunner
 
 from astrosieve.frametype import CLASSES, UNKNOWN, classify_file
-from astrosieve.frametype.preprocessing import Summary
+from astrosieve.frametype.preprocessing import FLIPS, Summary
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import Model, load_model
 from astrosieve_training.frametype import datasets, networks, simulate
 from astrosieve_training.frametype.baselines import forest_types, header_types
 from astrosieve_training.frametype.commands import frametype
-from astrosieve_training.frametype.config import FrameConfig, FrameSet, load_config
+from astrosieve_training.frametype.config import (
+    FrameConfig,
+    FrameSet,
+    TreeSettings,
+    load_config,
+)
 from astrosieve_training.frametype.datasets import (
     Frames,
     joined,
@@ -38,6 +43,8 @@ from astrosieve_training.frametype.datasets import (
 )
 from astrosieve_training.frametype.evaluate import Judged, balanced, judge, matrix
 from astrosieve_training.frametype.export import export_run
+from astrosieve_training.frametype.networks.statistics import Statistics
+from astrosieve_training.frametype.networks.trees import Trees, fit_trees
 from astrosieve_training.frametype.train import Run, folds, load_run, train
 from astrosieve_training.judge.report import Report
 from astrosieve_training.learn.settings import LoopSettings
@@ -94,6 +101,8 @@ def config() -> FrameConfig:
         judged=FrameSet(8, 300),
         train=loop,
         tune=replace(loop, epochs=1, learning_rate=1e-4),
+        trees=TreeSettings(rounds=6, least=3),
+        tune_part=4,
         real=1,
     )
 
@@ -171,7 +180,7 @@ def test_flagship_is_small_and_symmetric() -> None:
     from astrosieve.frametype.preprocessing.summary import TRANSPOSED
 
     config = load_config('frametype')
-    network = networks.build(config, members=config.train.runs).eval()
+    network = networks.build(config, whole=True).eval()
     assert sum(p.numel() for p in network.parameters()) * 4 < 2_900_000
     rng = np.random.default_rng(3)
     maps, profiles, axes, numbers, crops = (
@@ -185,6 +194,53 @@ def test_flagship_is_small_and_symmetric() -> None:
             numbers, crops.transpose(2, 3),
         )  # fmt: skip
     assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_statistics_are_those_of_the_flipped_frame() -> None:
+    """Flipped, transposed or neither: the trees look at the same."""
+    from astrosieve.frametype.preprocessing.summary import TRANSPOSED
+
+    rng = np.random.default_rng(5)
+    made = {n: rng.normal(size=(3, *s)) for n, s in Summary().shapes.items()}
+    inputs = {name: each.astype(np.float32) for name, each in made.items()}
+    turned = {
+        'maps': inputs['maps'][:, list(TRANSPOSED)].swapaxes(2, 3),
+        'profiles': inputs['profiles'][:, ::-1],
+        'axes': inputs['axes'][:, ::-1],
+        'numbers': inputs['numbers'],
+        'crops': inputs['crops'].swapaxes(2, 3),
+    }
+    look = Statistics()
+    one, *others = (
+        look(*(torch.from_numpy(np.ascontiguousarray(v)) for v in each.values()))
+        for each in (inputs, turned, *(Summary().flip(inputs, *f) for f in FLIPS))
+    )
+    assert one.shape[0] == 3
+    assert torch.isfinite(one).all()
+    for other in others:
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_trees_are_those_that_were_grown() -> None:
+    """As a part of the network they give what scikit-learn's own give."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(600, 5)).astype(np.float32)
+    y = np.digitize(x[:, 0] * x[:, 1], [-0.3, 0.3])
+    settings = TreeSettings(rounds=9, leaves=7, depth=4)
+    state = fit_trees(x, y, 3, settings, seed=2)
+    trees = Trees(3, settings)
+    trees.load_state_dict({n: torch.from_numpy(each) for n, each in state.items()})
+    grown = HistGradientBoostingClassifier(
+        max_iter=9, learning_rate=settings.learning_rate, max_leaf_nodes=7,
+        max_depth=4, min_samples_leaf=settings.least, max_features=settings.shown,
+        l2_regularization=1.0, class_weight='balanced', early_stopping=False,
+        random_state=2,
+    ).fit(x, y)  # fmt: skip
+    told = trees(torch.from_numpy(x)).numpy()
+    assert np.allclose(told, grown.decision_function(x), atol=1e-5)
+    assert (told.argmax(1) == y).mean() > 0.8
 
 
 def test_published_network() -> None:
@@ -290,7 +346,8 @@ def test_report(made: Made, tmp_path: Path) -> None:
     """Simulated and real frames, headers and forests, beside the limits."""
     text = made.report.markdown()
     for said in (
-        'simulated spectrographs | forest', 'real, cameras left out', 'real | headers',
+        'simulated spectrographs | forest', 'simulated spectrographs | trees alone',
+        'real, cameras left out', 'real | headers',
         'real, nights left out', 'science and standard', 'caught as unknown',
         'calibration error', '| long_slit |', '| arc | arc |',
         '8 simulated spectrographs, contested', '| science | bias |',

@@ -12,13 +12,15 @@ from astrosieve_training.learn.settings import LoopSettings, NetworkSettings
 from astrosieve_training.settings import (
     Count,
     Natural,
+    Positive,
     Rule,
     Settings,
+    Share,
     load_dataclass,
     one_of,
 )
 
-__all__ = ['FrameConfig', 'FrameSet', 'load_config']
+__all__ = ['FrameConfig', 'FrameSet', 'TreeSettings', 'load_config']
 
 _Names = Annotated[
     tuple[str, ...],
@@ -61,6 +63,33 @@ class FrameSet(Settings):
 
 
 @dataclass(frozen=True)
+class TreeSettings(Settings):
+    """
+    Boosted trees on statistics of the inputs, beside the network.
+
+    Parameters
+    ----------
+    rounds : int
+        Trees for each class, each mending the sum of those before; 0 for none.
+    leaves, depth : int
+        At most, of a tree, and branchings from its root to a leaf.
+    least : int
+        Frames in a leaf, at least.
+    shown : float
+        Share of the statistics of which a branching may take one.
+    learning_rate : float
+        How much of a misfit a tree takes away.
+    """
+
+    rounds: Natural = 0
+    leaves: Count = 12
+    depth: Count = 6
+    least: Count = 20
+    shown: Share = 0.1
+    learning_rate: Positive = 0.08
+
+
+@dataclass(frozen=True)
 class FrameConfig(NetworkSettings):
     """
     A network for frames.
@@ -81,11 +110,14 @@ class FrameConfig(NetworkSettings):
         The loop over simulated frames; its runs are the members of the network.
     tune : `~astrosieve_training.learn.settings.LoopSettings`
         The loop that goes on with real frames among them.
+    trees : `TreeSettings`
+        Trees whose logits and those of the network are averaged.
     repeated : bool
         Whether frames of rarer classes are repeated to equal counts; else they weigh
         more.
     real : int
-        How many windows of each real frame are shown among the simulated frames.
+        How many windows of each real frame are shown among the simulated frames; 0 for
+        none, so that real frames are for the judge alone.
     tune_part : int
         One in so many of the simulated frames is shown again beside the real ones.
     default : bool
@@ -100,6 +132,7 @@ class FrameConfig(NetworkSettings):
     judged: FrameSet
     classes: _Names = CLASSES.names
     tune: LoopSettings = field(default_factory=LoopSettings)
+    trees: TreeSettings = field(default_factory=TreeSettings)
     repeated: bool = False
     real: Natural = 0
     tune_part: Count = 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,8 @@ def judge(
         )
         everyone.append(doubtful)
         aside = [Section('Contested frames', _contested(doubtful, contested))]
+    if run is not None and config.trees.rounds:
+        everyone += _alone(run, sample, p, frames)
     if run is not None and run.summary['real']:
         found = _real(run.summary['real'], config)
         everyone += found
@@ -247,6 +250,24 @@ def _simulated(
         frames.family,
         frames.header,
     )
+
+
+def _alone(run: Run, sample: str, p: np.ndarray, frames: Frames) -> list[Judged]:
+    """
+    Return what networks and trees say by themselves, and together (``p``).
+
+    None has a threshold for 'unknown', as the forest has none.
+    """
+    network = deepcopy(run.network)
+    network.offsets.zero_()  # type: ignore[operator]
+    told = {'networks and trees, no threshold': p}
+    for by, share in (('networks alone', 0.0), ('trees alone', 1.0)):
+        network.share.fill_(share)  # type: ignore[operator]
+        told[by], _ = frame_flips(network, run.temperature, frames)
+    return [
+        _simulated(sample, by, each, frames, run.config, 1.0)
+        for by, each in told.items()
+    ]
 
 
 def _simulated_limits(

@@ -11,11 +11,14 @@ from astrosieve.models.cards import ModelCard
 from astrosieve.models.inputs import described_inputs
 from astrosieve_training.frametype.train import Run
 from astrosieve_training.learn.export import export_network, stated
+from astrosieve_training.learn.parity import TOLERANCE
 
 __all__ = ['MAX_BYTES', 'export_run']
 
 MAX_BYTES = 3_000_000
 """Largest size of the weights of a network for frames."""
+
+_JUMP = 0.02  # of a logit, where a rounded statistic takes another branch of a tree
 
 
 def _examples(shapes: dict[str, tuple[int, ...]], n: int) -> dict[str, np.ndarray]:
@@ -73,5 +76,11 @@ def export_run(
     )
     inputs = _examples(prepare.shapes, n)
     return export_network(
-        run.network, card, inputs, folder, max_bytes=max_bytes, default=config.default
+        run.network,
+        card,
+        inputs,
+        folder,
+        max_bytes=max_bytes,
+        default=config.default,
+        tolerance=_JUMP if config.trees.rounds else TOLERANCE,
     )

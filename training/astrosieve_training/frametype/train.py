@@ -29,16 +29,19 @@ from astrosieve_training.frametype.datasets import (
     real_frames,
     simulated_frames,
 )
+from astrosieve_training.frametype.networks.statistics import Statistics
+from astrosieve_training.frametype.networks.trees import fit_trees
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.calibrate import fit_scaling
 from astrosieve_training.learn.losses import ClassLoss
 from astrosieve_training.learn.runs import load_network, write_run
 from astrosieve_training.stages import Stages
-from astrosieve_training.versions import code_version, digest
+from astrosieve_training.versions import code_version, digest, module_of
 
 __all__ = ['Run', 'folds', 'frame_flips', 'load_run', 'predict_flips', 'train']
 
 _SPREAD = 2.0  # expected of the calibration's parameters
+_SHARES = np.linspace(0, 1, 21)  # of the trees
 _CAUGHT = 0.9  # of the frames that are none of the types, to be called unknown
 
 
@@ -52,7 +55,7 @@ class Run:
     config : `~astrosieve_training.frametype.config.FrameConfig`
         What was asked for.
     network : `torch.nn.Module`
-        Its logits calibrated but for the temperature.
+        With its trees; its logits calibrated but for the temperature.
     temperature : float
         Divides the logits.
     least : float
@@ -131,26 +134,28 @@ class _Work:
         self, name: str, examples: Frames, starts: list[State] | None = None
     ) -> list[State]:
         """Return the parameters of each member: the best, of a tuning the last."""
-        weights = torch.ones(len(self.config.classes))
-        if self.config.repeated:
-            examples = examples.balanced(self.config.seed)
+        config = self.config
+        weights = torch.ones(len(config.classes))
+        version = code_version(networks, module_of(networks.build(config)))
+        if config.repeated:
+            examples = examples.balanced(config.seed)
         else:
             counts = np.bincount(examples.target, minlength=len(weights))
             weights *= torch.tensor(counts.mean() / np.maximum(counts, 1))
         states = Parallel(n_jobs=self.jobs)(
             delayed(loop.train_run)(
-                partial(networks.build, self.config),
+                partial(networks.build, config),
                 examples,
                 self.validation,
                 ClassLoss(weights),
-                self.config.tune if starts else self.config.train,
-                seed=self.config.seed,
+                config.tune if starts else config.train,
+                seed=config.seed,
                 number=number,
                 path=self.folder / f'{name}-{number:02d}.pt',
-                key=digest(self.config, code_version(networks)),
+                key=digest(config.classes, config.preprocessing, version),
                 start=starts[number] if starts else None,
             )
-            for number in range(self.config.train.runs)
+            for number in range(config.train.runs)
         )
         # Real frames are what a tuning is for; simulated ones do not choose its epoch.
         return [each.network if starts else each.best for each in states]
@@ -195,28 +200,36 @@ def train(
     }
     work = _Work(config, folder, sets['training'], sets['validation'], jobs)
     states = work.run('run', work.training)
-    network = networks.build(config, members=config.train.runs)
+    network = networks.build(config, whole=True)
+    grown = _grown(config, sets['training'], stages)
+    if grown:
+        _load(network, states, grown)
+        grown['share'] = torch.tensor(_share(network, sets['calibrating']))
+    calibrated = partial(_calibrated, config, network, grown, sets['calibrating'])
     summary: dict[str, Any] = {
         'counts': {name: len(each) for name, each in sets.items()},
         'spectrographs': {n: len(set(each.origin)) for n, each in sets.items()},
         'real': [],
     }
-    if real is not None and config.real:
+    told_by = Run(config, network, *calibrated(states), {})
+    if real is not None:
         frames = real_frames(config, real)
-        windows = real_frames(config, real, windows=config.real)
-        summary['counts']['real'] = len(frames)
         nobody, everybody = np.zeros(len(frames), bool), np.ones(len(frames), bool)
         told = {'simulated frames alone': (nobody, everybody), **folds(frames)}
+        windows = frames.take(nobody)
+        if config.real:
+            windows = real_frames(config, real, windows=config.real)
+            summary['counts']['real'] = len(frames)
         for name, (learnt, left) in told.items():
-            mine = states
-            if learnt.any():
-                seen = windows.take(np.isin(windows.path, frames.path[learnt]))
+            seen = windows.take(np.isin(windows.path, frames.path[learnt]))
+            if len(seen):
                 mine = work.tuned(name.replace(' ', '-'), seen, states)
-            temperature, least = _calibrated(config, network, mine, sets['calibrating'])
-            told_by = Run(config, network, temperature, least, {})
+                told_by = Run(config, network, *calibrated(mine), {})
             summary['real'] += _told(name, told_by, frames.take(left))
-        states = work.tuned('tuned', windows, states)
-    temperature, least = _calibrated(config, network, states, sets['calibrating'])
+        if len(windows):
+            states = work.tuned('tuned', windows, states)
+            told_by = Run(config, network, *calibrated(states), {})
+    temperature, least = told_by.temperature, told_by.least
     p, target = frame_flips(network, temperature, sets['calibrating'])
     summary['calibration_error'] = expected_calibration_error(p.mean(axis=1), target)
     run = Run(config, network, temperature, least, summary)
@@ -234,8 +247,60 @@ def frame_flips(
     return p.reshape(logits.shape), frames.target
 
 
+def _grown(config: FrameConfig, frames: Frames, stages: Stages) -> State:
+    """Return the parameters of the trees, grown on simulated frames alone."""
+    if not config.trees.rounds:
+        return {}
+    version = code_version(module_of(fit_trees), module_of(Statistics))
+    arrays = stages.arrays(
+        'trees',
+        digest(config.trees, config.classes, config.seed, frames.key, version),
+        lambda: fit_trees(
+            _statistics(frames), frames.target, len(config.classes), config.trees,
+            seed=config.seed,
+        ),
+    )  # fmt: skip
+    return {f'trees.{name}': torch.from_numpy(each) for name, each in arrays.items()}
+
+
+def _statistics(frames: Frames) -> np.ndarray:
+    look = Statistics().eval()
+    parts = []
+    with torch.inference_mode():
+        for rows in np.array_split(np.arange(len(frames)), len(frames) // 256 + 1):
+            inputs, _, _ = frames.batch(rows, None)
+            parts.append(look(*loop.tensors(inputs)).numpy())
+    return np.concatenate(parts)
+
+
+def _load(network: nn.Module, states: list[State], grown: State) -> None:
+    network.load_state_dict({**networks.joined_states(states), **grown})
+
+
+def _share(network: nn.Module, frames: Frames) -> float:
+    """Return the trees' part of the mean that tells frames best that none has seen."""
+    logits = []
+    for share in (0.0, 1.0):
+        network.share.fill_(share)  # type: ignore[operator]
+        flips = predict_flips(partial(loop.predict_logits, network), frames)
+        logits.append(flips.mean(axis=1))
+    counts = np.bincount(frames.target, minlength=logits[0].shape[1])
+    even = np.full(len(counts), 1 / len(counts))
+    rows, losses = np.arange(len(frames)), []
+    for share in _SHARES:
+        mixed = (1 - share) * logits[0] + share * logits[1]
+        temperature, offsets = fit_scaling(mixed, frames.target, even, spread=_SPREAD)
+        p = softmax(mixed + offsets, temperature)[rows, frames.target]
+        losses.append(-(np.log(p) / counts[frames.target]).sum())
+    return float(_SHARES[int(np.argmin(losses))])
+
+
 def _calibrated(
-    config: FrameConfig, network: nn.Module, states: list[State], frames: Frames
+    config: FrameConfig,
+    network: nn.Module,
+    grown: State,
+    frames: Frames,
+    states: list[State],
 ) -> tuple[float, float]:
     """
     Load parameters, set the logits right.
@@ -245,13 +310,13 @@ def _calibrated(
     temperature, least : float
         Of a `Run`.
     """
-    network.load_state_dict(networks.joined_states(states))
+    _load(network, states, grown)
     logits = predict_flips(partial(loop.predict_logits, network), frames)
     flat = logits.reshape(-1, logits.shape[2])
     shares = np.full(flat.shape[1], 1 / flat.shape[1])
     labels = np.repeat(frames.target, len(FLIPS))
     temperature, offsets = fit_scaling(flat, labels, shares, spread=_SPREAD)
-    networks.shift_logits(network, offsets)
+    network.offsets.copy_(torch.from_numpy(offsets))  # type: ignore[operator]
     if UNKNOWN not in config.classes:
         return temperature, 1.0
     none = config.classes.index(UNKNOWN)
@@ -310,5 +375,5 @@ def load_run(folder: Path) -> Run:
 
 
 def _whole(config: FrameConfig) -> nn.Module:
-    """Build a network of all its members."""
-    return networks.build(config, members=config.train.runs)
+    """Build a network of all its members, and its trees."""
+    return networks.build(config, whole=True)

@@ -29,7 +29,7 @@ _SIDE = 16  # pixels; a frame is not trimmed below
 # Which map stands where when rows become columns: the noises along x and y swap.
 TRANSPOSED = (0, 1, 2, 4, 3, 5, 6, 7, 8)
 # Which profile stands where when what is across is flipped: the outer parts swap.
-_ACROSS = [0, 1, 2, 5, 4, 3, 6, 7, 8, 11, 10, 9, 12, 13, 14, 15, 16, 17]
+ACROSS = (0, 1, 2, 5, 4, 3, 6, 7, 8, 11, 10, 9, 12, 13, 14, 15, 16, 17)
 
 
 def _trimmed(image: np.ndarray) -> np.ndarray:
@@ -155,8 +155,8 @@ class Summary:
         """Return the inputs of the flipped frame."""
         dy, dx = (-1 if each else 1 for each in (y, x))
         along_x, along_y = np.moveaxis(inputs['profiles'], -3, 0)
-        along_x = along_x[..., _ACROSS, :] if y else along_x
-        along_y = along_y[..., _ACROSS, :] if x else along_y
+        along_x = along_x[..., list(ACROSS), :] if y else along_x
+        along_y = along_y[..., list(ACROSS), :] if x else along_y
         return {
             'maps': inputs['maps'][..., ::dy, ::dx],
             'profiles': np.stack([along_x[..., ::dx], along_y[..., ::dy]], axis=-3),

@@ -6,6 +6,9 @@ import torch
 from torch import nn
 
 from astrosieve.frametype.preprocessing.summary import TRANSPOSED
+from astrosieve_training.frametype.config import FrameConfig
+from astrosieve_training.frametype.networks.statistics import Statistics
+from astrosieve_training.frametype.networks.trees import Trees
 
 __all__ = ['FrameNetwork', 'FrameNetworks', 'build']
 
@@ -127,17 +130,29 @@ class FrameNetwork(nn.Module):
 
 class FrameNetworks(nn.Module):
     """
-    Several networks, whose logits are averaged.
+    Several networks and trees, whose logits are averaged.
 
     Parameters
     ----------
     members : list of `FrameNetwork`
         The networks.
+    n_classes : int
+        Outputs.
+    trees : `~astrosieve_training.frametype.networks.trees.Trees`, optional
+        What has the part ``share`` of the mean; the networks have the rest.
     """
 
-    def __init__(self, members: list[FrameNetwork]) -> None:
+    share: torch.Tensor
+    offsets: torch.Tensor
+
+    def __init__(
+        self, members: list[FrameNetwork], n_classes: int, trees: Trees | None = None
+    ) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
+        self.statistics, self.trees = Statistics(), trees
+        self.register_buffer('share', torch.tensor(0.0))
+        self.register_buffer('offsets', torch.zeros(n_classes))
 
     def forward(
         self,
@@ -148,12 +163,19 @@ class FrameNetworks(nn.Module):
         crops: torch.Tensor,
     ) -> torch.Tensor:
         """Return (N, C) logits."""
-        logits = [each(maps, profiles, axes, numbers, crops) for each in self.members]
-        return torch.stack(logits).mean(0)
+        inputs = (maps, profiles, axes, numbers, crops)
+        logits = torch.stack([each(*inputs) for each in self.members]).mean(0)
+        if self.trees is not None:
+            others = self.trees(self.statistics(*inputs))
+            logits = logits + self.share * (others - logits)
+        return logits + self.offsets
 
 
 def build(
-    n_classes: int, shapes: dict[str, tuple[int, ...]], members: int = 1
+    config: FrameConfig, shapes: dict[str, tuple[int, ...]], *, whole: bool = False
 ) -> FrameNetworks:
-    """Build the network."""
-    return FrameNetworks([FrameNetwork(n_classes, shapes) for _ in range(members)])
+    """Build one network, or all of them with the trees."""
+    n = len(config.classes)
+    members = [FrameNetwork(n, shapes) for _ in range(config.train.runs * whole or 1)]
+    grown = whole and config.trees.rounds
+    return FrameNetworks(members, n, Trees(n, config.trees) if grown else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from astrosieve_training.frametype.config import FrameConfig
 from astrosieve_training.settings import ConfigError
 
 __all__ = ['SpitNetwork', 'build']
@@ -37,18 +38,19 @@ class SpitNetwork(nn.Module):
             nn.ReLU(),
         )
         self.last = nn.Linear(128, n_classes)
+        self.register_buffer('offsets', torch.zeros(n_classes))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return (N, C) logits."""
-        logits: torch.Tensor = self.last(self.layers(image))
+        logits: torch.Tensor = self.last(self.layers(image)) + self.offsets
         return logits
 
 
 def build(
-    n_classes: int, shapes: dict[str, tuple[int, ...]], members: int = 1
+    config: FrameConfig, shapes: dict[str, tuple[int, ...]], *, whole: bool = False
 ) -> SpitNetwork:
-    """Build the network; it has no members."""
-    if members > 1:
-        msg = 'the network of SPIT is one; its configuration must say runs = 1'
+    """Build the network; it is whole as it is."""
+    if config.train.runs > 1 or config.trees.rounds:
+        msg = 'the network of SPIT is one: train.runs must be 1, trees.rounds 0'
         raise ConfigError(msg)
-    return SpitNetwork(n_classes, shapes['image'])
+    return SpitNetwork(len(config.classes), shapes['image'])
