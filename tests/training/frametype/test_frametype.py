@@ -153,7 +153,7 @@ def made(
         patch.setattr(simulate, 'pixels_of', lambda seed: 10_000)
         run = train(config, folder / 'run', real, jobs=1)
         card, difference = export_run(run, folder / 'weights', n=32)
-        model = load_model(folder / 'weights' / 'frametype-1.0.onnx', threads=1)
+        model = load_model(folder / 'weights' / 'frametype-1.1.onnx', threads=1)
         report = judge(model, config, folder / 'run', run=run, real=real, jobs=1)
     return Made(folder, run, card, difference, model, report)
 
@@ -393,7 +393,7 @@ def test_steps(made: Made, tmp_path: Path) -> None:
         frametype, ['export', str(made.folder / 'run'), '-o', out]
     )
     assert result.exit_code == 0, result.output
-    assert (tmp_path / 'w' / 'frametype-1.0.onnx').is_file()
+    assert (tmp_path / 'w' / 'frametype-1.1.onnx').is_file()
     result = CliRunner().invoke(frametype, ['export', str(tmp_path), '-o', out])
     assert result.exit_code == 1
     assert 'holds no finished training' in result.stderr
