@@ -10,7 +10,11 @@ from astropy.io import fits
 from astropy.table import Table
 
 from astrosieve import classify_sources
-from astrosieve.exceptions import ExposureError, OutOfDomainWarning
+from astrosieve.exceptions import (
+    AstrosieveWarning,
+    ExposureError,
+    OutOfDomainWarning,
+)
 from astrosieve.images.exposures import read_chips
 from astrosieve.source.exposures import ClassifyOptions, classify_exposure
 from astrosieve.source.flags import CLASS_FLAGS
@@ -28,8 +32,9 @@ def shares(table: Table) -> dict[str, float]:
 
 
 def test_uvis_flt_full_of_cosmic_rays(data_dir: Path) -> None:
-    """A tracked asteroid: no star is round, most peaks are cosmic rays."""
-    table = classify_exposure(data_dir / 'hst' / PLUTO, PEAKS)
+    """A tracked body: all stars are trailed, it says; most peaks are cosmic rays."""
+    with pytest.warns(AstrosieveWarning, match='the stars are trailed: .* degrees'):
+        table = classify_exposure(data_dir / 'hst' / PLUTO, PEAKS)
     assert table.meta['unit'] == 'electron'
     assert 'sky_centroid' in table.colnames
     found = shares(table)
@@ -86,7 +91,8 @@ def test_wfpc2_c0m_has_stars_and_hits(data_dir: Path) -> None:
 def test_a_pedestal_changes_no_class(data_dir: Path) -> None:
     """With 500 electrons of sky more, or the sky subtracted, the classes stay."""
     chip = next(read_chips(data_dir / 'hst' / PLUTO))
-    table = classify_exposure(data_dir / 'hst' / PLUTO, PEAKS)
+    with pytest.warns(AstrosieveWarning, match='the stars are trailed'):
+        table = classify_exposure(data_dir / 'hst' / PLUTO, PEAKS)
     catalog = table['x_centroid', 'y_centroid']
     expected = classify_sources(chip.sci, catalog, unit='electron')
     for sky in (500.0, -float(np.median(chip.sci))):
