@@ -51,7 +51,7 @@ def small() -> TransientConfig:
         calibrating=replace(config.calibrating, fields=2, band_fields=1),
         judged=replace(config.judged, fields=2, band_fields=1),
         labelled=replace(config.labelled, fields=4),
-        train=replace(config.train, epochs=2, threads=1),
+        train=replace(config.train, epochs=3, threads=1),
         unlabelled=0.0,
     )
 
@@ -112,10 +112,10 @@ def test_sets_come_from_the_cache(run: tuple[Run, Path]) -> None:
 
 
 def test_training_lowers_the_loss(run: tuple[Run, Path]) -> None:
-    """The second epoch is better than the first; what is written is read again."""
+    """The last epoch is better than the first; what is written is read again."""
     made, folder = run
     losses = [each['loss'] for each in made.summary['history']]
-    assert losses[1] < losses[0]
+    assert losses[-1] < losses[0]
     again = load_run(folder)
     assert again.temperature == made.temperature
     assert again.points == made.points

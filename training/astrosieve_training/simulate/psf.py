@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage, signal
+from scipy import ndimage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -245,7 +245,9 @@ class PSF:
         psf : `PSF`
             Centred anew.
         """
-        planes = signal.fftconvolve(self.planes, kernel[None], mode='same', axes=(1, 2))
+        from scipy.signal import fftconvolve  # brings scipy.stats
+
+        planes = fftconvolve(self.planes, kernel[None], mode='same', axes=(1, 2))
         return PSF(
             np.maximum(planes, 0), self.oversampling, wings=self.wings,
             x_nodes=self._nodes.x, y_nodes=self._nodes.y,
