@@ -21,7 +21,9 @@ from astrosieve.atomic import atomic_path
 __all__ = ['encoded', 'grey_png', 'page_text', 'save_page']
 
 
-def page_text(package: str, *, title: str, data: Mapping[str, Any]) -> str:
+def page_text(
+    package: str, *, title: str, data: Mapping[str, Any], images: str = 'data:'
+) -> str:
     """
     Return a page made of the files of a package.
 
@@ -30,11 +32,14 @@ def page_text(package: str, *, title: str, data: Mapping[str, Any]) -> str:
     package : str
         Its folder holds ``page.html``, in which ``{{title}}`` and ``{{data}}`` stand
         for what is given here, and ``{{name.css}}`` for a file of that folder, or of
-        this one; a library of other people's may lie packed, as ``name.js.gz``.
+        this one; ``{{head.html}}`` is the head that all pages have. A library of other
+        people's may lie packed, as ``name.js.gz``.
     title : str
         Of the page.
     data : mapping
         What JSON holds, for the scripts.
+    images : str, optional
+        Where images may come from, as the content security policy says it.
 
     Returns
     -------
@@ -42,20 +47,27 @@ def page_text(package: str, *, title: str, data: Mapping[str, Any]) -> str:
         HTML.
     """
     folders = [resources.files(each) for each in (package, __package__)]
+    given = {
+        'title': html.escape(title),
+        'images': images,
+        # Nothing in the data may end the element that holds it.
+        'data': json.dumps(data, allow_nan=False).replace('<', r'\u003c'),
+    }
 
     def part(name: str) -> str:
-        if name == 'title':
-            return html.escape(title)
-        if name == 'data':
-            # Nothing in the data may end the element that holds it.
-            return json.dumps(data, allow_nan=False).replace('<', r'\u003c')
+        if name in given:
+            return given[name]
         for folder in folders:
             if (folder / name).is_file():
-                return (folder / name).read_text(encoding='utf-8')
+                text = (folder / name).read_text(encoding='utf-8')
+                return filled(text) if name.endswith('.html') else text
         packed = folders[0] / f'{name}.gz'
         return gzip.decompress(packed.read_bytes()).decode('utf-8')
 
-    return re.sub(r'\{\{([\w.-]+)\}\}', lambda found: part(found[1]), part('page.html'))
+    def filled(text: str) -> str:
+        return re.sub(r'\{\{([\w.-]+)\}\}', lambda found: part(found[1]), text)
+
+    return part('page.html')
 
 
 def save_page(text: str, path: str | Path, *, overwrite: bool = False) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 PIECES = '''
 """A command whose work does what the name of its input says."""
@@ -116,3 +118,16 @@ def pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(here)
     yield module
     sys.modules.pop('pieces', None)
+
+
+@pytest.fixture
+def run(pieces: Path) -> Callable[..., Result]:
+    """Make files of these names, and run the command on them with these options."""
+
+    def call(names: Sequence[str], *options: str) -> Result:
+        for name in names:
+            Path(name).write_text(f'of {name}')
+        command = import_module('pieces').pieces
+        return CliRunner().invoke(command, [*names, *options])
+
+    return call

@@ -11,12 +11,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from astrosieve.commands import cluster
 
@@ -74,19 +73,6 @@ def _ended(*processes: subprocess.Popen[bytes]) -> Iterator[None]:
         for each in processes:
             each.kill()
             each.wait()
-
-
-@pytest.fixture
-def run(pieces: Path) -> Run:
-    """Make files of these names, and run the command on them with these options."""
-
-    def call(names: Sequence[str], *options: str) -> Result:
-        for name in names:
-            Path(name).write_text(f'of {name}')
-        command = import_module('pieces').pieces
-        return CliRunner().invoke(command, [*names, *options])
-
-    return call
 
 
 @pytest.mark.slow

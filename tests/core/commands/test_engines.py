@@ -9,11 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from astrosieve import machine
 from astrosieve.commands import engines
@@ -21,19 +20,6 @@ from astrosieve.commands.work import Answer, Done, Job, Task
 from astrosieve.exceptions import WorkerError
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(pieces: Path) -> Run:
-    """Make files of these names, and run the command on them with these options."""
-
-    def call(names: Sequence[str], *options: str) -> Result:
-        for name in names:
-            Path(name).write_text(f'of {name}')
-        command = import_module('pieces').pieces
-        return CliRunner().invoke(command, [*names, *options])
-
-    return call
 
 
 NAMES = ('slow-0.5.fits', 'a.fits', 'bad-1.fits', 'warn-1.fits', 'warn-2.fits')

@@ -8,13 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from astrosieve.commands.runs.folder import Run, Subject, read_log
 from astrosieve.commands.runs.summary import write_summary
@@ -26,16 +25,9 @@ Start = Callable[..., Result]
 
 
 @pytest.fixture
-def run(pieces: Path) -> Start:
+def run(run: Start) -> Start:
     """Make files of these names, and run the command on them into ``night``."""
-
-    def call(names: Sequence[str], *options: str) -> Result:
-        for name in names:
-            Path(name).write_text(f'of {name}')
-        command = import_module('pieces').pieces
-        return CliRunner().invoke(command, [*names, '--run', 'night', *options])
-
-    return call
+    return lambda names, *options: run(names, '--run', 'night', *options)
 
 
 def log(event: str) -> list[dict[str, Any]]:

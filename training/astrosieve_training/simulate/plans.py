@@ -145,6 +145,12 @@ class ExposureSet(Settings):
         """Seeds of the exposures."""
         return range(self.seed, self.seed + self.n)
 
+    @property
+    def origin(self) -> str:
+        """How many exposures there are, and of which seeds, as tables say it."""
+        last = self.seed + self.n - 1
+        return f'{self.n} exposures, seeds {self.seed} to {last}'
+
     def plans(self) -> list[ExposurePlan]:
         """
         Return the exposures of the set.

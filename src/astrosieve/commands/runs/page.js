@@ -20,10 +20,10 @@ const text = (value) => element('td', {}, String(value));
 const number = (value) => element('td', { class: 'number' }, value.toLocaleString('en'));
 
 document.getElementById('summary').textContent = data.summary;
-document.getElementById('options').textContent = `Options: ${data.options}`;
+document.getElementById('options').textContent = data.options;
 fill('failures', data.failures, (input, error) => [text(input), text(error)]);
 fill('warnings', data.warnings, (said, n) => [number(n), text(said)]);
-fill('slow', data.slow, (input, seconds) => [number(seconds), text(input)]);
+fill('slow', data.slow, (input, seconds) => [text(`${seconds.toFixed(2)} s`), text(input)]);
 
 const most = Math.max(...data.classes.map(([, n]) => n), 1);
 fill('classes', data.classes, (name, n) => [

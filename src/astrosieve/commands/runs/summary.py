@@ -105,7 +105,7 @@ def write_summary(folder: Path) -> Path:
         'classes': seen.classes.most_common(),
         'sure': seen.sure.tolist(),
         'slow': [[each['input'], each['seconds']] for each in slow[:10]],
-        'options': json.dumps(subject.options),
+        'options': f'Options: {json.dumps(subject.options)}' if subject.options else '',
         'doubts': [_shown(*each) for each in sorted(seen.doubts, reverse=True)],
     }
     path = folder / 'summary.html'

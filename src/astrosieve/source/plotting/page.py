@@ -77,7 +77,9 @@ def overlay_page(
         'flags': [[flag.value, flag.name, flag.description] for flag in CLASS_FLAGS],
         **_columns(tables, names, classes, places),
     }
-    return page_text(__package__, title=title or titles[0], data=data)
+    return page_text(
+        __package__, title=title or titles[0], data=data, images='data: blob:'
+    )
 
 
 def _image(image: np.ndarray, place: Place, step: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ pytest.importorskip('scipy')
 pytest.importorskip('matplotlib')
 pytest.importorskip('photutils')
 
-from astrosieve.models.registry import Model, load_model
+from astrosieve.models.registry import Model
 from astrosieve_training.simulate.plans import ExposureSet
 from astrosieve_training.source.evaluate import checks
 from astrosieve_training.source.evaluate.checks import (
@@ -27,16 +27,6 @@ EXPOSURES = ExposureSet(
     name='tiny', n=2, seed=40, cameras=('demo',), scenes=('outskirts',),
     shape=(200, 200),
 )  # fmt: skip
-
-
-@pytest.fixture(scope='module')
-def model(scales_model: Path) -> Model:
-    return load_model(scales_model)
-
-
-@pytest.fixture(scope='module')
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp('cache')
 
 
 def test_phases_of_kept_stars(model: Model, cache: Path, tmp_path: Path) -> None:

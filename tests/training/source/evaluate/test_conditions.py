@@ -11,7 +11,7 @@ pytest.importorskip('galsim')
 pytest.importorskip('scipy')
 pytest.importorskip('photutils')
 
-from astrosieve.models.registry import Model, load_model
+from astrosieve.models.registry import Model
 from astrosieve_training.simulate.plans import ExposureSet
 from astrosieve_training.source.evaluate.conditions import (
     check_hits,
@@ -23,16 +23,6 @@ EXPOSURES = ExposureSet(
     name='tiny', n=2, seed=40, cameras=('demo',), scenes=('outskirts',),
     shape=(200, 200),
 )  # fmt: skip
-
-
-@pytest.fixture(scope='module')
-def model(scales_model: Path) -> Model:
-    return load_model(scales_model)
-
-
-@pytest.fixture(scope='module')
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp('cache')
 
 
 def test_stated_widths(

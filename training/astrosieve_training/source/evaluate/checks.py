@@ -117,8 +117,7 @@ def check_phases(
     draw_phases(samples, folder / f'{model.card.name}-judge-phases.png')
     numbers = ', '.join(f'{len(each)} {name}' for name, each in samples.items())
     lines = [
-        f'Stars of S/N {STAR_SNR:g} and more in {exposures.n} exposures, seeds '
-        f'{exposures.seeds.start} to {exposures.seeds.stop - 1}; {numbers}. Largest '
+        f'Stars of S/N {STAR_SNR:g} and more in {exposures.origin}; {numbers}. Largest '
         "distance between the distributions of the true positions' sub-pixel phases:",
         '',
     ]
@@ -207,9 +206,9 @@ def check_scan(
     draw_scan(panels, classes, folder / f'{model.card.name}-judge-scan.png')
     true, found = np.concatenate(truths), np.concatenate(called)
     lines = [
-        f'Asked at each of the middle {_SCANNED}x{_SCANNED} pixels of {exposures.n} '
-        f'exposures, seeds {exposures.seeds.start} to {exposures.seeds.stop - 1}; '
-        'what the pixels are, uncontested, and what they are called:',
+        f'Asked at each of the middle {_SCANNED}x{_SCANNED} pixels of '
+        f'{exposures.origin}; what the pixels are, uncontested, and what they are '
+        'called:',
         '',
     ]
     rows = []
@@ -314,9 +313,8 @@ def check_domain(
             counts[name] += _recognised(model, sci, chip, xy, unit=chip.unit)
         counts[_NO_UNIT] += _recognised(model, chip.sci, chip, xy, unit=None)
     lines = [
-        f'{exposures.n} exposures, seeds {exposures.seeds.start} to '
-        f'{exposures.seeds.stop - 1}, changed in these ways; the PSF is estimated from '
-        'the image. Warned and flagged as unlike the training:',
+        f'{exposures.origin}, changed in these ways; the PSF is estimated from the '
+        'image. Warned and flagged as unlike the training:',
         '',
     ]
     rows, limits = [], []

@@ -69,11 +69,6 @@ def _scores(model: Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
     return star
 
 
-def _seeds(exposures: ExposureSet) -> str:
-    seeds = exposures.seeds
-    return f'{exposures.n} exposures, seeds {seeds.start} to {seeds.stop - 1}'
-
-
 def check_widths(
     model: Model, exposures: ExposureSet, cache: Path
 ) -> tuple[list[str], list[Limit]]:
@@ -110,7 +105,7 @@ def check_widths(
     threshold, right = rates_at(scores['1'], groups['star'], COMPLETENESS, groups)
     found = {name: shares(each >= threshold, groups) for name, each in scores.items()}
     lines = [
-        f'{_seeds(exposures)}. The threshold keeps {COMPLETENESS:.1%} of the stars '
+        f'{exposures.origin}. The threshold keeps {COMPLETENESS:.1%} of the stars '
         'where the true width is stated, and stays. Called stars, by stated over true '
         'width:',
         '',
@@ -182,7 +177,7 @@ def check_hits(
                 limits.append(Limit(f'hits of {name} called stars', every, _HIT_LEAK))
     head = [f'FWHM {low:g} to {high:g}' for low, high in pairwise(_WIDTHS)]
     lines = [
-        f'{_seeds(exposures)}; their cosmic rays are hits that no training saw, of one '
+        f'{exposures.origin}; their cosmic rays are hits that no training saw, of one '
         "detector each; 'thick' is a simulated slab of 40 to 250 micrometres, 'sprat' "
         f'a detector of which no hit is in any training. S/N of 20 and more, where '
         f'{COMPLETENESS:.1%} of the stars are kept. Called stars:',
@@ -236,7 +231,7 @@ def check_saturated(
         counts['plateau'][1] += int(other.sum())
     row, called, plateau = (Share(*counts[name]) for name in ('row', 'star', 'plateau'))
     lines = [
-        f'{_seeds(exposures)}, searched by `astrosieve classify`:',
+        f'{exposures.origin}, searched by `astrosieve classify`:',
         '',
         *markdown_table(
             ('what', 'share'),

@@ -8,7 +8,6 @@ from typing import Any
 from astrosieve.markdown import markdown_table
 from astrosieve.models.metrics import Share
 from astrosieve.source.classes import CLASSES
-from astrosieve_training.simulate.plans import ExposureSet
 from astrosieve_training.source.evaluate.ablation.settings import Ablation
 from astrosieve_training.source.evaluate.limits import ABSOLUTE_LIMITS
 
@@ -30,11 +29,6 @@ def _size(result: Mapping[str, Any]) -> str:
 
 def _cell(counted: Mapping[str, Any] | None) -> str:
     return str(Share(counted['k'], counted['n'])) if counted else '-'
-
-
-def _sample(exposures: ExposureSet) -> str:
-    seeds = exposures.seeds
-    return f'{exposures.n} exposures, seeds {seeds.start} to {seeds.stop - 1}'
 
 
 def table_lines(ablation: Ablation, results: Mapping[str, dict[str, Any]]) -> list[str]:
@@ -87,9 +81,9 @@ def table_lines(ablation: Ablation, results: Mapping[str, dict[str, Any]]) -> li
     groups = ', '.join(group.name for group in ablation.groups)
     nearest = next(group.name for group in ablation.groups if group.held_back)
     notes = {
-        'judge': f'All cameras ({_sample(ablation.judge)}), one threshold. One network '
+        'judge': f'All cameras ({ablation.judge.origin}), one threshold. One network '
         'per camera has no entry: random cameras have no network.',
-        'held_back': f'{ablation.held_back.name} ({_sample(ablation.held_back)}), '
+        'held_back': f'{ablation.held_back.name} ({ablation.held_back.origin}), '
         f'which no network was trained on. Of the networks per camera that of '
         f'{nearest}.',
         'known': f'The known cameras among the first, with a threshold for each of '
