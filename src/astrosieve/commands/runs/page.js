@@ -17,13 +17,14 @@ function fill(id, rows, cells) {
 }
 
 const text = (value) => element('td', {}, String(value));
-const number = (value) => element('td', { class: 'number' }, value.toLocaleString('en'));
+const number = (value, unit = '') =>
+  element('td', { class: 'number' }, value.toLocaleString('en') + unit);
 
 document.getElementById('summary').textContent = data.summary;
 document.getElementById('options').textContent = data.options;
 fill('failures', data.failures, (input, error) => [text(input), text(error)]);
 fill('warnings', data.warnings, (said, n) => [number(n), text(said)]);
-fill('slow', data.slow, (input, seconds) => [text(`${seconds.toFixed(2)} s`), text(input)]);
+fill('slow', data.slow, (input, seconds) => [number(seconds, ' s'), text(input)]);
 
 const most = Math.max(...data.classes.map(([, n]) => n), 1);
 fill('classes', data.classes, (name, n) => [
