@@ -27,10 +27,11 @@ from astrosieve_training.transient import networks
 from astrosieve_training.transient.baselines import LEARNERS
 from astrosieve_training.transient.datasets import (
     Alerts,
+    Facts,
     class_numbers,
     simulated_sets,
 )
-from astrosieve_training.transient.evaluate import BANDS, UNSEEN, judge
+from astrosieve_training.transient.evaluate import BANDS, UNSEEN, also_in, judge
 from astrosieve_training.transient.export import export_run
 from astrosieve_training.transient.judged import Judged
 from astrosieve_training.transient.train import Agreement, Run, load_run, train
@@ -199,6 +200,16 @@ def test_judge_reports_all(run: tuple[Run, Path], tmp_path: Path) -> None:
             f'{UNSEEN}, transient'
         ]
     )
+
+
+def test_others_are_judged_on_the_same_candidates() -> None:
+    """What the judged network cannot score counts for none; real stamps have no S/N."""
+    n = 5
+    snr = np.array([9.0, 9.0, np.nan, 7.0, 8.0])
+    empty = np.full(n, '')
+    theirs = Facts(empty, empty, snr, np.ones(n), snr, empty, np.array([1, 2, 3, 3, 3]))
+    own = theirs.take(np.array([0, 2, 4]))
+    assert also_in(own, theirs).tolist() == [True, False, True, False, True]
 
 
 def test_measures_of_scores() -> None:

@@ -23,6 +23,7 @@ from astrosieve_training.transient.baselines import learner_scores
 from astrosieve_training.transient.config import TransientConfig
 from astrosieve_training.transient.datasets import (
     Examples,
+    Facts,
     p_real,
     simulated_sets,
     truly_real,
@@ -35,7 +36,7 @@ from astrosieve_training.transient.objects import table_of_objects
 from astrosieve_training.transient.simulate import make_candidates
 from astrosieve_training.transient.train import Run, probabilities
 
-__all__ = ['judge']
+__all__ = ['also_in', 'judge']
 
 _SNR = (5, 6, 8, 12, 20, 50, np.inf)
 _PUBLISHED = {'accuracy': 0.924, 'recall': 0.965, 'precision': 0.949, 'F1': 0.957}
@@ -100,9 +101,8 @@ def judge(
                 theirs = _same_fields(
                     run.config, config, stages, sample, jobs, published
                 )
-                everyone.append(
-                    _by_run(run, theirs.take(_samples(theirs)[sample]), sample)
-                )
+                shared = _samples(theirs)[sample] & also_in(judged.facts, theirs.facts)
+                everyone.append(_by_run(run, theirs.take(shared), sample))
         everyone += _by_learners(sets['training'], judged.take(rows), sample)
     limits = _limits(everyone, model.card.name)
     sections = _sections(own, judged, everyone)
@@ -184,6 +184,27 @@ def _same_fields(
         )
         seen = replace(seen, judged=which)
     return simulated_sets(seen, stages, ('judged',), jobs=jobs)['judged']
+
+
+def also_in(judged: Facts, theirs: Facts) -> np.ndarray:
+    """
+    Say which candidates of one network another can score too.
+
+    Parameters
+    ----------
+    judged, theirs : `~astrosieve_training.transient.datasets.Facts`
+        What is known of the candidates of each, of N the second ones.
+
+    Returns
+    -------
+    shared : (N,) bool `~numpy.ndarray`
+    """
+    known, asked = (
+        list(zip(each.field.tolist(), np.nan_to_num(each.snr).tolist(), strict=True))
+        for each in (judged, theirs)
+    )
+    shared = set(known)
+    return np.array([each in shared for each in asked], dtype=bool)
 
 
 def _by_run(run: Run, judged: Examples, sample: str) -> Judged:
