@@ -47,9 +47,8 @@ def forest_types(
     """
     from sklearn.ensemble import RandomForestClassifier
 
-    forest = RandomForestClassifier(
-        300, class_weight='balanced', random_state=seed, n_jobs=-1
-    )
+    # On one thread: on several the trees are added in any order, and scikit-learn
+    # leaves the process without its filters of warnings.
+    forest = RandomForestClassifier(300, class_weight='balanced', random_state=seed)
     forest.fit(_statistics(learnt), learnt.target)
-    forest.set_params(n_jobs=1)  # threads would add the trees in any order
     return np.array(classes)[forest.predict(_statistics(judged))]

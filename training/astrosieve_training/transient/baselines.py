@@ -62,7 +62,7 @@ class MinimumError:
 def _forest() -> Any:
     from sklearn.ensemble import RandomForestClassifier
 
-    return RandomForestClassifier(300, random_state=0, n_jobs=-1)
+    return RandomForestClassifier(300, random_state=0)
 
 
 def _neighbours() -> Any:

@@ -213,7 +213,7 @@ def test_forest_learns_and_marks_what_cannot_be_measured() -> None:
             'valid': np.ones(n, bool), 'contested': np.zeros(n, bool),
         }
     )  # fmt: skip
-    forest = Forest(CLASSES, seed=0, n_trees=10, threads=1)
+    forest = Forest(CLASSES, seed=0, n_trees=10)
     forest.fit(DetectionSet({}, rows), rng=np.random.default_rng(1))
     p = forest.predict(rows)
     assert p.shape == (n, 3)

@@ -282,19 +282,14 @@ class Forest:
         Of the trees.
     n_trees : int, optional
         Number of trees.
-    threads : int, optional
-        Processes.
     """
 
     def __init__(
-        self, classes: Sequence[str], *, seed: int, n_trees: int = 200, threads: int = 2
+        self, classes: Sequence[str], *, seed: int, n_trees: int = 200
     ) -> None:
         self.classes = tuple(classes)
         self._forest = RandomForestClassifier(
-            n_estimators=n_trees,
-            min_samples_leaf=2,
-            random_state=seed,
-            n_jobs=threads,
+            n_estimators=n_trees, min_samples_leaf=2, random_state=seed
         )
 
     @staticmethod
@@ -345,8 +340,6 @@ class Forest:
         -------
         probabilities : (N, C) `~numpy.ndarray`
         """
-        # Threads add up the trees in the order in which they end.
-        self._forest.set_params(n_jobs=1)
         found: Any = self._forest.predict_proba(self._features(rows))
         probabilities = np.zeros((len(rows), len(self.classes)))
         probabilities[:, self._forest.classes_] = found
