@@ -53,6 +53,10 @@ class Work:
             raise Odd('strange', 'thing')
         if kind == 'slow':
             time.sleep(float(number))
+        if kind == 'held':
+            path.with_suffix('.begun').touch()
+            while not Path('go').exists():
+                time.sleep(0.05)
         if kind == 'crash':
             ctypes.string_at(0)
         if kind == 'once' and not (seen := path.with_suffix('.seen')).exists():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import pytest
 from click.testing import Result
 
 from astrosieve.commands import cluster
+from astrosieve.commands.console import Console
 
 pytest.importorskip('distributed')
 Run = Callable[..., Result]
@@ -137,23 +137,32 @@ def test_a_damaged_model(run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_the_scheduler_is_gone_and_back(run: Run) -> None:
+def test_the_scheduler_is_gone_and_back(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Work waits for it, and goes on."""
     port = _free_port()
     scheduler, processes = _scheduler(port), []
+    gone, note = threading.Event(), Console.note
+
+    def noted(console: Console, text: str) -> None:
+        note(console, text)
+        if 'is gone; waiting for it' in text:
+            gone.set()
 
     def swap() -> None:
-        _wait(lambda: Path('slow-1.1_copy.txt').exists())
-        os.kill(scheduler.pid, signal.SIGKILL)
-        scheduler.wait()
-        time.sleep(1)
+        _wait(lambda: any(Path().glob('*.begun')))  # Dask keeps no order
+        scheduler.kill()
+        _wait(gone.is_set)
         processes.extend([_scheduler(port), _worker(port, 'two')])
+        Path('go').touch()
 
+    monkeypatch.setattr(Console, 'note', noted)
     first = _worker(port, 'one')
     thread = threading.Thread(target=swap)
     thread.start()
     try:
-        names = [f'slow-1.{n}.fits' for n in range(1, 6)]
+        names = ['a.fits', *(f'held-{n}.fits' for n in range(1, 5))]
         words = ('--scheduler', f'tcp://127.0.0.1:{port}', '--overwrite')
         result = run(names, *words)
     finally:
@@ -161,7 +170,7 @@ def test_the_scheduler_is_gone_and_back(run: Run) -> None:
         with _ended(scheduler, first, *processes):
             pass
     assert result.exit_code == 0, result.stderr
-    assert 'is gone; waiting for it' in result.stderr
+    assert gone.is_set()
     assert len(list(Path().glob('*_copy.txt'))) == 5
 
 
