@@ -1,20 +1,107 @@
-"""Sphinx configuration."""
+"""
+Sphinx configuration.
+
+``python -m sphinx -W --keep-going docs docs/_build`` builds the manual and executes
+the notebooks of the hosts that are installed; with ``-D nb_execution_mode=off`` it
+executes none, with ``-t online`` names of other packages are linked to their manuals.
+"""
+
+import sys
+from importlib.metadata import version as version_of
+from importlib.util import find_spec
+from pathlib import Path
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = 'astrosieve'
 author = 'The astrosieve developers'
+copyright = author
+version = release = version_of('astrosieve')
 extensions = [
-    'myst_parser',
+    'myst_nb',
     'numpydoc',
     'sphinx.ext.autodoc',
-    'sphinx.ext.intersphinx',
+    'sphinx_copybutton',
+    'sphinx_design',
+    'model_pages',
 ]
-source_suffix = {'.md': 'markdown'}
+exclude_patterns = ['_build', 'changes/*.*.md']
+highlight_language = 'none'
+
+if tags.has('online'):  # noqa: F821
+    extensions.append('sphinx.ext.intersphinx')
 intersphinx_mapping = {
     'astropy': ('https://docs.astropy.org/en/stable/', None),
+    'dask': ('https://docs.dask.org/en/stable/', None),
+    'numpy': ('https://numpy.org/doc/stable/', None),
     'photutils': ('https://photutils.readthedocs.io/en/stable/', None),
+    'python': ('https://docs.python.org/3', None),
 }
-myst_enable_extensions = ['dollarmath']
-numpydoc_show_class_members = False
-autosummary_generate = False
+nitpicky = True
+nitpick_ignore_regex = [
+    # what stands in other manuals
+    ('py:.*', r'(astropy|numpy|photutils|matplotlib|pandas|ginga|tweakwcs)\..*'),
+    ('py:.*', r'(pathlib|collections|dataclasses|click)\..*|[a-z]+'),
+    ('py:.*', r'\d+\}\)'),  # of a default that is a mapping
+]
+
+myst_enable_extensions = ['colon_fence', 'deflist', 'dollarmath']
+myst_heading_anchors = 4
+autodoc_mock_imports = [name for name in ('ginga',) if find_spec(name) is None]
+autodoc_preserve_defaults = True
 autodoc_typehints = 'none'
-html_theme = 'alabaster'
+numpydoc_show_class_members = False
+copybutton_prompt_text = r'>>> |\.\.\. |\$ '
+copybutton_prompt_is_regexp = True
+
+nb_execution_mode = 'cache'
+nb_execution_timeout = 300
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+nb_execution_excludepatterns = [
+    f'notebooks/{page}.md'
+    for page, package in {
+        'ccdproc': 'ccdproc',
+        'ginga': 'ginga',
+        'labels': 'umap',
+        'tweakreg': 'drizzlepac',
+    }.items()
+    if find_spec(package) is None
+]
+
+html_theme = 'pydata_sphinx_theme'
+html_title = 'astrosieve'
+html_static_path = ['_static']
+html_css_files = ['astrosieve.css']
+html_show_sourcelink = False
+html_theme_options = {
+    'header_links_before_dropdown': 6,
+    'navbar_align': 'left',
+    'navigation_with_keys': False,
+    'secondary_sidebar_items': ['page-toc'],
+    'show_prev_next': True,
+    'show_toc_level': 2,
+}
+
+
+def _inline(self: HTML5Translator, node: nodes.math) -> None:
+    self.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def _block(self: HTML5Translator, node: nodes.math_block) -> None:
+    self.body.append(tex2mathml(node.astext(), as_block=True))
+    raise nodes.SkipNode
+
+
+def setup(app: Sphinx) -> None:
+    """Let browsers draw formulae by themselves, without a script from elsewhere."""
+    app.add_html_math_renderer('mathml', (_inline, None), (_block, None))
+
+
+html_math_renderer = 'mathml'

