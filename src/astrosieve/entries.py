@@ -18,6 +18,7 @@ _COMMANDS = {
     'demo': 'astrosieve.source.command:demo',
     'frametype': 'astrosieve.frametype.command:frametype',
     'models': 'astrosieve.commands.models:models',
+    'report': 'astrosieve.report.command:report',
     'transients': 'astrosieve.transient.command:transients',
     'segment': 'astrosieve.contaminant.command:segment',
     'verify': 'astrosieve.commands.runs.verify:verify',

@@ -54,7 +54,7 @@ def test_import_is_light() -> None:
 @pytest.mark.parametrize(
     'name',
     [
-        *('blob.command', 'frametype.command', 'transient.command'),
+        *('blob.command', 'frametype.command', 'transient.command', 'report.command'),
         *('source.classify', 'source.exposures', 'source.command', 'source.demo'),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 from astrosieve.exceptions import OutputError
-from astrosieve.pages import encoded, grey_png, page_text, save_page
+from astrosieve.pages import encoded, grey_png, mask_png, page_text, save_page
+from astrosieve.pages.thumbnails import thumbnail
 
 
 @pytest.fixture
@@ -70,3 +72,29 @@ def test_grey_levels_come_back(tmp_path: Path) -> None:
     path = tmp_path / 'a.png'
     path.write_bytes(grey_png(image))
     assert np.array_equal(np.rint(255 * pyplot.imread(path)), image)
+
+
+def test_a_mask_lets_the_rest_show_through(tmp_path: Path) -> None:
+    """Its colour where it holds, nothing elsewhere; rows of any length."""
+    pyplot = pytest.importorskip('matplotlib.image')
+    mask = np.random.default_rng(0).random((5, 19)) < 0.3
+    path = tmp_path / 'a.png'
+    path.write_bytes(mask_png(mask, '#ff8000'))
+    found = np.rint(255 * pyplot.imread(path))
+    assert np.array_equal(found[..., 3] == 255, mask)
+    assert (found[~mask][:, 3] == 0).all()
+    assert (found[mask][:, :3] == [255, 128, 0]).all()
+
+
+def test_a_thumbnail_has_its_place_in_the_middle() -> None:
+    """Also at the edge, beyond which all is black; outside there is none."""
+    pyplot = pytest.importorskip('matplotlib.image')
+    image = np.random.default_rng(0).normal(0, 1, (50, 60)).astype(np.float32)
+    image[2, 57] = 1000
+    assert thumbnail(image, 70, 2) == thumbnail(image, float('nan'), 2) == ''
+    url = thumbnail(image, 57.4, 1.6, 21)
+    found = pyplot.imread(io.BytesIO(base64.b64decode(url.partition(',')[2])))
+    assert found.shape == (21, 21)
+    assert np.unravel_index(found.argmax(), found.shape) == (10, 10)
+    assert (found[:, 13:] == 0).all()
+    assert (found[13:] == 0).all()

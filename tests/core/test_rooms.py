@@ -142,6 +142,16 @@ def test_a_task_imports_no_other(task: str) -> None:
         assert not tops & others, path
 
 
+def test_what_joins_the_tasks_stands_above_them() -> None:
+    """The report imports tasks; no other file imports it."""
+    joined = {name for path in files(CORE / 'report') for name in imports(path)}
+    assert {'astrosieve.source.exposures', 'astrosieve.contaminant.segment'} <= joined
+    for path in files(CORE, PLUGINS, TRAINING):
+        if CORE / 'report' not in path.parents:
+            tops = {'.'.join(name.split('.')[:2]) for name in imports(path)}
+            assert 'astrosieve.report' not in tops, path
+
+
 @pytest.mark.parametrize('path', files(CORE, PLUGINS, TRAINING), ids=str)
 def test_nothing_imports_a_command_line(path: Path) -> None:
     """Commands are reached by entry points and by the tables of the two programs."""

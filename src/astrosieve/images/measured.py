@@ -21,7 +21,7 @@ from astrosieve.images.background import (
 from astrosieve.images.dq import DQMeaning, dq_to_mask
 from astrosieve.images.instruments import instrument
 from astrosieve.images.pixels import spoilt_pixels
-from astrosieve.images.psf import apparent_fwhm, estimate_fwhm
+from astrosieve.images.psf import apparent_fwhm, estimate_fwhm, fwhm_stars
 from astrosieve.images.saturation import Plateaus, find_plateaus
 from astrosieve.images.traits import ImageTraits, measure_traits
 from astrosieve.images.units import (
@@ -323,6 +323,20 @@ class MeasuredImage:
         if self.given_fwhm is not None or not self.estimates_fwhm:
             return self.given_fwhm
         return self._measured(estimate_fwhm)
+
+    @cached_property
+    def fwhm_stars(self) -> np.ndarray:
+        """
+        Stars on which the width was measured.
+
+        (N, 2) x and y of their brightest pixels, the brightest star first; none where
+        the width is given, or is the camera's.
+        """
+        if self.given_fwhm is not None or self.fwhm in (None, self.nominal_fwhm):
+            return np.empty((0, 2), int)
+        return fwhm_stars(
+            self.sci, spoilt=self.spoilt, background=self.background, mesh=self.mesh
+        )
 
     @cached_property
     def apparent_fwhm(self) -> float | None:

@@ -14,7 +14,7 @@ from astrosieve.images.background import (
     measure_mesh,
 )
 
-__all__ = ['apparent_fwhm', 'estimate_fwhm']
+__all__ = ['apparent_fwhm', 'estimate_fwhm', 'fwhm_stars']
 
 _MIN_SNR = 15.0  # of the brightest pixel of a star that is measured
 _MIN_AGREEING = 4  # peaks of about one width that make a mode
@@ -107,6 +107,31 @@ def apparent_fwhm(
     return None if stars is None else float(np.median(stars.fwhm))
 
 
+def fwhm_stars(
+    sci: np.ndarray,
+    *,
+    spoilt: np.ndarray | None = None,
+    background: Background | None = None,
+    mesh: BackgroundMesh | None = None,
+) -> np.ndarray:
+    """
+    Return the stars from which `estimate_fwhm` has the width.
+
+    Parameters
+    ----------
+    sci, spoilt, background, mesh
+        As for `estimate_fwhm`.
+
+    Returns
+    -------
+    places : (N, 2) int `~numpy.ndarray`
+        x and y of their brightest pixels, 0-based, the brightest star first; empty
+        where too few peaks look like stars.
+    """
+    stars = _stars(sci, spoilt, background, mesh)
+    return np.empty((0, 2), int) if stars is None else stars.brightest().places
+
+
 def _stars(
     sci: np.ndarray,
     spoilt: np.ndarray | None,
@@ -131,11 +156,11 @@ def _bright_peaks(
     spoilt: np.ndarray | None,
     background: Background,
     mesh: BackgroundMesh,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     Return (N, 5, 5) boxes about bright, unsaturated, local maxima, without sky.
 
-    And the noise of the sky there.
+    And the noise of the sky there, and (N, 2) x and y of their middles.
     """
     threshold = background.level + _MIN_SNR * background.noise
     # Every other band of rows, or fewer: a large image has stars enough.
@@ -163,7 +188,7 @@ def _bright_peaks(
     if spoilt is not None:
         bad = np.lib.stride_tricks.sliding_window_view(spoilt, (5, 5))[y, x]
         good &= ~bad.reshape(len(bad), 25).any(axis=1)
-    return boxes[good], noise[good]
+    return boxes[good], noise[good], np.column_stack([x, y])[good] + 2
 
 
 @dataclass(frozen=True)
@@ -173,22 +198,23 @@ class _Peaks:
 
     ``ratio`` is the logarithm of the ratio of the widths along x and y, ``cross`` the
     coefficient of xy, times the square of ``sigma``; ``slope`` (N, 2) the first
-    derivatives of the logarithm, (x, y).
+    derivatives of the logarithm, (x, y). ``places`` are the middle pixels, (x, y).
     """
 
     boxes: np.ndarray
     noise: np.ndarray
+    places: np.ndarray
     sigma: np.ndarray
     ratio: np.ndarray
     cross: np.ndarray
     slope: np.ndarray
 
     @classmethod
-    def of(cls, boxes: np.ndarray, noise: np.ndarray) -> _Peaks:
+    def of(cls, boxes: np.ndarray, noise: np.ndarray, places: np.ndarray) -> _Peaks:
         """Fit Gaussians; what is none, or too narrow or wide, is left out."""
         core = boxes[:, 1:4, 1:4]
         positive = (core > 0.002 * boxes[:, 2:3, 2:3]).all(axis=(1, 2))
-        boxes, noise = boxes[positive], noise[positive]
+        boxes, noise, places = boxes[positive], noise[positive], places[positive]
         log = np.log(boxes[:, 1:4, 1:4])
         curve_x = (log[:, :, 0] + log[:, :, 2] - 2 * log[:, :, 1]).mean(axis=1)
         curve_y = (log[:, 0] + log[:, 2] - 2 * log[:, 1]).mean(axis=1)
@@ -201,7 +227,7 @@ class _Peaks:
         slope_x = (log[:, :, 2] - log[:, :, 0]).mean(axis=1) / 2
         slope_y = (log[:, 2] - log[:, 0]).mean(axis=1) / 2
         peaks = cls(
-            boxes, noise, sigma, ratio, cross * sigma**2,
+            boxes, noise, places, sigma, ratio, cross * sigma**2,
             np.stack([slope_x, slope_y], axis=1),
         )  # fmt: skip
         return peaks[good]
@@ -216,6 +242,11 @@ class _Peaks:
     def fwhm(self) -> np.ndarray:
         """Widths of the Gaussians, pixels."""
         return self.sigma * gaussian_sigma_to_fwhm
+
+    def brightest(self) -> _Peaks:
+        """Return those to which the PSF is fitted, the brightest first."""
+        order = np.argsort(-self.boxes[:, 2, 2] / self.noise, kind='stable')
+        return self[order[:_FITTED]]
 
     def common_shape(self) -> tuple[float, float] | None:
         """Return the ratio and cross term of most peaks, None where few are alike."""
@@ -319,8 +350,7 @@ def _shape_of(parameters: np.ndarray) -> tuple[tuple[float, float, float], float
 
 def _fitted_fwhm(stars: _Peaks) -> float:
     """Fit one profile to all stars, each at its own place; return its FWHM."""
-    order = np.argsort(-stars.boxes[:, 2, 2] / stars.noise, kind='stable')
-    stars = stars[order[:_FITTED]]
+    stars = stars.brightest()
     boxes = stars.boxes.reshape(len(stars), 25)
     peak = boxes[:, 12]
     weight = 1 / (stars.noise**2 + (_FLAT * peak) ** 2)

@@ -9,7 +9,7 @@ import json
 import re
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 
 from astrosieve.atomic import atomic_path
 
-__all__ = ['encoded', 'grey_png', 'page_text', 'save_page']
+__all__ = ['encoded', 'grey_png', 'mask_png', 'page_text', 'save_page']
 
 
 def page_text(
@@ -33,7 +33,8 @@ def page_text(
         Its folder holds ``page.html``, in which ``{{title}}`` and ``{{data}}`` stand
         for what is given here, and ``{{name.css}}`` for a file of that folder, or of
         this one; ``{{head.html}}`` is the head that all pages have. A library of other
-        people's may lie packed, as ``name.js.gz``.
+        people's may lie packed, as ``name.js.gz``. What ends with ``.html`` or ``.css``
+        may name parts itself.
     title : str
         Of the page.
     data : mapping
@@ -60,9 +61,12 @@ def page_text(
         for folder in folders:
             if (folder / name).is_file():
                 text = (folder / name).read_text(encoding='utf-8')
-                return filled(text) if name.endswith('.html') else text
-        packed = folders[0] / f'{name}.gz'
-        return gzip.decompress(packed.read_bytes()).decode('utf-8')
+                return filled(text) if name.endswith(('.html', '.css')) else text
+            if (folder / f'{name}.gz').is_file():
+                packed = (folder / f'{name}.gz').read_bytes()
+                return gzip.decompress(packed).decode('utf-8')
+        msg = f'{package} has no {name}'
+        raise FileNotFoundError(msg)
 
     def filled(text: str) -> str:
         return re.sub(r'\{\{([\w.-]+)\}\}', lambda found: part(found[1]), text)
@@ -103,18 +107,54 @@ def grey_png(image: np.ndarray) -> bytes:
     content : bytes
         The file.
     """
-    ny, nx = image.shape
+    return _png(image, image.shape[1], bits=8, kind=0)
+
+
+def mask_png(mask: np.ndarray, colour: str) -> bytes:
+    """
+    Return a PNG that has a colour where a mask holds, and lets all else show through.
+
+    Parameters
+    ----------
+    mask : 2D bool `~numpy.ndarray`
+        The mask, the first row on top.
+    colour : str
+        ``'#rrggbb'``.
+
+    Returns
+    -------
+    content : bytes
+        The file.
+    """
+    palette = (
+        (b'PLTE', bytes(3) + bytes.fromhex(colour.removeprefix('#'))),
+        (b'tRNS', b'\x00\xff'),
+    )
+    packed = np.packbits(mask, axis=1)
+    return _png(packed, mask.shape[1], bits=1, kind=3, further=palette)
+
+
+def _png(
+    packed: np.ndarray,
+    width: int,
+    *,
+    bits: int,
+    kind: int,
+    further: Sequence[tuple[bytes, bytes]] = (),
+) -> bytes:
+    """Return a PNG of rows of bytes, of as many bits a pixel and such colours."""
     # Each row begins with its filter, which is none.
-    rows = np.pad(image, [(0, 0), (1, 0)])
+    rows = np.pad(packed, [(0, 0), (1, 0)])
     chunks = (
-        (b'IHDR', struct.pack('>2I5B', nx, ny, 8, 0, 0, 0, 0)),
+        (b'IHDR', struct.pack('>2I5B', width, len(packed), bits, kind, 0, 0, 0)),
+        *further,
         (b'IDAT', zlib.compress(rows.tobytes())),
         (b'IEND', b''),
     )
     return b'\x89PNG\r\n\x1a\n' + b''.join(
         struct.pack('>I', len(content))
-        + kind
+        + name
         + content
-        + struct.pack('>I', zlib.crc32(kind + content))
-        for kind, content in chunks
+        + struct.pack('>I', zlib.crc32(name + content))
+        for name, content in chunks
     )

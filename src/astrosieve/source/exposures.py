@@ -141,6 +141,7 @@ def classify_chip(
     options: ClassifyOptions,
     catalog: Table | None = None,
     *,
+    image: MeasuredImage | None = None,
     on_chunk: Callable[[], None] | None = None,
 ) -> Table:
     """
@@ -154,6 +155,8 @@ def classify_chip(
         How.
     catalog : `~astropy.table.Table`, optional
         Detections to classify in place of the finder's.
+    image : `~astrosieve.images.measured.MeasuredImage`, optional
+        The chip, where it is measured already, by ``options.measured``.
     on_chunk : callable, optional
         Called after each run of the network; what it raises ends the work.
 
@@ -165,7 +168,7 @@ def classify_chip(
         stars by the image's own PSF, as from
         `~astrosieve.images.effective_psf.fit_positions`; NaN for all else.
     """
-    image = options.measured(chip)
+    image = image or options.measured(chip)
     found = catalog is None
     if catalog is None:
         catalog = _detect(image, options, chip.name)

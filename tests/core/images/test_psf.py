@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from astrosieve.images.psf import apparent_fwhm, estimate_fwhm
+from astrosieve.images.psf import apparent_fwhm, estimate_fwhm, fwhm_stars
 
 
 def gaussian(radius2: np.ndarray, fwhm: float) -> np.ndarray:
@@ -68,6 +68,19 @@ def test_width_in_spite_of_hits(profile, fwhm: float) -> None:
     assert estimate_fwhm(image) == pytest.approx(
         width_on_pixels(profile, fwhm), rel=0.06
     )
+
+
+def test_the_stars_that_say_it() -> None:
+    """They are peaks of stars, the brightest first; hits are not among them."""
+    image, hits = field(moffat, 2.5), field(moffat, 2.5)
+    add_hits(hits, 150)
+    places = fwhm_stars(hits)
+    assert len(places) > 10
+    x, y = places.T
+    assert hits[y, x][:5].min() > np.median(hits[y, x])
+    boxes = [image[b - 1 : b + 2, a - 1 : a + 2] for a, b in places]
+    assert np.mean([box.argmax() == 4 for box in boxes]) > 0.9
+    assert fwhm_stars(field(moffat, 2.0, n_stars=0)).shape == (0, 2)
 
 
 @pytest.mark.parametrize('fwhm', [1.0, 1.2, 1.5])

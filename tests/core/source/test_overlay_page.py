@@ -19,10 +19,10 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable
 
+from astrosieve import pages
 from astrosieve.images.mosaic import Place
 from astrosieve.images.stretch import grey
-from astrosieve.pages import save_page
-from astrosieve.source import plotting
+from astrosieve.pages import overlay, save_page
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve.source.plotting import overlay_page
@@ -137,7 +137,7 @@ def test_large_images_are_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
     text = overlay_page([frame], [make_table(5, 0)], ['a'])
     assert data_of(text)['images'][0]['step'] == 1
     assert len(text) < 10e6
-    monkeypatch.setattr(plotting.page, '_PIXELS', 1000)
+    monkeypatch.setattr(overlay, '_PIXELS', 1000)
     (each,) = data_of(page_of([make_table(5, 0)]))['images']
     assert (each['step'], each['rows'], each['width']) == (3, 60, 102)
 
@@ -154,7 +154,7 @@ def test_page_fetches_nothing() -> None:
     assert not re.search(r'<script[^>]*src', text)
     assert '//! openseadragon' in text
     assert 'Redistributions in binary form must reproduce' in text
-    folder = Path(plotting.__file__).parent
+    folder = Path(pages.__file__).parent
     library = gzip.decompress((folder / 'openseadragon.min.js.gz').read_bytes())
     # As npm has it, openseadragon 6.1.1.
     assert hashlib.sha256(library).hexdigest() == (

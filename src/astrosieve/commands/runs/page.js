@@ -1,34 +1,31 @@
 'use strict';
 
 const data = JSON.parse(document.getElementById('data').textContent);
-
-function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
-
-function fill(id, rows, cells) {
-  const section = document.getElementById(id);
-  section.hidden = !rows.length;
-  const lines = rows.map((row) => element('tr', {}, ...cells(...row)));
-  section.append(element('table', {}, ...lines));
-}
-
-const text = (value) => element('td', {}, String(value));
-const number = (value, unit = '') =>
-  element('td', { class: 'number' }, value.toLocaleString('en') + unit);
+const hidden = new Set();
 
 document.getElementById('summary').textContent = data.summary;
-document.getElementById('options').textContent = data.options;
-fill('failures', data.failures, (input, error) => [text(input), text(error)]);
-fill('warnings', data.warnings, (said, n) => [number(n), text(said)]);
-fill('slow', data.slow, (input, seconds) => [number(seconds, ' s'), text(input)]);
+fill('failures', data.failures, (input, error) => [textCell(input), textCell(error)]);
+fill('warnings', data.warnings, (said, n) => [numberCell(n), textCell(said)]);
+fill('slow', data.slow, (input, seconds) => [numberCell(seconds, ' s'), textCell(input)]);
+fill('made', data.made, (name, value) => [textCell(name), textCell(value)]);
+
+/* The switch of a class, where there are images in which it is drawn. */
+function classCell(name) {
+  if (!data.sheet) return textCell(name);
+  const box = element('input', { type: 'checkbox' });
+  box.checked = true;
+  box.addEventListener('change', () => {
+    if (box.checked) hidden.delete(name);
+    else hidden.add(name);
+    drawAll();
+  });
+  const patch = element('i', { style: `background: ${data.sheet.colours[name]}` });
+  return element('td', {}, element('label', {}, box, patch, name));
+}
 
 const most = Math.max(...data.classes.map(([, n]) => n), 1);
 fill('classes', data.classes, (name, n) => [
-  text(name), number(n), element('td', {}, element('meter', { value: n, max: most })),
+  classCell(name), numberCell(n), element('td', {}, element('meter', { value: n, max: most })),
 ]);
 
 const sure = document.getElementById('sure');
@@ -43,10 +40,47 @@ sure.append(element('p', {}, element('span', {}, '0'), element('span', {}, '1'))
 
 const doubts = document.getElementById('doubts');
 doubts.hidden = !data.doubts.length;
-for (const { name, said, picture } of data.doubts) {
+for (const { name, said, rivals, flags, picture } of data.doubts) {
   const shown = picture
-    ? element('img', { src: picture, alt: '' })
-    : element('span', {}, 'no picture');
+    ? element('img', { src: picture, alt: `pixels of ${name}` })
+    : element('span', { class: 'none' }, 'no picture');
   const caption = element('figcaption', {}, element('b', {}, said), ` ${name}`);
-  doubts.querySelector('div').append(element('figure', {}, shown, caption));
+  const against = rivals.map(([rival, p]) => `${rival} ${p.toFixed(2)}`).join(' or ');
+  if (against) caption.append(element('br'), against);
+  if (flags.length) {
+    caption.append(element('div', {}, ...flags.map(([flag, meaning]) => element('span', { class: 'tag', title: meaning }, flag))));
+  }
+  doubts.querySelector('.pictures').append(element('figure', {}, shown, caption));
+}
+
+/* Draw what was found in an image, in classes that are shown, over its picture. */
+function drawOver({ canvas, width, height, marks }) {
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = canvas.clientWidth * ratio;
+  canvas.height = canvas.clientHeight * ratio;
+  const context = canvas.getContext('2d');
+  context.lineWidth = 1.2 * ratio;
+  for (const [x, y, name] of marks) {
+    if (!hidden.has(name)) {
+      const at = [((x + 0.5) / width) * canvas.width, (1 - (y + 0.5) / height) * canvas.height];
+      context.strokeStyle = data.sheet.colours[name];
+      context.beginPath();
+      context.arc(...at, 3 * ratio, 0, 2 * Math.PI);
+      context.stroke();
+    }
+  }
+}
+
+const drawAll = () => data.sheet.images.forEach(drawOver);
+const sheet = document.getElementById('sheet');
+sheet.hidden = !data.sheet;
+if (data.sheet) {
+  sheet.querySelector('p').textContent = data.sheet.said;
+  for (const each of data.sheet.images) {
+    each.canvas = element('canvas');
+    const held = element('div', { class: 'drawn' }, element('img', { src: each.picture, alt: each.name }), each.canvas);
+    sheet.querySelector('.pictures').append(element('figure', {}, held, element('figcaption', {}, element('b', {}, each.name), ` ${each.said}`)));
+  }
+  window.addEventListener('load', drawAll);
+  window.addEventListener('resize', drawAll);
 }

@@ -12,20 +12,23 @@ from typing import Any
 
 import numpy as np
 
+from astrosieve.classes import ClassSet
 from astrosieve.commands.remote import is_url
 from astrosieve.commands.runs.folder import ROWS, Subject, read_log
+from astrosieve.commands.runs.sheet import NAMES, POSITIONS, contact_sheet, named
 from astrosieve.exceptions import AstrosieveError
+from astrosieve.flags import FlagSet
 from astrosieve.images.exposures import read_chips
-from astrosieve.images.stretch import grey
-from astrosieve.pages import encoded, grey_png, page_text, save_page
+from astrosieve.pages import page_text, save_page
+from astrosieve.pages.thumbnails import grey_url, thumbnail
 
-__all__ = ['write_summary']
+__all__ = ['summary_page', 'write_summary']
 
-_NAMES = ('class_name', 'frame_type')
-_POSITIONS = (('x_centroid', 'y_centroid'), ('x', 'y'))
 _BINS = np.linspace(0, 1, 21)
 _DOUBTS, _OF_ONE = 24, 3
-_HALF, _SIDE = 20, 96  # pixels of a picture: about a position, or of a whole image
+_FLAGS = 'class_flags'
+_SIDE = 96  # pixels of the picture of a whole image
+_RIVAL = 0.1  # probability of a class that competes
 _LISTED = 200
 
 
@@ -42,7 +45,7 @@ class _Seen:
     def add(self, part: Any) -> None:
         """Count the rows of an input, in a table of Arrow."""
         self.rows += len(part)
-        for name in _NAMES:
+        for name in NAMES:
             if name in part.column_names:
                 self.classes.update(part[name].to_pylist())
         p = [part[name] for name in part.column_names if name.startswith('p_')]
@@ -81,11 +84,44 @@ def write_summary(folder: Path) -> Path:
     OutputError
         If it cannot be written.
     """
+    path = folder / 'summary.html'
+    save_page(summary_page(folder), path, overwrite=True)
+    return path
+
+
+def summary_page(
+    folder: Path, *, classes: ClassSet | None = None, flags: FlagSet | None = None
+) -> str:
+    """
+    Return the page of a run.
+
+    Parameters
+    ----------
+    folder : `~pathlib.Path`
+        Of the run.
+    classes : `~astrosieve.classes.ClassSet`, optional
+        Of the task: the images are shown too, with what was found in them.
+    flags : `~astrosieve.flags.FlagSet`, optional
+        The bits of the column of flags, which are then said.
+
+    Returns
+    -------
+    page : str
+        HTML.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds no run.
+    """
     subject = Subject.of(folder)
     last: dict[str, dict[str, Any]] = {}
+    begun: list[dict[str, Any]] = []
     for event in read_log(folder):
         if 'input' in event:
             last[event['input']] = dict(event)
+        elif event['event'] == 'begin':
+            begun.append(dict(event))
     failed = [each for each in last.values() if each['event'] == 'failed']
     seen = _Seen()
     for part in _parts(folder):
@@ -93,7 +129,6 @@ def write_summary(folder: Path) -> Path:
     warned = Counter(text for each in last.values() for text in each['warnings'])
     slow = sorted(last.values(), key=lambda each: -each['seconds'])
     seconds = sum(each['seconds'] for each in last.values())
-    title = f'{subject.command}: {folder.name}'
     data = {
         'summary': (
             f'{len(last)} images, {len(last) - len(failed)} done, {len(failed)} '
@@ -105,19 +140,33 @@ def write_summary(folder: Path) -> Path:
         'classes': seen.classes.most_common(),
         'sure': seen.sure.tolist(),
         'slow': [[each['input'], each['seconds']] for each in slow[:10]],
-        'options': f'Options: {json.dumps(subject.options)}' if subject.options else '',
-        'doubts': [_shown(*each) for each in sorted(seen.doubts, reverse=True)],
+        'made': _made(subject, begun),
+        'doubts': [_shown(each, flags) for each in sorted(seen.doubts, reverse=True)],
+        'sheet': None if classes is None else contact_sheet(folder, classes),
     }
-    path = folder / 'summary.html'
-    save_page(page_text(__package__, title=title, data=data), path, overwrite=True)
-    return path
+    title = f'{subject.command}: {folder.absolute().name}'
+    return page_text(__package__, title=title, data=data)
+
+
+def _made(subject: Subject, begun: list[dict[str, Any]]) -> list[list[str]]:
+    """Return with what a run was made."""
+    python = ', '.join(sorted({str(each.get('python', '')) for each in begun}))
+    given = [
+        ('command', f'astrosieve {subject.command}'),
+        ('options', json.dumps(subject.options) if subject.options else ''),
+        ('model', subject.model),
+        ('SHA-256', subject.sha256),
+        ('software', f'astrosieve {subject.version}, Python {python}'),
+        ('begun', ', '.join(each['time'][:19] for each in begun[:5])),
+    ]
+    return [[name, value] for name, value in given if value]
 
 
 def _parts(folder: Path) -> Iterator[Any]:
     """Yield the rows of each input, as far as they are looked at."""
     from pyarrow import dataset
 
-    wanted = {'file', 'extver', 'id', *_NAMES, *sum(_POSITIONS, ())}
+    wanted = {'file', 'extver', 'id', _FLAGS, *NAMES, *sum(POSITIONS, ())}
     for part in dataset.dataset(folder / ROWS, format='parquet').get_fragments():
         names = [
             name
@@ -127,13 +176,22 @@ def _parts(folder: Path) -> Iterator[Any]:
         yield part.to_table(columns=names)
 
 
-def _shown(sure: float, order: int, row: dict[str, Any]) -> dict[str, Any]:
+def _shown(
+    doubt: tuple[float, int, dict[str, Any]], flags: FlagSet | None
+) -> dict[str, Any]:
     """Return what the page shows of a row."""
-    name = next((row[each] for each in _NAMES if each in row), '')
+    sure, _, row = doubt
+    p = {name[2:]: row[name] for name in row if name.startswith('p_')}
+    rivals = sorted(p.items(), key=lambda each: -each[1])
     number = f' {row["id"]}' if 'id' in row else ''
+    bits = row.get(_FLAGS, 0) or 0
     return {
         'name': f'{Path(row["file"]).name}{number}',
-        'said': f'{name} {abs(sure):.2f}'.strip(),
+        'said': f'{named(row)} {abs(sure):.2f}'.strip(),
+        'rivals': [each for each in rivals[:3] if each[1] >= _RIVAL][1:],
+        'flags': [
+            [each.name, each.description] for each in flags or () if bits & each.value
+        ],
         'picture': _picture(row),
     }
 
@@ -150,15 +208,8 @@ def _picture(row: dict[str, Any]) -> str:
         )
     except (AstrosieveError, StopIteration):
         return ''
-    pair = next((each for each in _POSITIONS if each[0] in row), None)
-    if pair is None:
-        step = max(max(chip.sci.shape) // _SIDE, 1)
-        pixels = chip.sci[::step, ::step]
-    else:
-        x, y = (round(row[name]) for name in pair)
-        rows, columns = (slice(max(n - _HALF, 0), n + _HALF + 1) for n in (y, x))
-        pixels = chip.sci[rows, columns]
-    if not pixels.size:
-        return ''
-    levels = np.nan_to_num(255 * grey(pixels)).astype(np.uint8)
-    return f'data:image/png;base64,{encoded(grey_png(levels[::-1]))}'
+    pair = next((each for each in POSITIONS if each[0] in row), None)
+    if pair is not None:
+        return thumbnail(chip.sci, *(row[name] for name in pair))
+    step = max(max(chip.sci.shape) // _SIDE, 1)
+    return grey_url(chip.sci[::step, ::step])

@@ -41,8 +41,9 @@ const viewer = OpenSeadragon({
   gestureSettingsTouch: { clickToZoom: false },
 });
 
-function open() {
-  const added = data.images.map((each) => new Promise((resolve, reject) => {
+/* Lay a picture where it belongs, over what is there. */
+function lay(each) {
+  return new Promise((resolve, reject) => {
     const url = URL.createObjectURL(new Blob([bytes(each.png)], { type: 'image/png' }));
     const height = (each.width * each.rows) / (each.step * columnsOf(each));
     viewer.addTiledImage({
@@ -51,13 +52,22 @@ function open() {
       x: each.middle[0] - each.width / 2,
       y: each.middle[1] - height / 2,
       degrees: each.turn,
-      success: ({ item }) => resolve(item),
+      success: ({ item }) => { each.item = item; resolve(); },
       error: ({ message }) => reject(new Error(message)),
     });
-  }));
-  return Promise.all(added).then((items) => {
-    items.forEach((item, i) => { data.images[i].item = item; });
-    viewer.viewport.goHome(true);
+  });
+}
+
+function open() {
+  return Promise.all(data.images.map(lay)).then(() => viewer.viewport.goHome(true));
+}
+
+/* Show or hide a layer; it is laid when it is first wanted, and needs no memory before. */
+function switchLayer(layer, on) {
+  if (on && !layer.laid) layer.laid = Promise.all(layer.pictures.map(lay));
+  layer.on = on;
+  return Promise.resolve(layer.laid).then(() => {
+    for (const { item } of layer.pictures) item?.setOpacity(layer.on ? layer.opacity : 0);
   });
 }
 
@@ -277,6 +287,32 @@ function showClasses() {
   }));
 }
 
+function showLayers() {
+  $('map').hidden = !data.layers.length;
+  $('layers').replaceChildren(...data.layers.map((layer) => {
+    const line = document.createElement('li');
+    const label = document.createElement('label');
+    const box = document.createElement('input');
+    box.type = 'checkbox';
+    box.checked = Boolean(layer.on);
+    box.addEventListener('change', () => switchLayer(layer, box.checked));
+    const patch = document.createElement('i');
+    patch.style.background = layer.colour;
+    const share = document.createElement('span');
+    share.className = 'number';
+    share.textContent = layer.said;
+    label.append(box, patch, layer.name, share);
+    line.append(label);
+    return line;
+  }));
+}
+
+function switchLayers(on) {
+  const switched = Promise.all(data.layers.map((layer) => switchLayer(layer, on)));
+  showLayers();
+  return switched;
+}
+
 function refresh() {
   if (kept >= 0 && !shown[kind[kept]]) kept = -1;
   pointed = -1;
@@ -329,6 +365,8 @@ $('out').addEventListener('click', () => viewer.viewport.zoomBy(1 / 1.6));
 $('fit').addEventListener('click', () => viewer.viewport.goHome());
 $('all').addEventListener('click', () => showAll(true));
 $('none').addEventListener('click', () => showAll(false));
+$('every-layer').addEventListener('click', () => switchLayers(true));
+$('no-layer').addEventListener('click', () => switchLayers(false));
 $('palette').addEventListener('change', refresh);
 $('find').addEventListener('submit', (event) => {
   event.preventDefault();
@@ -337,5 +375,6 @@ $('find').addEventListener('submit', (event) => {
 
 $('summary').textContent = `${n} detections`;
 showClasses();
+showLayers();
 const opened = open().then(draw);
 opened.catch((error) => { $('status').textContent = error.message; });
