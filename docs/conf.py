@@ -32,6 +32,7 @@ extensions = [
 ]
 exclude_patterns = ['_build', 'changes/*.*.md']
 highlight_language = 'none'
+smartquotes = False
 
 if tags.has('online'):  # noqa: F821
     extensions.append('sphinx.ext.intersphinx')
@@ -80,8 +81,9 @@ html_static_path = ['_static']
 html_css_files = ['astrosieve.css']
 html_show_sourcelink = False
 html_theme_options = {
-    'header_links_before_dropdown': 6,
+    'header_links_before_dropdown': 9,
     'navbar_align': 'left',
+    'navbar_persistent': ['search-button'],
     'navigation_with_keys': False,
     'secondary_sidebar_items': ['page-toc'],
     'show_prev_next': True,

@@ -26,14 +26,14 @@ def _lines(card: ModelCard) -> Iterator[str]:
     tables = [str(line) for line in card.metrics.get('tables', ())]
     yield f'# {card.name} {card.version}\n'
     yield f'{card.description} Of the task [{task}](../tasks/{task}.md).\n'
-    yield ':::{warning}\n**Where it fails**\n'
+    yield ':::{admonition} Where it fails\n:class: warning\n'
     yield from (f'- {limit}' for limit in card.limits)
     broken = [match.groups() for line in tables if (match := _BROKEN.fullmatch(line))]
     if broken:
         yield '\n**Aims that it misses**\n'
         yield '| sample | what | measured | aim |\n| --- | --- | --- | --- |'
         yield from (f'| {" | ".join(row)} |' for row in broken)
-    yield ':::\n\n## The model\n\n| | |\n| --- | --- |'
+    yield ':::\n\n## The model\n\n| what | of this model |\n| --- | --- |'
     ranges = (f'{trait} {a:g} to {b:g}' for trait, (a, b) in card.domain.items())
     facts = {
         'classes': ', '.join(f'`{name}`' for name in card.classes),
