@@ -46,14 +46,19 @@ intersphinx_mapping = {
 nitpicky = True
 nitpick_ignore_regex = [
     # what stands in other manuals
-    ('py:.*', r'(astropy|numpy|photutils|matplotlib|pandas|ginga|tweakwcs)\..*'),
+    (
+        'py:.*',
+        r'(astropy|numpy|photutils|matplotlib|pandas|ginga|ipywidgets|tweakwcs)\..*',
+    ),
     ('py:.*', r'(pathlib|collections|dataclasses|click)\..*|[a-z]+'),
     ('py:.*', r'\d+\}\)'),  # of a default that is a mapping
 ]
 
 myst_enable_extensions = ['colon_fence', 'deflist', 'dollarmath']
 myst_heading_anchors = 4
-autodoc_mock_imports = [name for name in ('ginga',) if find_spec(name) is None]
+autodoc_mock_imports = [
+    name for name in ('ginga', 'ipyevents', 'ipywidgets') if find_spec(name) is None
+]
 autodoc_preserve_defaults = True
 autodoc_typehints = 'none'
 numpydoc_show_class_members = False

@@ -17,6 +17,7 @@ from astrosieve.source.demo import demo_exposure
 _NEEDED = {
     'hosts/ccdproc.md': 'ccdproc',
     'hosts/ginga.md': 'ginga',
+    'hosts/jupyter.md': 'ipyevents',
     'many.md': 'distributed',
 }
 collect_ignore = [

@@ -14,7 +14,7 @@ from astrosieve.images.stretch import grey
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ['OPACITY', 'overlay_figure', 'paint']
+__all__ = ['OPACITY', 'overlay_figure', 'paint', 'painted']
 
 _BELOW = ('nebulosity', 'fringe', 'reflection', 'object', 'spike', 'persistence')
 """Drawn first, since they are large, and let the image show through."""
@@ -104,9 +104,7 @@ def overlay_figure(
     for axes, image, mask, name in zip(panels, images, masks, names, strict=True):
         step = max(1, -(-max(image.shape) // _SIDE))
         height, width = image.shape
-        shades = np.nan_to_num(grey(image, step))[..., None]
-        colours = paint(_any_bits(mask, step), bits)
-        shown = shades * (1 - colours[..., 3:]) + colours[..., :3] * colours[..., 3:]
+        shown = painted(image, mask, bits, step)
         axes.imshow(
             shown,
             origin='lower',
@@ -129,6 +127,33 @@ def overlay_figure(
     if handles:
         figure.legend(handles=handles, loc='outside right upper', fontsize=9)
     return figure
+
+
+def painted(
+    image: np.ndarray, mask: np.ndarray, bits: Mapping[str, int], step: int
+) -> np.ndarray:
+    """
+    Return an image in grey with the colours of a map over it.
+
+    Parameters
+    ----------
+    image : 2D `~numpy.ndarray`
+        Pixels.
+    mask : 2D integer `~numpy.ndarray`
+        Bits of the classes that hold.
+    bits : dict of str to int
+        Value of each class's bit.
+    step : int
+        Blocks of so many pixels a side become one, which has the classes of all.
+
+    Returns
+    -------
+    colours : (ny, nx, 3) float32 `~numpy.ndarray`
+        Red, green and blue, from 0 to 1.
+    """
+    shades = np.nan_to_num(grey(image, step))[..., None]
+    colours = paint(_any_bits(mask, step), bits)
+    return shades * (1 - colours[..., 3:]) + colours[..., :3] * colours[..., 3:]
 
 
 def _any_bits(mask: np.ndarray, step: int) -> np.ndarray:

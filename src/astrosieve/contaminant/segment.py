@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from astrosieve import __version__
 from astrosieve.contaminant.classes import CLASSES
+from astrosieve.contaminant.display import map_html
 from astrosieve.contaminant.preprocessing import get_preprocessing
 from astrosieve.contaminant.priors import Prior, expected_shares
 from astrosieve.contaminant.verdict.judge import Verdict, verdict_of
@@ -122,6 +123,15 @@ class Contaminants:
     def __repr__(self) -> str:
         ny, nx = self.mask.shape
         return f'<Contaminants {len(self.classes)} classes, {ny}x{nx} pixels>'
+
+    def _repr_html_(self) -> str:
+        return map_html(
+            self.mask,
+            self.bits,
+            self.thresholds,
+            image=None if self.image is None else self.image.sci,
+            model=self.meta.get('model', ''),
+        )
 
     def probability(self, name: str) -> np.ndarray:
         """Return the probability of a class, (ny, nx)."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from astrosieve.atomic import atomic_path
 
-__all__ = ['encoded', 'grey_png', 'mask_png', 'page_text', 'save_page']
+__all__ = ['colour_png', 'encoded', 'grey_png', 'mask_png', 'page_text', 'save_page']
 
 
 def page_text(
@@ -108,6 +108,23 @@ def grey_png(image: np.ndarray) -> bytes:
         The file.
     """
     return _png(image, image.shape[1], bits=8, kind=0)
+
+
+def colour_png(image: np.ndarray) -> bytes:
+    """
+    Return a PNG of colours.
+
+    Parameters
+    ----------
+    image : (ny, nx, 3) uint8 `~numpy.ndarray`
+        Red, green and blue, the first row on top.
+
+    Returns
+    -------
+    content : bytes
+        The file.
+    """
+    return _png(image.reshape(len(image), -1), image.shape[1], bits=8, kind=2)
 
 
 def mask_png(mask: np.ndarray, colour: str) -> bytes:

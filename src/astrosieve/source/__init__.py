@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_names(
             'explain_image',
             'explain_source',
         ),
+        '.display': ('ClassView', 'view_classes'),
         '.exposures': (
             'ClassifyOptions',
             'classify_chip',
