@@ -65,6 +65,38 @@ def _with_reach(finder: StarFinderBase) -> StarFinderBase:
     return finder
 
 
+class _AboveThreshold:
+    """
+    Looks for peaks where they count, which photutils' finders do in all the noise.
+
+    The values below the threshold rise along the rows, so that none is a peak; those
+    above stay as they are, and so do their peaks.
+    """
+
+    @staticmethod
+    def _find_stars(
+        convolved_data: np.ndarray, kernel: Any, threshold: float, **options: Any
+    ) -> np.ndarray | None:
+        rising = np.arange(-convolved_data.size, 0, dtype=convolved_data.dtype)
+        high = np.where(
+            convolved_data > threshold,
+            convolved_data,
+            rising.reshape(convolved_data.shape),
+        )
+        found: np.ndarray | None = StarFinderBase._find_stars(
+            high, kernel, threshold, **options
+        )
+        return found
+
+
+class _DAO(_AboveThreshold, DAOStarFinder):
+    pass
+
+
+class _IRAF(_AboveThreshold, IRAFStarFinder):
+    pass
+
+
 def dao(*, threshold: float, fwhm: float, scale: float) -> DAOStarFinder:
     """
     Return a `~photutils.detection.DAOStarFinder` with its default cuts.
@@ -82,7 +114,7 @@ def dao(*, threshold: float, fwhm: float, scale: float) -> DAOStarFinder:
     -------
     finder : `~photutils.detection.DAOStarFinder`
     """
-    return _with_reach(DAOStarFinder(threshold, fwhm))
+    return _with_reach(_DAO(threshold, fwhm))
 
 
 def iraf(*, threshold: float, fwhm: float, scale: float) -> IRAFStarFinder:
@@ -102,7 +134,7 @@ def iraf(*, threshold: float, fwhm: float, scale: float) -> IRAFStarFinder:
     -------
     finder : `~photutils.detection.IRAFStarFinder`
     """
-    return _with_reach(IRAFStarFinder(threshold, fwhm))
+    return _with_reach(_IRAF(threshold, fwhm))
 
 
 def peaks(

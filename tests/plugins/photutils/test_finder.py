@@ -686,6 +686,28 @@ class TestRegistry:
         table = detect(image, name)
         assert matched(table, star_field.stars).all()
 
+    @pytest.mark.parametrize('fwhm', [1.2, 1.76, 3.1])
+    @pytest.mark.parametrize('threshold', [1.0, 4.0, 30.0])
+    @pytest.mark.parametrize(
+        ('name', 'own'), [('dao', DAOStarFinder), ('iraf', IRAFStarFinder)]
+    )
+    def test_as_photutils(
+        self, name: str, own: type, threshold: float, fwhm: float
+    ) -> None:
+        """To look above the threshold alone changes no number of photutils' tables."""
+        rng = np.random.default_rng(18)
+        data = rng.normal(0, 3, (120, 90)).astype(np.float32)
+        for y, x in rng.integers(4, (116, 86), (40, 2)):
+            data[y - 3 : y + 4, x - 3 : x + 4] += 400 * gaussian_kernel(fwhm)
+        data[50:60, 20:30] = np.round(data[50:60, 20:30] / 9) * 9  # ties
+        mask = np.zeros(data.shape, dtype=bool)
+        mask[:9, 40:] = True
+        found = get_finder(name)(threshold=threshold, fwhm=fwhm, scale=1.0)(
+            data, mask=mask
+        )
+        assert same_tables(found, own(threshold, fwhm)(data, mask=mask))
+        assert len(found) > 3
+
     def test_peaks_count_electrons(self, star_field: Any) -> None:
         """An image in DN is judged in electrons by its scale."""
         image = MeasuredImage.of(star_field.data / 500, fwhm=2.4, unit='DN', gain=500.0)
