@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import click
@@ -79,13 +80,26 @@ def table_of(path: Path, name: str) -> list[str]:
 
 
 def test_results_are_the_card_s() -> None:
-    """All of them on the page of the task; in the README the few that matter."""
+    """All of them on the page of the task; on that of figures the few that matter."""
     lines = load_model('source').card.metrics['tables']
     assert table_of(DOCS / 'tasks' / 'source.md', 'source-all') == lines
-    short = table_of(DOCS.parent / 'README.md', 'source')
+    short = table_of(DOCS / 'figures.md', 'source')
     rows = [line for line in short if line.startswith('|')]
     assert len(rows) == 2 + 5
     assert [line for line in lines if line in rows] == rows
+
+
+def test_figures_of_the_first_page_are_the_cards() -> None:
+    """What `python docs/front_page.py` writes there; run it where a card changed."""
+    spec = spec_from_file_location('front_page', DOCS / 'front_page.py')
+    assert spec is not None
+    assert spec.loader is not None
+    front_page = module_from_spec(spec)
+    spec.loader.exec_module(front_page)
+    rows = front_page.front_table().splitlines()
+    assert len(rows) == 2 + 5
+    for page in front_page.PAGES:
+        assert table_of(page, 'front') == rows, 'run python docs/front_page.py'
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -36,6 +37,15 @@ def build(folder: Path, *options: str) -> Path:
 @pytest.fixture(scope='module')
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp('manual'), '-D', 'nb_execution_mode=off')
+
+
+@pytest.mark.slow
+def test_notebooks_run(tmp_path: Path) -> None:
+    """Those of the hosts that are installed, each with a picture at least."""
+    pages = build(tmp_path) / 'notebooks'
+    for path in (DOCS / 'notebooks').glob('*.md'):
+        if path.stem != 'index':
+            assert '<img alt="' in text_of(pages / f'{path.stem}.html'), path.stem
 
 
 def text_of(page: Path) -> str:
@@ -92,6 +102,19 @@ def address(site: Path) -> Iterator[str]:
         server.shutdown()
 
 
+def dom_of(url: str, profile: Path) -> str:
+    """Return what a page has become in a browser."""
+    done = subprocess.run(
+        [
+            os.fspath(shutil.which('chromium') or 'chromium'), '--headless',
+            '--no-sandbox', '--disable-gpu', f'--user-data-dir={profile}',
+            '--virtual-time-budget=10000', '--dump-dom', url,
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize(
     ('words', 'page'),
@@ -103,14 +126,34 @@ def address(site: Path) -> Iterator[str]:
 )
 def test_search_finds(address: str, tmp_path: Path, words: str, page: str) -> None:
     """What one types is found on the page where it stands, in a browser."""
-    done = subprocess.run(
-        [
-            os.fspath(shutil.which('chromium') or 'chromium'), '--headless',
-            '--no-sandbox', '--disable-gpu', f'--user-data-dir={tmp_path}',
-            '--virtual-time-budget=10000', '--dump-dom',
-            f'{address}/search.html?q={words}',
-        ],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    results = done.stdout.split('id="search-results"')[1]
+    text = dom_of(f'{address}/search.html?q={words}', tmp_path)
+    results = text.split('id="search-results"')[1]
     assert f'href="{page}.html' in results
+
+
+PHONE = """<body><script>
+const pages = location.search.slice(1).split(',');
+Promise.all(pages.map(page => new Promise(done => {
+  const frame = document.createElement('iframe');
+  frame.width = 390; frame.height = 800; frame.src = page;
+  frame.onload = () => done([page, frame.contentDocument.body.scrollWidth]);
+  document.body.append(frame);
+}))).then(found => { document.title = JSON.stringify(found); });
+</script></body>"""
+
+
+@pytest.mark.browser
+def test_pages_fit_a_phone(site: Path, address: str, tmp_path: Path) -> None:
+    """Of pages with pictures, wide tables, code and signatures none must be pushed."""
+    pages = [
+        'index.html', 'api.html', 'figures.html', 'glossary.html', 'many.html',
+        'cards/source-multiscale.html', 'papers/isr2024-14.html', 'tasks/blob.html',
+        'tasks/contaminant.html',
+    ]  # fmt: skip
+    (site / 'phone.html').write_text(PHONE, encoding='utf-8')
+    text = dom_of(f'{address}/phone.html?{",".join(pages)}', tmp_path)
+    found = re.search(r'<title>(.*?)</title>', text)
+    assert found is not None
+    widths = dict(json.loads(found[1]))
+    assert {page: width for page, width in widths.items() if width > 390} == {}
+    assert len(widths) == len(pages)
