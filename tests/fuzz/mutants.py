@@ -67,6 +67,19 @@ def _exposure() -> bytes:
     return content.getvalue()
 
 
+def _packed() -> bytes:
+    pixels = np.random.default_rng(3).normal(100, 5, (40, 30))
+    hdus = [fits.PrimaryHDU()]
+    for extver, kind in enumerate(('RICE_1', 'GZIP_2', 'HCOMPRESS_1'), 1):
+        whole = pixels.astype(np.int16)
+        hdu = fits.CompImageHDU(whole, compression_type=kind, name='SCI')
+        hdu.ver = extver
+        hdus.append(hdu)
+    content = io.BytesIO()
+    fits.HDUList(hdus).writeto(content)
+    return content.getvalue()
+
+
 def _stamps() -> bytes:
     content = io.BytesIO()
     planes = np.ones((4, 3, 21, 21), np.float32)
@@ -122,6 +135,7 @@ def _read_card(path: Path) -> None:
 
 KINDS: dict[str, tuple[str, Callable[[], bytes], Callable[[Path], object]]] = {
     'fits': ('.fits', _exposure, lambda path: list(read_chips(path))),
+    'fits-packed': ('.fits.fz', _packed, lambda path: list(read_chips(path))),
     'ecsv': ('.ecsv', lambda: _table('ascii.ecsv'), _read_table),
     'csv': ('.csv', lambda: _table('ascii.csv'), _read_table),
     'votable': ('.vot', lambda: _table('votable'), _read_table),
@@ -143,7 +157,7 @@ def _seed_file(kind: str) -> bytes:
 
 def mutant(kind: str, seed: int, number: int) -> bytes:
     """Return a file in which some things were changed."""
-    rng = np.random.default_rng([seed, sorted(KINDS).index(kind), number])
+    rng = np.random.default_rng([seed, *kind.encode(), number])
     content = bytearray(_seed_file(kind))
     for _ in range(rng.integers(1, 6)):
         at = int(rng.integers(max(len(content), 1)))

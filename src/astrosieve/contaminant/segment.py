@@ -264,8 +264,16 @@ def segment_image(
     Returns
     -------
     contaminants : `Contaminants`
+
+    Raises
+    ------
+    ValueError
+        If the image has no pixels.
     """
     card, shape = model.card, image.sci.shape
+    if 0 in shape:
+        msg = f'the image has no pixels; its shape is {shape}'
+        raise ValueError(msg)
     bits = bits_of(card.classes)
     probabilities = np.empty((len(card.classes), *shape), np.float16)
     mask = np.empty(shape, mask_type(bits))

@@ -81,8 +81,9 @@ def _position_names(catalog: Table, columns: Sequence[str] | None) -> tuple[str,
         for pair in _POSITION_COLUMNS:
             if pair[0] in names and pair[1] in names:
                 return pair
+        listed = ', '.join(names) or 'none'
         msg = (
-            f'the catalog has no position columns; it has {", ".join(names)}. '
+            f'the catalog has no position columns; it has {listed}. '
             'Name the two with columns='
         )
         raise CatalogError(msg)
