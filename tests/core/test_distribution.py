@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+import tarfile
+import tomllib
 import zipfile
 from configparser import ConfigParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,3 +92,53 @@ def test_wheel_runs_the_main_job(wheel: Path, tmp_path: Path) -> None:
     done = run(sys.executable, '-c', code, cwd=tmp_path, PYTHONPATH=str(site))
     assert 'detections' in done.stdout
     assert (tmp_path / 'demo_flc_sources.ecsv').is_file()
+
+
+def test_sdist_is_complete(wheel: Path) -> None:
+    """Every file of the repository but those of its services is in it."""
+    (sdist,) = wheel.parent.glob('astrosieve-*.tar.gz')
+    with tarfile.open(sdist) as archive:
+        names = {name.partition('/')[2] for name in archive.getnames()}
+    tracked = run('git', 'ls-files', cwd=ROOT).stdout.split('\n')
+    services = ('.ci/', '.github/', '.gitignore', '.pre-commit-config.yaml')
+    wanted = {name for name in tracked if name and not name.startswith(services)}
+    assert 'tests/data/tiny.onnx' in wanted
+    assert sorted(wanted - names) == []
+
+
+def test_wheel_needs_no_compiler(wheel: Path) -> None:
+    """It is one for all machines, and says that it is typed."""
+    assert wheel.name.endswith('-py3-none-any.whl')
+    with zipfile.ZipFile(wheel) as archive:
+        assert 'astrosieve/py.typed' in archive.namelist()
+
+
+def project() -> dict[str, Any]:
+    """Return what pyproject.toml says of the distribution."""
+    settings = tomllib.loads((ROOT / 'pyproject.toml').read_text(encoding='utf-8'))
+    content: dict[str, Any] = settings['project']
+    return content
+
+
+def test_versions_are_one() -> None:
+    """Those who cite and those who archive read the version that is installed."""
+    said = project()
+    cff = (ROOT / 'CITATION.cff').read_text(encoding='utf-8')
+    assert f'\nversion: {said["version"]}\n' in cff
+    codemeta = json.loads((ROOT / 'codemeta.json').read_text(encoding='utf-8'))
+    assert codemeta['version'] == said['version']
+    needed = [re.split('[><=]', each)[0] for each in said['dependencies']]
+    assert sorted(codemeta['softwareRequirements']) == sorted(needed)
+    zenodo = json.loads((ROOT / '.zenodo.json').read_text(encoding='utf-8'))
+    assert zenodo['license'] == said['license']
+    assert zenodo['description'] == codemeta['description']
+
+
+def test_workflows_try_what_is_promised() -> None:
+    """Each Python of the classifiers, on three systems, and the lowest versions."""
+    text = (ROOT / '.github' / 'workflows' / 'tests.yml').read_text(encoding='utf-8')
+    promised = re.findall(r'Python :: (3\.\d+)', str(project()['classifiers']))
+    pythons = ', '.join(f"'{each}'" for each in promised)
+    assert f'python: [{pythons}]' in text
+    assert 'os: [ubuntu-latest, macos-latest, windows-latest]' in text
+    assert '--resolution lowest-direct' in text

@@ -165,3 +165,20 @@ def test_news_fragments_have_a_type() -> None:
         assert (kind in types, suffix) == (True, 'md'), path.name
         text = path.read_text(encoding='utf-8')
         assert len(text.strip().splitlines()) == 1, path.name
+
+
+def test_contributing_names_what_is_there() -> None:
+    """Folders and files of the plan, entry points, and extras of the command."""
+    root = DOCS.parent
+    text = (root / 'CONTRIBUTING.md').read_text(encoding='utf-8')
+    settings = tomllib.loads((root / 'pyproject.toml').read_text('utf-8'))
+    links = re.findall(r'\]\((?!https?:)([^)#]+)', text)
+    paths = re.findall(r'`((?:docs|tests|src|training)/[\w/.]+)`', text)
+    assert links
+    assert [each for each in (*links, *paths) if not (root / each).exists()] == []
+    groups = set(settings['project']['entry-points']) - {'ginga.rv.plugins'}
+    named = re.findall(r'^\| `(astrosieve\.\w+)` \|', text, re.M)
+    assert groups | {'astrosieve.models'} == set(named)
+    extras = re.findall(r"'?\.\[([\w,]+)\]", text)
+    known = set(settings['project']['optional-dependencies'])
+    assert {name for each in extras for name in each.split(',')} <= known

@@ -259,10 +259,10 @@ def _alone(run: Run, sample: str, p: np.ndarray, frames: Frames) -> list[Judged]
     None has a threshold for 'unknown', as the forest has none.
     """
     network = deepcopy(run.network)
-    network.offsets.zero_()  # type: ignore[operator]
+    network.get_buffer('offsets').zero_()
     told = {'networks and trees, no threshold': p}
     for by, share in (('networks alone', 0.0), ('trees alone', 1.0)):
-        network.share.fill_(share)  # type: ignore[operator]
+        network.get_buffer('share').fill_(share)
         told[by], _ = frame_flips(network, run.temperature, frames)
     return [
         _simulated(sample, by, each, frames, run.config, 1.0)

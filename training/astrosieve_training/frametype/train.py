@@ -281,7 +281,7 @@ def _share(network: nn.Module, frames: Frames) -> float:
     """Return the trees' part of the mean that tells frames best that none has seen."""
     logits = []
     for share in (0.0, 1.0):
-        network.share.fill_(share)  # type: ignore[operator]
+        network.get_buffer('share').fill_(share)
         flips = predict_flips(partial(loop.predict_logits, network), frames)
         logits.append(flips.mean(axis=1))
     counts = np.bincount(frames.target, minlength=logits[0].shape[1])
@@ -316,7 +316,7 @@ def _calibrated(
     shares = np.full(flat.shape[1], 1 / flat.shape[1])
     labels = np.repeat(frames.target, len(FLIPS))
     temperature, offsets = fit_scaling(flat, labels, shares, spread=_SPREAD)
-    network.offsets.copy_(torch.from_numpy(offsets))  # type: ignore[operator]
+    network.get_buffer('offsets').copy_(torch.from_numpy(offsets))
     if UNKNOWN not in config.classes:
         return temperature, 1.0
     none = config.classes.index(UNKNOWN)

@@ -212,7 +212,8 @@ def _built(
     with _torch_seed(int(entropy[0])):
         network = build()
     try:
-        return network.to(settings.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        place: Any = {'device': settings.device, 'memory_format': torch.channels_last}
+        return network.to(**place)
     except (RuntimeError, AssertionError) as error:
         msg = f"train.device {settings.device!r} cannot be used ({error}); try 'cpu'"
         raise TrainingError(msg) from error
