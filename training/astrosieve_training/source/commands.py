@@ -384,7 +384,8 @@ def export(run: Path, output: Path) -> None:
     type=EXISTING_FILE,
     help="File with the markers '<!-- table:source begin -->' and '... end -->' for "
     "the rows that matter, 'table:source-all' for all; with --ablation "
-    "'table:ablation', with --labelling 'table:labelling'. May be given several times.",
+    "'table:ablation', with --labelling 'table:labelling' or, with --config galaxies, "
+    "'table:labelling-galaxies'. May be given several times.",
 )
 @click.option(
     '--ablation',
@@ -397,7 +398,8 @@ def export(run: Path, output: Path) -> None:
     '--labelling',
     is_flag=True,
     help='In place of judging a model, judge the labels of the step label, and what '
-    'networks learn from them. Interrupted work goes on.',
+    'networks learn from them; with --config galaxies, those of fields with galaxies. '
+    'Interrupted work goes on.',
 )
 def evaluate(
     model: str,
@@ -460,8 +462,7 @@ def _refuse_others(ctx: click.Context, *, ablation: bool) -> None:
         mine, allowed = '--ablation', '--config, --output and --readme'
         refused['labelling'] = '--labelling'
     else:
-        mine, allowed = '--labelling', '--output and --readme'
-        refused['config'] = '--config'
+        mine, allowed = '--labelling', '--config, --output and --readme'
     for name, shown in refused.items():
         if _given(ctx, name):
             msg = (
@@ -475,13 +476,16 @@ def _check_labels(
     ctx: click.Context, output: Path, readmes: Sequence[Path]
 ) -> list[Path]:
     """Judge the step label; return what was written."""
-    checks = need('source.evaluate.labels.settings').load_label_checks()
+    settings = need('source.evaluate.labels.settings')
+    name = ctx.params['config'] if _given(ctx, 'config') else 'source'
+    checks = settings.load_label_checks(settings.label_checks_file(name))
     results = need('source.evaluate.labels.run').check_labels(checks, output, say=say)
     paths = [output / 'labelling.json', output / 'labelling.md']
     if readmes:
         lines = need('source.evaluate.labels.tables').table_lines(results)
+        table = 'labelling' if name == 'source' else f'labelling-{name}'
         for page in readmes:
-            need('judge.report').replace_between(page, 'labelling', lines)
+            need('judge.report').replace_between(page, table, lines)
     return [*paths, *readmes]
 
 

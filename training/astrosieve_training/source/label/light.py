@@ -12,8 +12,9 @@ from astrosieve.images.cutouts import extract_cutouts, pixel_indices
 from astrosieve.images.measured import MeasuredImage
 from astrosieve_training.source.label.errors import LabelError
 from astrosieve_training.source.label.peaks import box_sums, brightest_box
+from astrosieve_training.source.label.starlight import StarLight
 
-__all__ = ['CombinedImage']
+__all__ = ['BROADER', 'CombinedImage']
 
 _SIZE = 11
 _HALF = _SIZE // 2
@@ -22,18 +23,24 @@ _RADIUS = np.hypot(_X, _Y)
 _RING = (_RADIUS >= 4) & (_RADIUS < 5.6)
 _DISC = _RADIUS < 3.6
 _AROUND = (_RADIUS >= 2) & (_RADIUS < 3.6)
-_BROAD, _BROAD_SIGMA = 0.1, 2.5  # of the core's light, of the noise
+_WIDE = _RADIUS < 5
+_BROAD = 0.08  # of the core's light, beyond the PSF's, on all sides
+BROADER = 4.0
+"""Errors by which a place is broader, or narrower, than the PSF."""
+
+_BLUR = 0.4  # FWHM, of the PSF that is compared with the PSF
+_LOCUS = 0.003  # least scatter of stars about their common width
+_MANY = 0.4  # of the most that are of one width
+_ROUNDS = 4  # in which stars and their PSF find each other
 _MEDIAN_ERROR = 1.2533 * np.sqrt(1 / _AROUND.sum() + 1 / _RING.sum())
 _PSF_SNR = (50.0, 20.0, 10.0)  # of the stars that show the PSF, if there are enough
 _PSF_STARS = 20
 _FEWEST_STARS = 5
 _CALIBRATORS = 10
-_BRIGHT_SNR = 100.0  # of stars whose halos count
-_HALO_SLOPE = 2.5  # halos and spikes fall so with the distance
-_HALO_REACH = 60.0
+_STAR_SNR = 20.0  # of stars whose light about them counts
+_LEAST_ALIKE = 0.6
+_BESIDE = 2.0  # FWHM from a saturated core in which peaks are its own
 _PHASES = (-0.4, -0.2, 0.0, 0.2, 0.4)  # of a star in its pixel
-_UNDERSAMPLED = 2.35  # FWHM of a Gaussian of one pixel; below, phases show
-_OWN = 2.5  # pixels within which a peak is the place's own
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,18 @@ class _Profile:
         return cls(ring, spread, core, around)
 
 
+@dataclass(frozen=True)
+class _Matched:
+    """Cutouts, and the PSF where it fits them best."""
+
+    cut: np.ndarray
+    pixels: np.ndarray  # of the disc, less their mean
+    template: np.ndarray  # the PSF's, of unit length
+    moved: np.ndarray  # the PSF at each phase
+    blurred: np.ndarray  # and that made broader
+    best: np.ndarray  # phase of each cutout
+
+
 class CombinedImage:
     """
     The combined image above its sky, and what can be measured in it.
@@ -84,6 +103,7 @@ class CombinedImage:
         if self.spoilt is not None:
             self.image[self.spoilt != 0] = 0
         self.psf: np.ndarray | None = None
+        self.locus = (0.0, _LOCUS)  # spread of stars, and its scatter
 
     def _cutouts(self, xy: np.ndarray) -> np.ndarray:
         ix, iy, _, _ = pixel_indices(xy, self.image.shape)
@@ -115,8 +135,9 @@ class CombinedImage:
         measured : `~astropy.table.Table`
             ``snr`` (3x3 pixels above the ring at 4 to 5.6 pixels; the noise is the
             sky's or the ring's spread), ``ring`` (the ring's level over the sky's
-            noise of a pixel), ``offset`` (from the brightest of the central 5x5
-            pixels, in pixels).
+            noise of a pixel), ``on_light`` (the ring's level over that of the 3x3
+            pixels, in which there is light), ``offset`` (from the brightest of the
+            central 5x5 pixels, in pixels).
         """
         cut = self._cutouts(xy)
         profile = _Profile.of(cut)
@@ -127,6 +148,8 @@ class CombinedImage:
             {
                 'snr': 3 * profile.core / noise,  # of nine pixels
                 'ring': profile.ring / self.noise,
+                'on_light': profile.ring
+                / np.maximum(profile.core + profile.ring, self.noise),
                 'offset': np.hypot(peak // 5 - 2, peak % 5 - 2),
             }
         )
@@ -172,6 +195,9 @@ class CombinedImage:
         """
         Learn the PSF from isolated bright places.
 
+        Compact galaxies are among these. Stars are all of one width, galaxies of many:
+        the PSF is that of the width which most have.
+
         Parameters
         ----------
         xy : (N, 2) `~numpy.ndarray`
@@ -203,11 +229,19 @@ class CombinedImage:
                 'exposures, or a richer field'
             )
             raise LabelError(msg)
-        cut = self._cutouts(xy[good])
+        xy = xy[good]
+        cut = self._cutouts(xy)
         cut -= np.median(cut[:, _RING], axis=1)[:, None, None]
         cut /= cut[:, 4:7, 4:7].sum(axis=(1, 2))[:, None, None]
-        self.psf = np.median(cut, axis=0)
-        return int(good.sum())
+        alike = np.ones(len(xy), dtype=bool)
+        for _ in range(_ROUNDS):
+            self.psf = np.median(cut[alike], axis=0)
+            self.locus = (0.0, 0.0)
+            spread, sigma = self._spread(self._matched(self._cutouts(xy)))
+            alike = _most_alike(spread, np.maximum(sigma, _LOCUS))
+        usual = float(np.median(spread[alike]))
+        self.locus = (usual, max(float(mad_std(spread[alike])), _LOCUS))
+        return int(alike.sum())
 
     @property
     def fwhm(self) -> float:
@@ -222,7 +256,50 @@ class CombinedImage:
         area = (values > 0.5 * values.max()).sum() * step**2
         return float(2 * np.sqrt(area / np.pi))
 
-    def compare_psf(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _matched(self, cut: np.ndarray) -> _Matched:
+        """Find where in the pixel the PSF fits cutouts best."""
+        from scipy.ndimage import gaussian_filter, shift
+
+        assert self.psf is not None
+        moved = np.array(
+            [
+                shift(self.psf, (dy, dx), order=3, mode='nearest')
+                for dy in _PHASES
+                for dx in _PHASES
+            ]
+        )
+        templates = moved[:, _DISC]
+        templates = templates - templates.mean(axis=1, keepdims=True)
+        templates /= np.sqrt((templates**2).sum(axis=1, keepdims=True))
+        pixels = cut[:, _DISC]
+        pixels = pixels - pixels.mean(axis=1, keepdims=True)
+        best = (pixels @ templates.T).argmax(axis=1)
+        blurred = np.array(
+            [gaussian_filter(each, _BLUR * self.fwhm, mode='nearest') for each in moved]
+        )
+        return _Matched(cut, pixels, templates[best], moved, blurred, best)
+
+    def _spread(self, matched: _Matched) -> tuple[np.ndarray, np.ndarray]:
+        """
+        Return how much broader than the PSF cutouts are, and the error of that.
+
+        As SPREAD_MODEL of SExtractor (Desai et al. 2012, ApJ 757, 83): what a broader
+        PSF has of the light over what the PSF has of it, less that of a star.
+        """
+        profile = _Profile.of(matched.cut)
+        pixels = matched.cut[:, _WIDE] - profile.ring[:, None]
+        sharp, broad = (each[:, _WIDE] for each in (matched.moved, matched.blurred))
+        sharp, broad = (
+            each / np.sqrt((each**2).sum(axis=1, keepdims=True))
+            for each in (sharp, broad)
+        )
+        common = (sharp * broad).sum(axis=1)[matched.best]
+        light = np.maximum((pixels * sharp[matched.best]).sum(axis=1), 1e-30)
+        spread = (pixels * broad[matched.best]).sum(axis=1) / light - common
+        noise = np.maximum(profile.spread, self.noise)
+        return spread - self.locus[0], noise * np.sqrt(1 - common**2) / light
+
+    def compare_psf(self, xy: np.ndarray) -> Table:
         """
         Compare places with the PSF.
 
@@ -233,83 +310,93 @@ class CombinedImage:
 
         Returns
         -------
-        likeness : (N,) `~numpy.ndarray`
-            Correlation with the PSF within 3.6 pixels, over that which a star of the
-            same amplitude would have in this noise; about 1 for stars. An undersampled
-            PSF is moved within the pixel to where it fits best.
-        broad : (N,) bool `~numpy.ndarray`
-            Whether there is more light about the core than the PSF has, by 2.5 times
-            the noise and a tenth of the core's. The median of the pixels about it
-            decides, so that a neighbour seldom does.
+        compared : `~astropy.table.Table`
+            ``psf_likeness``: correlation with the PSF within 3.6 pixels, over that
+            which a star of the same amplitude would have in this noise; about 1 for
+            stars. ``spread``: how much broader than a star it is, over the error of
+            that and the scatter of bright stars; negative for what is narrower.
+            ``broad``: whether it is so by more than 4, and has more light on all sides
+            of the core than the PSF, by a share of the core's. The median of the
+            pixels about it decides, so that a neighbour seldom does.
         """
-        from scipy.ndimage import shift
-
-        assert self.psf is not None
-        cut = self._cutouts(xy)
-        pixels = cut[:, _DISC]
-        pixels = pixels - pixels.mean(axis=1, keepdims=True)
-        phases = _PHASES if self.fwhm < _UNDERSAMPLED else (0.0,)
-        moved = np.array(
-            [
-                shift(self.psf, (dy, dx), order=3, mode='nearest')
-                for dy in phases
-                for dx in phases
-            ]
-        )
-        templates = moved[:, _DISC]
-        templates = templates - templates.mean(axis=1, keepdims=True)
-        templates /= np.sqrt((templates**2).sum(axis=1, keepdims=True))
-        amplitudes = pixels @ templates.T
-        amplitude = amplitudes.max(axis=1)
-        size = np.sqrt((pixels**2).sum(axis=1))
-        noise = self.noise * np.sqrt(templates.shape[1] - 1)
+        matched = self._matched(self._cutouts(xy))
+        amplitude = (matched.pixels * matched.template).sum(axis=1)
+        size = np.sqrt((matched.pixels**2).sum(axis=1))
+        noise = self.noise * np.sqrt(_DISC.sum() - 1)
         signal = np.maximum(amplitude, 0)
         expected = signal / np.sqrt(signal**2 + noise**2)
-        correlation = amplitude / np.maximum(size, 1e-30)
-        likeness = correlation / np.maximum(expected, 0.2)
+        likeness = amplitude / np.maximum(size, 1e-30) / np.maximum(expected, 0.2)
 
-        own, psf = _Profile.of(cut), _Profile.of(moved)
-        usual = (psf.around / psf.core)[amplitudes.argmax(axis=1)] * own.core
+        spread, error = self._spread(matched)
+        spread /= np.hypot(error, self.locus[1])
+        own, psf = _Profile.of(matched.cut), _Profile.of(matched.moved)
+        more = own.around - (psf.around / psf.core)[matched.best] * own.core
         sigma = np.maximum(own.spread, self.noise) * _MEDIAN_ERROR
-        limit = np.maximum(_BROAD_SIGMA * sigma, _BROAD * own.core)
-        return likeness, own.around - usual > limit
+        broad = (spread > BROADER) & (more > np.maximum(sigma, _BROAD * own.core))
+        return Table({'psf_likeness': likeness, 'spread': spread, 'broad': broad})
 
-    def halo(self, xy: np.ndarray) -> np.ndarray:
+    def halo(self, xy: np.ndarray, saturated: np.ndarray) -> np.ndarray:
         """
-        Return how much light brighter stars may spread on places.
+        Return which share of the light at places other stars spread there.
 
         Parameters
         ----------
         xy : (N, 2) `~numpy.ndarray`
             Pixels of the combined image.
+        saturated : (M, 2) `~numpy.ndarray`
+            Middles of saturated stars, pixels.
 
         Returns
         -------
-        halo : (N,) `~numpy.ndarray`
-            The largest ``F (d / FWHM)^-2.5`` of stars of flux F at distances d, over
-            the place's own flux, both in 3x3 pixels.
+        share : (N,) `~numpy.ndarray`
+            Of the light in 3x3 pixels, or of three times its noise if there is less.
         """
         from scipy.ndimage import maximum_filter, uniform_filter
         from scipy.spatial import cKDTree
 
-        flux = uniform_filter(self.image, 3) * np.float32(9)
-        peaks = (maximum_filter(flux, 7) == flux) & (
-            flux > 3 * _BRIGHT_SNR * self.noise
-        )
-        y, x = np.nonzero(peaks)
-        ix, iy, _, _ = pixel_indices(xy, self.image.shape)
-        own = np.maximum(flux[iy, ix], 3 * self.noise)
-        found = np.zeros(len(xy))
-        if not len(x):
-            return found
-        bright = flux[y, x]
-        fwhm = self.fwhm
-        stars = np.column_stack([x, y])
-        near = cKDTree(stars).query_ball_point(np.column_stack([ix, iy]), _HALO_REACH)
-        for i, members in enumerate(near):
-            distance = np.hypot(*(stars[members] - (ix[i], iy[i])).T)
-            other = distance > _OWN
-            if other.any():
-                spread = (distance[other] / fwhm) ** -_HALO_SLOPE
-                found[i] = (bright[members][other] * spread).max()
-        return found / own
+        boxes = uniform_filter(self.image, 3) * np.float32(9)
+        noise = 3 * self.noise
+        peaks = (maximum_filter(boxes, 7) == boxes) & (boxes > _STAR_SNR * noise)
+        stars = np.argwhere(peaks)[:, ::-1].astype(float)
+        compared = self.compare_psf(stars)
+        alike = (compared['psf_likeness'] > _LEAST_ALIKE) & ~compared['broad']
+        alike &= np.abs(compared['spread']) < BROADER
+        if len(saturated):
+            alike &= cKDTree(saturated).query(stars)[0] > _BESIDE * self.fwhm
+        stars = stars[np.asarray(alike)]
+        stars += _centroids(self._cutouts(stars)[:, 4:7, 4:7])
+        light = StarLight(
+            boxes,
+            np.concatenate([stars, saturated]),
+            np.arange(len(stars) + len(saturated)) >= len(stars),
+            fwhm=self.fwhm,
+            noise=noise,
+        ).at(xy)
+        share: np.ndarray = light / np.fmax(self.box_sums(xy), 3 * noise)
+        return share
+
+
+def _most_alike(values: np.ndarray, sigma: np.ndarray) -> np.ndarray:
+    """
+    Return which values are within three errors of the least that many are near.
+
+    Many are near it that are two fifths as many as at any other.
+    """
+    width = 2 * float(np.median(sigma))
+    ordered = np.sort(values)
+    near = np.searchsorted(ordered, ordered + width, 'right')
+    near -= np.searchsorted(ordered, ordered - width)
+    first = int((near >= _MANY * near.max()).argmax())
+    last = int(np.searchsorted(ordered, ordered[first] + 2 * width, 'right'))
+    mode = ordered[first + near[first:last].argmax()]
+    centre = np.median(values[np.abs(values - mode) < width])
+    alike: np.ndarray = np.abs(values - centre) < 3 * np.maximum(sigma, width / 2)
+    return alike
+
+
+def _centroids(cut: np.ndarray) -> np.ndarray:
+    """Return how far off the middle the light of (N, 3, 3) cutouts is, pixels."""
+    light = np.maximum(cut, 0)
+    total = np.maximum(light.sum(axis=(1, 2)), 1e-30)
+    sides = [light[:, :, 2] - light[:, :, 0], light[:, 2] - light[:, 0]]
+    return np.column_stack([each.sum(axis=1) / total for each in sides])

@@ -22,6 +22,7 @@ from astrosieve_training.source.label.settings import PREPROCESSING, LabelSettin
 
 __all__ = ['Measured', 'measure_places']
 
+_APART = 2.0  # pixels, at least, between two stars
 _MOST = 0.75  # share of the covering exposures that finds a star at one place
 
 
@@ -34,8 +35,8 @@ class Measured:
     ----------
     places : `~astropy.table.Table`
         Those to embed, with ``x``, ``y``, ``n_covering``, ``always`` (most exposures
-        find it), ``share``, ``snr``, ``psf_likeness``, ``broad``, ``halo``,
-        ``physics``.
+        find it), ``share``, ``snr``, ``psf_likeness``, ``spread``, ``broad``,
+        ``halo``, ``physics``.
     cutouts : (M, 11, 11) float32 `~numpy.ndarray`
         Of these places, in [0, 1].
     peaks : `~astropy.table.Table`
@@ -129,7 +130,7 @@ def measure_places(
     usable = batch.valid & covered
     saturated = np.asarray(places['saturated'], dtype=bool)
     real = usable & (highest >= limits.present) & (highest < 1 / limits.present)
-    image.learn_psf(xy, real & ~saturated)
+    image.learn_psf(xy, real & ~saturated & ~defect)
     rng = np.random.default_rng([settings.embedding.seed, 1])
     rows, thinned = _sample(
         usable & empty & ~defect & hit,
@@ -144,8 +145,9 @@ def measure_places(
     most = np.maximum(2, _MOST * covering[rows])
     chosen['always'] = found >= np.minimum(most, len(np.unique(peaks['exposure'])))
     chosen['share'] = highest[rows]
-    again = (found > 1) | (covering[rows] < 3)
-    named = name_places(image, chosen, again, limits, min_snr=settings.peaks.min_snr)
+    full = np.asarray(peaks['saturated'], dtype=bool) & (share >= limits.present)
+    stars = _stars(_to_combined(_cores(peaks[full]), combined, chips), image.fwhm)
+    named = name_places(image, chosen, stars, limits, min_snr=settings.peaks.min_snr)
     for name in named.colnames:
         chosen[name] = named[name]
     report = {
@@ -163,6 +165,23 @@ def measure_places(
         }
     )
     return Measured(chosen, batch.inputs['cutouts'][rows, 0], of_peaks, report)
+
+
+def _cores(peaks: Table) -> Table:
+    """Return where the saturated cores of peaks are, as a table of places."""
+    names = ('u', 'v', 'ra', 'dec')
+    return Table({name: peaks[f'core_{name}'] for name in names})
+
+
+def _stars(xy: np.ndarray, fwhm: float) -> np.ndarray:
+    """Return the middles of stars from those of their cores in each exposure."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    if len(xy) < 2:
+        return xy
+    star = fcluster(linkage(xy), max(fwhm, _APART), 'distance') - 1
+    n = np.bincount(star)
+    return np.column_stack([np.bincount(star, each) / n for each in xy.T])
 
 
 def _coverage(

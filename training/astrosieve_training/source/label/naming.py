@@ -2,10 +2,11 @@
 What is at a place in the combined image, by its physics, and names for clusters.
 
 The share of a peak's electrons that the combined image has there tells what is in one
-exposure only: a cosmic ray leaves nothing. The likeness to the PSF, learnt from the
-image's own bright stars, and the light about the core tell stars; where pixels are
-saturated, their middle does. The light that a brighter star nearby spreads tells its
-spikes and halo from other extended light.
+exposure only: a cosmic ray leaves nothing. Whose the light is that lasts, is told by
+the PSF, learnt from the image's own bright stars: what is as broad as it is a star;
+what it spreads about brighter stars is a spike or halo; what is broader, or lies on
+light as broad, and is not theirs, is extended; what is narrower is a defect. Of a
+saturated star its middle tells.
 """
 
 from __future__ import annotations
@@ -14,20 +15,24 @@ from collections import Counter
 
 import numpy as np
 from astropy.table import Table
+from scipy.spatial import cKDTree
 
-from astrosieve_training.source.label.light import CombinedImage
+from astrosieve_training.source.label.light import BROADER, CombinedImage
 from astrosieve_training.source.label.names import UNLABELLED
 from astrosieve_training.source.label.settings import LabelSettings, NamingSettings
 
 __all__ = ['contested', 'name_clusters', 'name_places', 'split_mixed']
 
-_MOST_BLED = 7.0  # saturated pixels, FWHM^2; with more the core is no longer a star's
+_SURE = ('spike', 'extended', 'bad_pixel')  # need no cluster
+_LIKE, _LIKE_SNR, _LIKE_SPREAD = 60, 0.5, (0.75, 1.5)  # places, factor, errors
+_RARE = 0.03  # share of places that are extended, up to which stars are not doubted
+_ON_LIGHT = 0.5  # of a place's light that is in the ring about it, too
 
 
 def name_places(
     image: CombinedImage,
     places: Table,
-    again: np.ndarray,
+    saturated: np.ndarray,
     settings: NamingSettings,
     *,
     min_snr: float,
@@ -41,9 +46,9 @@ def name_places(
         The combined image, its PSF learnt.
     places : `~astropy.table.Table`
         ``x``, ``y`` (pixels of the image), ``share`` (of the peaks' electrons in
-        it), ``saturated``, ``off_core`` and ``bled``.
-    again : (N,) bool `~numpy.ndarray`
-        Whether a second exposure has a peak there, or could not have one.
+        it), ``saturated`` and ``off_core``.
+    saturated : (M, 2) `~numpy.ndarray`
+        Middles of saturated stars, pixels of the image.
     settings : `NamingSettings`
         Limits.
     min_snr : float
@@ -52,39 +57,66 @@ def name_places(
     Returns
     -------
     named : `~astropy.table.Table`
-        ``snr``, ``psf_likeness``, ``broad``, ``halo``, ``physics`` (name;
+        ``snr``, ``psf_likeness``, ``spread``, ``broad``, ``halo``, ``physics`` (name;
         'unlabelled' where contested).
     """
     xy = np.column_stack([places['x'], places['y']])
-    saturated = np.asarray(places['saturated'], dtype=bool)
-    share = np.asarray(places['share'])
-    likeness, broad = image.compare_psf(xy)
-    halo = image.halo(xy)
+    compared = image.compare_psf(xy)
+    likeness, spread, broad = (np.asarray(c) for c in compared.itercols())
+    halo = image.halo(xy, saturated)
     measured = image.measure(xy)
-    # What is extended, and no part of a star, is found again.
-    other = np.where(again, 'extended', UNLABELLED)
-    name = np.where(halo > settings.halo, 'spike', other).astype('U12')
-    star = (likeness >= settings.psf_like) & (measured['snr'] >= min_snr)
-    # A star with a neighbour is broader than the PSF, and no part of a spike.
-    name[star & broad & (halo > settings.halo)] = UNLABELLED
-    name[star & ~broad] = 'star'
+    stands_out = np.asarray(measured['snr'] >= min_snr)
+    name = np.full(len(xy), UNLABELLED, dtype='U12')
+    on_light = ~stands_out & np.asarray(measured['on_light'] > _ON_LIGHT)
+    name[(broad | on_light) & (halo < settings.alone)] = 'extended'
+    name[halo > settings.halo] = 'spike'
+    lone = stands_out & (halo < settings.alone) & (places['share'] > settings.present)
+    log_snr = np.log(np.maximum(measured['snr'], 1.0)) / _LIKE_SNR
+    alike = np.abs(spread) < settings.alike
+    alike &= (spread <= 0) | (_mirrored(log_snr, spread, lone) > settings.stars)
+    # Where nothing is extended, what is broader on one side has a neighbour.
+    alike |= (spread > 0) & ~broad & (_near(log_snr, lone, broad) < _RARE)
+    star = stands_out & alike & (likeness >= settings.psf_like)
+    name[star] = np.where(halo > settings.halo, UNLABELLED, 'star')[star]
+    narrow = stands_out & (spread < -BROADER)
+    name[narrow] = np.where(halo < settings.alone, 'bad_pixel', UNLABELLED)[narrow]
     # Charge that runs along a column peaks now here, now there.
+    full = np.asarray(places['saturated'], dtype=bool)
     off_core = np.asarray(places['off_core']) / image.fwhm
-    core = off_core < settings.core
-    core &= np.asarray(places['bled']) < _MOST_BLED * image.fwhm**2
-    name[saturated] = np.where(core, 'star', UNLABELLED)[saturated]
-    name[saturated & (off_core >= 2 * settings.core)] = 'spike'
+    name[full] = np.where(off_core < settings.core, 'star', UNLABELLED)[full]
+    name[full & (off_core >= 2 * settings.core)] = 'spike'
+    share = np.asarray(places['share'])
     name[share < settings.present] = UNLABELLED
     name[share < settings.absent] = 'cosmic_ray'
-    return Table(
-        {
-            'snr': measured['snr'],
-            'psf_likeness': likeness,
-            'broad': broad,
-            'halo': halo,
-            'physics': name,
-        }
-    )
+    return Table({'snr': measured['snr'], **compared, 'halo': halo, 'physics': name})
+
+
+def _mirrored(log_snr: np.ndarray, spread: np.ndarray, lone: np.ndarray) -> np.ndarray:
+    """
+    Return which share of places like each are stars.
+
+    Noise makes these narrower as often as broader; small galaxies are broader only.
+    """
+    own = np.column_stack([log_snr, spread])
+    share = np.ones(len(own))
+    if not lone.any():
+        return share
+    tree = cKDTree(own[lone])
+    radius, _ = tree.query(own, k=[min(_LIKE, int(lone.sum()))])
+    radius = np.clip(radius[:, 0], *_LIKE_SPREAD)
+    alike = tree.query_ball_point(own, radius, return_length=True)
+    mirrored = tree.query_ball_point(own * (1, -1), radius, return_length=True)
+    return (mirrored + 1) / (alike + 1)
+
+
+def _near(log_snr: np.ndarray, lone: np.ndarray, broad: np.ndarray) -> np.ndarray:
+    """Return which share of the places of like S/N are broad."""
+    if not lone.any():
+        return np.zeros(len(log_snr))
+    k = range(1, min(_LIKE, int(lone.sum())) + 1)
+    _, near = cKDTree(log_snr[lone, None]).query(log_snr[:, None], k=k)
+    share: np.ndarray = broad[lone][near].mean(axis=1)
+    return share
 
 
 def split_mixed(
@@ -120,8 +152,6 @@ def split_mixed(
     clusters : (N,) int `~numpy.ndarray`
         The largest first; -1 for none.
     """
-    from scipy.spatial import cKDTree
-
     parts: list[np.ndarray] = []
     for number in np.unique(clusters[clusters >= 0]):
         rows = np.flatnonzero(clusters == number)
@@ -177,26 +207,43 @@ def contested(
     clusters: np.ndarray, named: dict[int, str], places: Table, settings: LabelSettings
 ) -> tuple[np.ndarray, np.ndarray]:
     """
-    Return the places whose physics contradicts their cluster, and which are stars.
+    Return the places whose physics contradicts their cluster, and what is sure of them.
 
-    They are like the PSF among what is no star; or they are among stars and unlike
-    them, more than a blend is, do not stand out from what is around, or may be the
-    charge of a saturated one. Peaks of spikes and halos move with each exposure's noise
-    and phase: of the first, those that most of the exposures find at one place, or
-    half of them if they are bright, and the cores of saturated ones, are stars.
+    Where the physics is sure of spikes, extended light and defects, these need no
+    cluster, and what lies in a cluster of theirs is none by that alone.
+
+    Stars are left out where they are like the PSF among what is no star; and what is
+    among stars and unlike them, more than a blend is, or does not stand out from what
+    is around, or may be the charge of a saturated one. Peaks of spikes and halos move
+    with each exposure's noise and phase: of the first, those that most of the exposures
+    find at one place, or half of them if they are bright, and the cores of saturated
+    ones, are stars.
+
+    Returns
+    -------
+    doubtful : (N,) bool `~numpy.ndarray`
+        Places that their cluster does not name.
+    sure : (N,) str `~numpy.ndarray`
+        Their names, where physics gives one; else empty.
     """
-    stars = [number for number, name in named.items() if name == 'star']
-    among = np.isin(clusters, stars)
-    physics = np.asarray(places['physics'], dtype=str)
-    alike = np.isin(physics, ('star', UNLABELLED)) & ~among
+    names = np.array([named.get(number, '') for number in clusters.tolist()], dtype=str)
+    physics = np.asarray(places['physics'], dtype='U12')
+    among = names == 'star'
+    alike = (physics == 'star') & ~among
     unlike = np.asarray(places['psf_likeness'] < settings.naming.blended)
     unlike |= np.asarray(places['snr'] < settings.peaks.min_snr)
-    unlike |= np.asarray(places['broad'] | places['saturated'], dtype=bool)
+    unlike |= np.abs(np.asarray(places['spread'])) > BROADER
+    unlike |= np.asarray(places['halo'] > settings.naming.alone)
+    unlike |= np.asarray(places['saturated'], dtype=bool)
     unlike &= physics != 'star'
     # A saturated core peaks now here, now there; what is bright need not be found so
     # often, as noise and halos make no such peak.
     often = np.asarray(2 * places['n_found'] >= np.maximum(places['n_covering'], 4))
     often &= np.asarray(places['snr'] >= 2 * settings.peaks.min_snr)
     often |= np.asarray(places['always'] | places['saturated'], dtype=bool)
-    missed = alike & (physics == 'star') & often
-    return alike | (among & unlike), missed
+    apart = np.isin(physics, _SURE) & (physics != names)
+    other = np.isin(names, _SURE) & (physics != names)
+    apart |= other & (physics == 'cosmic_ray')
+    other |= (physics == UNLABELLED) & ~among
+    sure = np.where(apart | (alike & often), physics, '')
+    return alike | other | apart | (among & unlike), sure

@@ -25,6 +25,7 @@ from astrosieve.images.cutouts import extract_cutouts, pixel_indices
 from astrosieve.images.dq import dq_to_mask
 from astrosieve.images.exposures import Chip
 from astrosieve.images.measured import MeasuredImage
+from astrosieve.images.saturation import Plateaus
 from astrosieve.source.finders import DEFAULT_FWHM, get_finder
 from astrosieve.tables.catalogs import positions
 from astrosieve_training.source.label.errors import LabelError
@@ -69,6 +70,7 @@ class _Image:
     above: np.ndarray
     noise: float
     dark: tuple[float, float]  # level and noise of the darkest sky of the chip
+    plateaus: Plateaus
 
     @property
     def lasts(self) -> float:
@@ -128,27 +130,33 @@ def _flagged(chip: Chip, ix: np.ndarray, iy: np.ndarray, bits: int) -> np.ndarra
     return dq_to_mask(chip.dq[iy, ix], bits)
 
 
-def _saturation(chip: Chip, ix: np.ndarray, iy: np.ndarray) -> dict[str, np.ndarray]:
+def _saturation(
+    image: _Image, ix: np.ndarray, iy: np.ndarray, frame: SkyFrame
+) -> dict[str, np.ndarray]:
     """
     Return which pixels are saturated (``saturated``), how far they are from the middle
-    of all that are with them (``off_core``), and how many these are (``bled``).
-
-    Charge runs from a star's core along the column, as far both ways.
+    of the nearest star that saturates (``off_core``), and where that is.
     """
-    from scipy.ndimage import center_of_mass, label
+    from scipy.spatial import cKDTree
 
-    saturated = _flagged(chip, ix, iy, chip.dq_meaning.saturated)
+    plateaus = image.plateaus
+    saturated = np.isin(iy * image.above.shape[1] + ix, plateaus.pixels)
+    core = np.full((len(ix), 2), np.nan)
     off_core = np.full(len(ix), np.nan)
-    bled = np.zeros(len(ix), dtype=np.int32)
-    if chip.dq is not None and saturated.any():
-        flags = dq_to_mask(chip.dq, chip.dq_meaning.saturated)
-        regions, n = label(flags, np.ones((3, 3)))
-        mine = regions[iy[saturated], ix[saturated]]
-        middles = np.array(center_of_mass(flags, regions, np.arange(1, n + 1)))
-        y, x = middles[mine - 1].T
-        off_core[saturated] = np.hypot(ix[saturated] - x, iy[saturated] - y)
-        bled[saturated] = np.bincount(regions.ravel())[mine]
-    return {'saturated': saturated, 'off_core': off_core, 'bled': bled}
+    if len(plateaus):
+        middles = np.column_stack([plateaus.x, plateaus.y])
+        own = np.column_stack([ix, iy])[saturated]
+        off_core[saturated], nearest = cKDTree(middles).query(own)
+        core[saturated] = middles[nearest]
+    uv, sky = frame.place(image.chip, core)
+    return {
+        'saturated': saturated,
+        'off_core': off_core,
+        'core_u': uv[:, 0],
+        'core_v': uv[:, 1],
+        'core_ra': np.full(len(ix), np.nan) if sky is None else sky.ra.deg,
+        'core_dec': np.full(len(ix), np.nan) if sky is None else sky.dec.deg,
+    }
 
 
 def _image_of(number: int, chip: Chip) -> _Image:
@@ -164,7 +172,9 @@ def _image_of(number: int, chip: Chip) -> _Image:
     level += _SCATTER * noise
     if image.spoilt is not None:
         above[image.spoilt != 0] = np.nan
-    return _Image(number, chip, above, sky.noise * scale, (level, noise))
+    return _Image(
+        number, chip, above, sky.noise * scale, (level, noise), image.plateaus
+    )
 
 
 def _find(image: _Image, settings: PeakSettings) -> Table:
@@ -227,7 +237,7 @@ def _described(
         nothing = np.full(len(xy), np.nan)
         peaks['exposure'] = np.full(len(xy), image.number, dtype=np.int16)
         peaks['extver'] = np.full(len(xy), chip.extver, dtype=np.int16)
-        for name, found in _saturation(chip, ix, iy).items():
+        for name, found in _saturation(image, ix, iy, frame).items():
             peaks[name] = found
         peaks['hot'] = _flagged(chip, ix, iy, meaning.hot)
         peaks['u'], peaks['v'] = uv[:, 0], uv[:, 1]
@@ -265,16 +275,17 @@ def find_peaks(
         pixels), ``noise`` (electrons, of the sky in these), ``contrast`` (the highest
         pixel over a pixel's noise), ``most_snr`` and ``most_contrast`` (the same above
         the darkest sky of the chip and over its noise: what the light of many sources
-        hides); ``saturated`` (by DQ), ``off_core``
-        (pixels from the middle of the saturated pixels that hang together; NaN for
-        none), ``bled`` (how many these are), ``hot`` (by DQ); ``stays`` (the same pixel
-        is as bright in the dithered other exposures), ``sharp`` (and so alone among its
-        neighbours), ``charged`` (it stands out there at all), ``charge`` (by how much,
-        in units of ``noise``; 0 where no other shows); ``again`` (electrons at the same
-        place in the sky in the others, the median of them, over those here),
-        ``again_snr`` (that of the 3x3 pixels, in units of ``noise``; both NaN where no
-        other looks), ``looks`` (others that do); ``u``, ``v`` (in the plane), and
-        ``ra``, ``dec`` (degrees; NaN without a WCS).
+        hides); ``saturated`` (by DQ, or flat tops where the histogram ends),
+        ``off_core`` (pixels from the middle of the nearest saturated core),
+        ``core_u``, ``core_v``, ``core_ra``, ``core_dec`` (where that is; these NaN for
+        none), ``hot`` (by DQ); ``stays`` (the same pixel is as bright in the dithered
+        other exposures), ``sharp`` (and so alone among its neighbours), ``charged`` (it
+        stands out there at all), ``charge`` (by how much, in units of ``noise``; 0
+        where no other shows); ``again`` (electrons at the same place in the sky in the
+        others, the median of them, over those here), ``again_snr`` (that of the 3x3
+        pixels, in units of ``noise``; both NaN where no other looks), ``looks`` (others
+        that do); ``u``, ``v`` (in the plane), and ``ra``, ``dec`` (degrees; NaN without
+        a WCS).
 
     Raises
     ------

@@ -231,8 +231,8 @@ def merge_peaks(peaks: Table, settings: PeakSettings) -> tuple[np.ndarray, Table
         The place of each peak.
     places : `~astropy.table.Table`
         ``id``, ``u``, ``v``, ``ra``, ``dec`` (means), ``n_found`` (exposures with a
-        peak there), ``electrons`` (mean), ``saturated`` (in any), and of those peaks
-        that are ``off_core`` (mean; NaN for none) and ``bled`` (most).
+        peak there), ``electrons`` (mean), ``saturated`` (in any), and ``off_core`` of
+        those peaks that are (mean; NaN for none).
 
     Warns
     -----
@@ -290,12 +290,10 @@ def merge_peaks(peaks: Table, settings: PeakSettings) -> tuple[np.ndarray, Table
         np.bincount(members[saturated], peaks['off_core'][saturated], count),
         with_charge, out=off_core, where=with_charge > 0,
     )  # fmt: skip
-    bled = np.zeros(count, dtype=np.int32)
-    np.maximum.at(bled, members, np.asarray(peaks['bled']))
     places = Table(
         {
             'id': np.arange(count), **columns, 'n_found': n_found,
-            'saturated': with_charge > 0, 'off_core': off_core, 'bled': bled,
+            'saturated': with_charge > 0, 'off_core': off_core,
         }
     )  # fmt: skip
     return members, places

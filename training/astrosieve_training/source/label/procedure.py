@@ -84,8 +84,9 @@ class Labelling:
     places : `~astropy.table.Table`
         Those that were embedded: ``id``, ``ra``, ``dec``, ``x``, ``y`` (in the
         combined image), ``n_found``, ``n_covering``, ``always`` (most exposures find
-        it), ``electrons``, ``share``, ``snr``, ``psf_likeness``, ``broad``,
-        ``halo``, ``physics``, ``umap_1``, ``umap_2``, ``cluster``, ``label``.
+        it), ``electrons``, ``share``, ``snr``, ``psf_likeness``, ``spread``,
+        ``broad``, ``halo``, ``physics``, ``umap_1``, ``umap_2``, ``cluster``,
+        ``label``.
     cutouts : (M, 11, 11) float32 `~numpy.ndarray`
         Of the places, from the combined image, in [0, 1].
     names : dict of int to str
@@ -330,11 +331,11 @@ def _named(
         min_size=settings.embedding.min_part(len(places)),
     )
     named = name_clusters(clusters, physics)
-    doubtful, stars = contested(clusters, named, places, settings)
+    doubtful, sure = contested(clusters, named, places, settings)
     clusters[doubtful] = -1
-    if stars.any():
-        clusters[stars] = max(named) + 1
-        named[max(named) + 1] = 'star'
+    for number, name in enumerate(np.unique(sure[sure != '']), max(named) + 1):
+        clusters[sure == name] = number
+        named[number] = str(name)
     places['umap_1'], places['umap_2'] = plane[:, 0], plane[:, 1]
     places['cluster'] = clusters
     places['label'] = _place_labels(plane, clusters, named, regions)

@@ -9,6 +9,7 @@ from astrosieve_training.settings import (
     Count,
     Natural,
     NotNegative,
+    Positive,
     Rule,
     Settings,
     Share,
@@ -111,14 +112,19 @@ class NamingSettings(Settings):
     psf_like : float
         Correlation with the PSF, over that expected for a star of this S/N, from
         which a place is a star.
+    alike : float
+        Errors by which a star may be broader or narrower than the PSF.
+    stars : float
+        Share of stars among places of like S/N that are as much broader than the PSF,
+        from which a place is one.
     blended : float
-        The same, down to which a place among stars is one.
+        Correlation down to which a place among stars is one.
     core : float
         Distance from the middle of its saturated pixels, over the FWHM, up to which a
         saturated peak is a star; from twice that it is part of a spike.
-    halo : float
-        Light of brighter stars, ``F (d / FWHM)^-2.5``, over that of the place, from
-        which what is not a star is a spike.
+    halo, alone : float
+        Light that other stars spread, over that of the place, from which it is a
+        spike, and up to which it can be extended.
     hit, noise : float
         Share of noise among peaks like one that was there once, up to which it is a
         cosmic ray, and from which it is background.
@@ -126,16 +132,23 @@ class NamingSettings(Settings):
 
     absent: Annotated[float, between(0, 1)] = 0.4
     present: Annotated[float, between(0, 1)] = 0.6
-    psf_like: Annotated[float, between(0, 1)] = 0.85
+    psf_like: Annotated[float, between(0, 1)] = 0.7
+    alike: Positive = 3.0
+    stars: Annotated[float, between(0, 1)] = 0.6
     blended: Annotated[float, between(0, 1)] = 0.6
     core: Annotated[float, between(0, 1)] = 0.75
-    halo: Annotated[float, between(0, 1)] = 0.05
+    halo: Annotated[float, between(0, 1)] = 0.5
+    alone: Annotated[float, between(0, 1)] = 0.2
     hit: Annotated[float, between(0, 1)] = 0.02
     noise: Annotated[float, between(0, 1)] = 0.8
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for low, high in (('absent', 'present'), ('hit', 'noise')):
+        for low, high in (
+            ('absent', 'present'),
+            ('alone', 'halo'),
+            ('hit', 'noise'),
+        ):
             value, limit = getattr(self, low), getattr(self, high)
             require(value <= limit, low, value, f'{limit} ({high}) or less')
 

@@ -19,7 +19,6 @@ from typing import Any
 from astrosieve.atomic import atomic_path
 from astrosieve.models.registry import load_model
 from astrosieve_training.judge.report import slug
-from astrosieve_training.simulate.plans import exposure_key
 from astrosieve_training.source.config import SourceConfig, load_config
 from astrosieve_training.source.evaluate.labels.networks import (
     STARTED,
@@ -27,6 +26,7 @@ from astrosieve_training.source.evaluate.labels.networks import (
     check_network,
     check_tuned,
 )
+from astrosieve_training.source.evaluate.labels.primitives import PrimitiveField
 from astrosieve_training.source.evaluate.labels.settings import Field, LabelChecks
 from astrosieve_training.source.evaluate.labels.tables import table_lines
 from astrosieve_training.source.evaluate.labels.truth import check_field, check_ngc1261
@@ -37,9 +37,9 @@ from astrosieve_training.versions import code_version, digest
 __all__ = ['check_labels']
 
 
-def _exposures(field: Field, *seeds: int) -> list[str]:
+def _exposures(field: Field | PrimitiveField, *seeds: int) -> list[str]:
     """Return what decides the exposures of a field."""
-    return [exposure_key(field.plan(seed)) for seed in seeds]
+    return [field.decides(seed) for seed in seeds]
 
 
 def _learning(name: str) -> tuple[SourceConfig, str]:
@@ -74,7 +74,8 @@ def check_labels(
     stages = Stages(folder / 'results', tell)
     code = code_version(sys.modules[__name__])
     results: dict[str, Any] = {'fields': [], 'tuned': {}}
-    for field in checks.fields:
+    fields: list[Field | PrimitiveField] = [*checks.fields, *checks.primitive]
+    for field in fields:
         for seed in field.seeds:
             key = digest(code, field, _exposures(field, seed))
             results['fields'].append(
@@ -83,10 +84,11 @@ def check_labels(
                     partial(check_field, field, seed, folder, tell),
                 )
             )  # fmt: skip
-    key = digest(code)
-    real = stages.record('ngc1261', key, lambda: {'found': check_ngc1261(folder, tell)})
-    results['ngc1261'] = real['found']
     if checks.network is not None:
+        real = stages.record(
+            'ngc1261', digest(code), lambda: {'found': check_ngc1261(folder, tell)}
+        )
+        results['ngc1261'] = real['found']
         first = checks.fields[0]
         seeds = checks.network.training + checks.network.judged
         key = digest(

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from astrosieve_training.settings import load_dataclass
-from astrosieve_training.simulate.plans import ExposurePlan
+from astrosieve_training.settings import ConfigError, load_dataclass, not_known
+from astrosieve_training.simulate.files import write_dithered_set
+from astrosieve_training.simulate.plans import ExposurePlan, exposure_key
+from astrosieve_training.source.evaluate.labels.primitives import PrimitiveField
 
-__all__ = ['LabelChecks', 'load_label_checks']
+__all__ = ['LabelChecks', 'label_checks_file', 'load_label_checks']
 
-_FILE = Path(__file__).parents[3] / 'configs' / 'source' / 'labelling' / 'source.toml'
+_FOLDER = Path(__file__).parents[3] / 'configs' / 'source' / 'labelling'
+_PACKAGED = ('source', 'galaxies')
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Field:
         Of each field.
     shape : tuple of int
         ``(ny, nx)``; ``(0, 0)`` for all chips, whole.
+    vary : bool
+        Whether densities and exposure time are drawn about the given ones.
     """
 
     name: str
@@ -41,12 +46,21 @@ class Field:
     exptime: float = 0.0
     exposures: int = 4
     shape: tuple[int, int] = (0, 0)
+    vary: bool = False
 
     def plan(self, seed: int) -> ExposurePlan:
         """Return what is simulated from a seed."""
         return ExposurePlan(
-            _camera(self.camera), self.scene, self.exptime, seed, self.shape
+            _camera(self.camera), self.scene, self.exptime, seed, self.shape, self.vary
         )
+
+    def decides(self, seed: int) -> str:
+        """Return a hash of all that decides the exposures of a seed."""
+        return exposure_key(self.plan(seed))
+
+    def write(self, seed: int, folder: Path) -> list[tuple[Path, Path]]:
+        """Write the exposures of a seed; return them, and their truth."""
+        return write_dithered_set(self.plan(seed), self.exposures, folder)
 
 
 @dataclass(frozen=True)
@@ -121,6 +135,8 @@ class LabelChecks:
     ----------
     fields : tuple of `Field`
         Whose labels are compared with the truth.
+    primitive : tuple of `PrimitiveField`
+        The same, of another simulator.
     network : `NetworkCheck` or None
         Of the first field.
     tuned : tuple of `Tuned`
@@ -130,6 +146,7 @@ class LabelChecks:
     """
 
     fields: tuple[Field, ...]
+    primitive: tuple[PrimitiveField, ...] = ()
     network: NetworkCheck | None = None
     tuned: tuple[Tuned, ...] = ()
     seed: int = 0
@@ -137,11 +154,35 @@ class LabelChecks:
 
 def _camera(name: str) -> str:
     """Return a camera's name, or the file of one that only these checks have."""
-    own = _FILE.parent / f'{name}.toml'
+    own = _FOLDER / f'{name}.toml'
     return str(own) if own.is_file() else name
 
 
-def load_label_checks(path: Path = _FILE) -> LabelChecks:
+def label_checks_file(name: str) -> Path:
+    """
+    Return the file of packaged checks.
+
+    Parameters
+    ----------
+    name : str
+        'source', or 'galaxies'.
+
+    Returns
+    -------
+    path : `~pathlib.Path`
+
+    Raises
+    ------
+    ConfigError
+        If there are none of this name.
+    """
+    if name not in _PACKAGED:
+        msg = not_known('no checks of labels', name, _PACKAGED)
+        raise ConfigError(msg)
+    return _FOLDER / f'{name}.toml'
+
+
+def load_label_checks(path: Path = _FOLDER / 'source.toml') -> LabelChecks:
     """
     Read what is to be checked.
 

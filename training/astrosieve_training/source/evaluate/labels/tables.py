@@ -69,7 +69,7 @@ def table_lines(results: Mapping[str, Any]) -> list[str]:
     fields = results['fields']
     total = summed([each['ways'] for each in fields])
     counts = summed([each['all'] for each in fields])
-    classes = (*REPORT_CLASSES, 'bad_pixel')
+    classes = (*REPORT_CLASSES, 'extended', 'bad_pixel')
     lines = [
         'Labels that are right, of those given; 95 % Wilson intervals and counts; '
         'uncontested detections. All fields together, then each; the same places, '

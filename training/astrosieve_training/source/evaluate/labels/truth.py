@@ -19,7 +19,6 @@ from astrosieve.tables.catalogs import positions
 from astrosieve_training.data_folder import data_folder
 from astrosieve_training.judge.report import slug
 from astrosieve_training.simulate import Truth, label_positions, read_truth
-from astrosieve_training.simulate.files import write_dithered_set
 from astrosieve_training.source.config import load_config
 from astrosieve_training.source.datasets.detections import (
     DetectionSet,
@@ -27,6 +26,7 @@ from astrosieve_training.source.datasets.detections import (
     join,
 )
 from astrosieve_training.source.datasets.real.frames import ngc1261
+from astrosieve_training.source.evaluate.labels.primitives import PrimitiveField
 from astrosieve_training.source.evaluate.labels.settings import Field
 from astrosieve_training.source.evaluate.labels.tables import summed
 from astrosieve_training.source.label.carrying import carry_labels
@@ -75,10 +75,10 @@ class LabelledField:
 
 
 def labelled_field(
-    field: Field, seed: int, folder: Path, say: Callable
+    field: Field | PrimitiveField, seed: int, folder: Path, say: Callable
 ) -> LabelledField:
     """Simulate and label one field."""
-    pairs = write_dithered_set(field.plan(seed), field.exposures, folder / 'exposures')
+    pairs = field.write(seed, folder / 'exposures')
     paths = [image for image, _ in pairs]
     settings = LabelSettings(aligned=True, embedding=EmbeddingSettings(seed=seed))
     with warnings.catch_warnings():
@@ -143,7 +143,9 @@ def compared(given: np.ndarray, true: Table) -> dict[str, Any]:
     }
 
 
-def check_field(field: Field, seed: int, folder: Path, say: Callable) -> dict:
+def check_field(
+    field: Field | PrimitiveField, seed: int, folder: Path, say: Callable
+) -> dict:
     """Compare the labels of one field with its truth."""
     made = labelled_field(field, seed, folder, say)
     true = made.true_labels()
@@ -180,7 +182,7 @@ def truth_set(
     most: int = 20_000,
 ) -> DetectionSet:
     """Return uncontested detections of a field with their truth."""
-    pairs = write_dithered_set(field.plan(seed), field.exposures, folder / 'exposures')
+    pairs = field.write(seed, folder / 'exposures')
     rng = np.random.default_rng([draw, seed])
     sets = []
     for image, truth in pairs:
