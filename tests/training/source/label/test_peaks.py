@@ -593,18 +593,20 @@ class TestSaturation:
         for y in (63, 70, 77):
             charge(exposures, 80, y, 50_000)
         peaks = peaks_of(exposures)
+        middle = peak_at(peaks, 80, 70)
+        core = middle['u'], middle['v']
         for y, off_core in ((63, 7), (70, 0), (77, 7)):
             peak = peak_at(peaks, 80, y)
             assert peak['saturated']
             assert peak['off_core'] == pytest.approx(off_core)
-            assert peak['bled'] == 15
+            assert (peak['core_u'], peak['core_v']) == pytest.approx(core, abs=1e-3)
 
     def test_single_pixel(self) -> None:
         """Is its own middle."""
         exposures, _ = self.bled((80, 70))
         charge(exposures, 80, 70, 50_000)
         peak = peak_at(peaks_of(exposures), 80, 70)
-        assert (peak['saturated'], peak['off_core'], peak['bled']) == (True, 0, 1)
+        assert (peak['saturated'], peak['off_core']) == (True, 0)
 
     def test_each_has_its_own(self) -> None:
         """What touches at a corner hangs together, what is a pixel away does not."""
@@ -614,8 +616,7 @@ class TestSaturation:
         peaks = peaks_of(exposures)
         both, alone = (peak_at(peaks, x, 70) for x in (80, 40))
         assert both['off_core'] == pytest.approx(np.hypot(0.5, 0.5))
-        assert both['bled'] == 2
-        assert (alone['off_core'], alone['bled']) == (0, 1)
+        assert alone['off_core'] == 0
 
     @pytest.mark.parametrize('bits', [0, 16, 4096, None])
     def test_not_saturated(self, bits: int | None) -> None:
@@ -627,8 +628,8 @@ class TestSaturation:
             exposures = [[replace(exposures[0][0], dq=None)]]
         peak = peak_at(peaks_of(exposures), 80, 70)
         assert not peak['saturated']
-        assert np.isnan(peak['off_core'])
-        assert peak['bled'] == 0
+        for name in ('off_core', 'core_u', 'core_v', 'core_ra', 'core_dec'):
+            assert np.isnan(peak[name])
 
 
 class TestDips:

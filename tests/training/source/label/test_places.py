@@ -49,7 +49,6 @@ def sky_peaks(
             'dec': np.zeros(n),
             'saturated': np.zeros(n, dtype=bool),
             'off_core': np.full(n, np.nan),
-            'bled': np.zeros(n, dtype=np.int32),
             'hot': np.zeros(n, dtype=bool),
             'stays': np.zeros(n, dtype=bool),
         }
@@ -183,21 +182,18 @@ class TestMerge:
         """Saturation of one peak is the place's, and where its charge is."""
         peaks = sky_peaks([(0, 0, 0, 2), (1, 0.1, 0, 1), (0, 9, 9, 1)])
         peaks['saturated'][1] = True
-        peaks['off_core'][1], peaks['bled'][1] = 3.0, 12
+        peaks['off_core'][1] = 3.0
         _, places = merge_peaks(peaks, SETTINGS)
         np.testing.assert_array_equal(places['saturated'], [True, False])
         np.testing.assert_array_equal(places['off_core'], [3, np.nan])
-        np.testing.assert_array_equal(places['bled'], [12, 0])
 
     def test_saturated_in_several(self) -> None:
-        """Of those that are saturated the mean distance, and the most pixels."""
+        """Of those that are saturated the mean distance."""
         peaks = sky_peaks([(i, 0.1 * i, 0, 9 - i) for i in range(4)])
         peaks['saturated'] = [True, True, False, True]
         peaks['off_core'] = [1.0, 2.0, np.nan, 6.0]
-        peaks['bled'] = [4, 30, 0, 7]
         _, places = merge_peaks(peaks, SETTINGS)
         assert places['off_core'].tolist() == [3.0]
-        assert places['bled'].tolist() == [30]
 
     @pytest.mark.parametrize('turn', [0.0, 180.0])
     def test_right_ascension_0(self, turn: float) -> None:

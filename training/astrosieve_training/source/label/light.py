@@ -361,13 +361,17 @@ class CombinedImage:
         compared = self.compare_psf(stars)
         alike = (compared['psf_likeness'] > _LEAST_ALIKE) & ~compared['broad']
         alike &= np.abs(compared['spread']) < BROADER
+        # What lies on light is no more than stands out of it.
+        flux = 9 * _Profile.of(self._cutouts(stars)).core
+        alike &= flux > _STAR_SNR * noise
         if len(saturated):
             alike &= cKDTree(saturated).query(stars)[0] > _BESIDE * self.fwhm
-        stars = stars[np.asarray(alike)]
+        stars, flux = stars[np.asarray(alike)], flux[np.asarray(alike)]
         stars += _centroids(self._cutouts(stars)[:, 4:7, 4:7])
         light = StarLight(
             boxes,
             np.concatenate([stars, saturated]),
+            np.concatenate([flux, self.box_sums(saturated)]),
             np.arange(len(stars) + len(saturated)) >= len(stars),
             fwhm=self.fwhm,
             noise=noise,

@@ -46,7 +46,7 @@ def name_places(
         The combined image, its PSF learnt.
     places : `~astropy.table.Table`
         ``x``, ``y`` (pixels of the image), ``share`` (of the peaks' electrons in
-        it), ``saturated`` and ``off_core``.
+        it), ``n_found``, ``n_covering``, ``saturated`` and ``off_core``.
     saturated : (M, 2) `~numpy.ndarray`
         Middles of saturated stars, pixels of the image.
     settings : `NamingSettings`
@@ -77,6 +77,7 @@ def name_places(
     # Where nothing is extended, what is broader on one side has a neighbour.
     alike |= (spread > 0) & ~broad & (_near(log_snr, lone, broad) < _RARE)
     star = stands_out & alike & (likeness >= settings.psf_like)
+    star &= np.asarray(2 * places['n_found'] >= places['n_covering'])
     name[star] = np.where(halo > settings.halo, UNLABELLED, 'star')[star]
     narrow = stands_out & (spread < -BROADER)
     name[narrow] = np.where(halo < settings.alone, 'bad_pixel', UNLABELLED)[narrow]

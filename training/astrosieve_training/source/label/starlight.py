@@ -36,6 +36,8 @@ class StarLight:
         Sums of 3x3 pixels of the image, above its sky.
     xy : (N, 2) `~numpy.ndarray`
         Middles of its stars, pixels.
+    flux : (N,) `~numpy.ndarray`
+        The sums at these.
     saturated : (N,) bool `~numpy.ndarray`
         Whether their middles show less light than they gave.
     fwhm : float
@@ -48,13 +50,14 @@ class StarLight:
         self,
         boxes: np.ndarray,
         xy: np.ndarray,
+        flux: np.ndarray,
         saturated: np.ndarray,
         *,
         fwhm: float,
         noise: float,
     ) -> None:
         self.xy = np.asarray(xy, dtype=float).reshape(-1, 2)
-        self.flux = ndimage.map_coordinates(boxes, self.xy.T[::-1], order=1)
+        self.flux = np.maximum(np.nan_to_num(flux), noise)
         self._noise = noise
         self._join = max(_CORE * fwhm, _CORE_LEAST)
         y, x = np.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1]
@@ -169,6 +172,7 @@ class StarLight:
         light = np.zeros(len(xy))
         if not len(xy):
             return light
+        xy = np.rint(xy)  # as the sums are
         tree = cKDTree(xy)
         for place, flux, reach in zip(self.xy, self.flux, self._reaches(), strict=True):
             rows = np.array(tree.query_ball_point(place, reach), dtype=int)

@@ -94,7 +94,7 @@ class PrimitiveField(Settings):
     stars: NotNegative = 500.0
     bright: NotNegative = 12.0
     galaxies: NotNegative = 300.0
-    hits: NotNegative = 1200.0
+    hits: NotNegative = 600.0
     hot: NotNegative = 0.001
     radii: tuple[Positive, Positive] = (0.1, 1.0)
     snr: tuple[Positive, Positive] = (5.0, 200.0)
