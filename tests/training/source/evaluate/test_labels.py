@@ -95,7 +95,9 @@ def test_packaged_checks_use_seeds_of_their_own() -> None:
     from astrosieve_training.source.config import load_config
 
     checks = load_label_checks()
-    seeds = [seed for field in checks.fields for seed in field.seeds]
+    galaxies = load_label_checks(label_settings.label_checks_file('galaxies'))
+    fields = [*checks.fields, *galaxies.fields, *galaxies.primitive]
+    seeds = [seed for field in fields for seed in field.seeds]
     for tuned in checks.tuned:
         seeds += [*tuned.seeds, *tuned.judged]
     assert len(seeds) == len(set(seeds)) >= 5
@@ -120,6 +122,8 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
     """A missing file, broken TOML and an unknown key are named."""
     with pytest.raises(ConfigError, match=r'none\.toml: cannot be read'):
         load_label_checks(tmp_path / 'none.toml')
+    with pytest.raises(ConfigError, match=r"'galaxy'.* did you mean 'galaxies'"):
+        label_settings.label_checks_file('galaxy')
     path = tmp_path / 'checks.toml'
     path.write_text('fields = [')
     with pytest.raises(ConfigError, match='not valid TOML'):
@@ -176,6 +180,28 @@ def test_what_is_done_is_not_done_again(tmp_path: Path, quick: list[str]) -> Non
     assert '98.00% (97.00% to 99.00%)' in text
     assert '194/200' in text
     assert '299/300' in text
+
+
+def test_command_writes_the_table_of_galaxies(tmp_path: Path, quick: list[str]) -> None:
+    """`--config galaxies` judges its fields alone, and fills another place."""
+    page = tmp_path / 'page.md'
+    page.write_text(
+        '<!-- table:labelling begin -->\nold\n<!-- table:labelling end -->\n'
+        '<!-- table:labelling-galaxies begin -->\n'
+        '<!-- table:labelling-galaxies end -->\n'
+    )
+    arguments = ['source', 'evaluate', '--labelling', '--config', 'galaxies']
+    arguments += ['-o', str(tmp_path / 'out'), '--readme', str(page)]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    assert 'network' not in quick
+    assert 'ngc1261' not in quick
+    checks = load_label_checks(label_settings.label_checks_file('galaxies'))
+    assert len(quick) == sum(len(f.seeds) for f in (*checks.fields, *checks.primitive))
+    text = page.read_text()
+    assert 'old' in text
+    assert 'whole procedure' in text
+    assert 'extended' in text
 
 
 def test_command_writes_the_tables(tmp_path: Path, quick: list[str]) -> None:

@@ -45,6 +45,13 @@ def gaussian(
     return flux * image / (2 * np.pi * sigma**2)
 
 
+def add(data: np.ndarray, x: float, y: float, flux: float, fwhm: float = FWHM) -> None:
+    """Add a source within 15 pixels of its middle."""
+    top, left = max(round(y) - 15, 0), max(round(x) - 15, 0)
+    part = data[top : round(y) + 16, left : round(x) + 16]
+    part += gaussian((part.shape[0], part.shape[1]), x - left, y - top, flux, fwhm)
+
+
 def moved(xy: np.ndarray, x: float, y: float) -> np.ndarray:
     there: np.ndarray = xy + np.array([x, y])
     return there
@@ -286,7 +293,7 @@ class TestPSF:
         for snr in (10, 30, 90):
             data = np.random.default_rng(snr).normal(0, NOISE, (400, 400))
             for x, y in xy:
-                data += gaussian(data.shape, x, y, snr * 3 * NOISE / 0.6, fwhm)
+                add(data, x, y, snr * 3 * NOISE / 0.6, fwhm)
             image = CombinedImage(data.astype(np.float32))
             image.psf, image.locus = scene.image.psf, scene.image.locus
             found.append(float(np.median(image.compare_psf(xy)['spread'])))
@@ -315,7 +322,7 @@ class TestPSF:
         star = np.arange(len(xy)) % 5 == 0
         width = np.where(star, FWHM, rng.uniform(1.3, 3, len(xy)) * FWHM)
         for (x, y), fwhm in zip(xy, width, strict=True):
-            data += gaussian(data.shape, x, y, 200 * 3 * NOISE * fwhm / FWHM, fwhm)
+            add(data, x, y, 200 * 3 * NOISE * fwhm / FWHM, fwhm)
         image = CombinedImage(data.astype(np.float32))
         assert 60 < image.learn_psf(xy, np.ones(len(xy), dtype=bool)) < 200
         assert image.fwhm == pytest.approx(FWHM, rel=0.15)
@@ -478,8 +485,7 @@ class TestName:
         for wide in (True, False):
             data = rng.normal(0, NOISE, (500, 500))
             for (x, y), each in zip(xy, galaxy & wide, strict=True):
-                fwhm = 2.75 if each else FWHM
-                data += gaussian(data.shape, x, y, 20 * 3 * NOISE / 0.75, fwhm)
+                add(data, x, y, 20 * 3 * NOISE / 0.75, 2.75 if each else FWHM)
             image = CombinedImage(data.astype(np.float32))
             image.psf, image.locus = scene.image.psf, scene.image.locus
             names = physics(replace(scene, image=image), places_at(xy))
