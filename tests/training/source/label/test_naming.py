@@ -369,6 +369,22 @@ class TestPSF:
         assert np.median(scene.image.halo(bright, NO_CORE)) < 0.01
         assert np.median(scene.image.halo(scene.blobs, NO_CORE)) < 0.1
 
+    def test_beside_edge(self) -> None:
+        """By the light at an edge of the data, of the image or of what was combined."""
+        data = np.random.default_rng(2).normal(0, NOISE, (300, 300))
+        y, x = np.indices(data.shape)
+        data += 3e5 / (1 + np.hypot(x + 10, y - 150) ** 2)
+        xy = np.array([(20.0, 150.0), (40.0, 150.0), (150.0, 150.0), (280.0, 20.0)])
+        for image, aside in (
+            (data, 0.0),
+            (np.pad(data, 20, constant_values=np.nan), 20),
+        ):
+            found = CombinedImage(image.astype(np.float32)).beside_edge(xy + aside)
+            assert found.tolist() == [True, True, False, False]
+        flat = CombinedImage(data[:, 100:].astype(np.float32))
+        assert not flat.beside_edge(xy[:2]).any()
+        assert len(flat.beside_edge(np.empty((0, 2)))) == 0
+
     def test_halo_without_bright_stars(self, scene: Scene) -> None:
         """There is none."""
         rng = np.random.default_rng(0)

@@ -40,6 +40,7 @@ _CALIBRATORS = 10
 _STAR_SNR = 20.0  # of stars whose light about them counts
 _LEAST_ALIKE = 0.6
 _BESIDE = 2.0  # FWHM from a saturated core in which peaks are its own
+_EDGE, _EDGE_REACH = 3.0, 60.0  # times a place's light, pixels
 _PHASES = (-0.4, -0.2, 0.0, 0.2, 0.4)  # of a star in its pixel
 
 
@@ -378,6 +379,43 @@ class CombinedImage:
         ).at(xy)
         share: np.ndarray = light / np.fmax(self.box_sums(xy), 3 * noise)
         return share
+
+    def beside_edge(self, xy: np.ndarray) -> np.ndarray:
+        """
+        Return where light may be that of something off the image.
+
+        Parameters
+        ----------
+        xy : (N, 2) `~numpy.ndarray`
+            Pixels of the combined image.
+
+        Returns
+        -------
+        beside : (N,) bool `~numpy.ndarray`
+            Whether an edge of the data within 60 pixels is three times as bright.
+        """
+        from scipy.ndimage import binary_closing, binary_erosion, uniform_filter
+        from scipy.spatial import cKDTree
+
+        data = np.ones(self.image.shape, dtype=bool)
+        if self.spoilt is not None:
+            data = binary_closing(np.pad(self.spoilt == 0, 9), iterations=9)[9:-9, 9:-9]
+        y, x = np.nonzero(data & ~binary_erosion(data))
+        smooth = uniform_filter(self.image, 9)
+        ix, iy, _, _ = pixel_indices(xy, self.image.shape)
+        own = np.maximum(smooth[iy, ix], self.noise / 9)
+        bright = smooth[y, x] > _EDGE * own.min(initial=np.inf)
+        edge, light = np.column_stack([x, y])[bright], smooth[y, x][bright]
+        beside = np.zeros(len(xy), dtype=bool)
+        if len(edge) and len(xy):
+            near = cKDTree(edge).query_ball_point(
+                np.column_stack([ix, iy]), _EDGE_REACH
+            )
+            beside[:] = [
+                light[rows].max(initial=0) > _EDGE * each
+                for rows, each in zip(near, own, strict=True)
+            ]
+        return beside
 
 
 def _most_alike(values: np.ndarray, sigma: np.ndarray) -> np.ndarray:

@@ -68,7 +68,8 @@ def name_places(
     stands_out = np.asarray(measured['snr'] >= min_snr)
     name = np.full(len(xy), UNLABELLED, dtype='U12')
     on_light = ~stands_out & np.asarray(measured['on_light'] > _ON_LIGHT)
-    name[(broad | on_light) & (halo < settings.alone)] = 'extended'
+    extended = (broad | on_light) & (halo < settings.alone)
+    name[extended] = np.where(image.beside_edge(xy[extended]), UNLABELLED, 'extended')
     name[halo > settings.halo] = 'spike'
     lone = stands_out & (halo < settings.alone) & (places['share'] > settings.present)
     log_snr = np.log(np.maximum(measured['snr'], 1.0)) / _LIKE_SNR
