@@ -140,10 +140,11 @@ def measure_places(
     )
     chosen = places[rows]
     chosen['x'], chosen['y'] = xy[rows, 0], xy[rows, 1]
-    chosen['n_covering'] = covering[rows]
-    found = np.asarray(chosen['n_found'])
+    # An image of the user's own may be of more exposures than those looked at.
+    n_exposures = len(np.unique(peaks['exposure']))
+    chosen['n_covering'] = np.minimum(covering[rows], n_exposures)
     most = np.maximum(2, _MOST * covering[rows])
-    chosen['always'] = found >= np.minimum(most, len(np.unique(peaks['exposure'])))
+    chosen['always'] = chosen['n_found'] >= np.minimum(most, n_exposures)
     chosen['share'] = highest[rows]
     full = np.asarray(peaks['saturated'], dtype=bool) & (share >= limits.present)
     stars = _stars(_to_combined(_cores(peaks[full]), combined, chips), image.fwhm)
