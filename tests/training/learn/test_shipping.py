@@ -64,6 +64,21 @@ def test_new_version_takes_the_place_of_the_old(folder: Path, card: ModelCard) -
     assert names == {'manifest.json', 'fruit-1.1.onnx', 'fruit-1.1.json'}
 
 
+def test_another_version_stays_by_name_and_number(
+    folder: Path, card: ModelCard
+) -> None:
+    """Its files too, and its entry as it was; once more changes nothing."""
+    before = read_manifest(folder)['models']['fruit']
+    for _ in range(2):
+        write_model(folder, replace(card, version='1.1'), WEIGHTS, keep=True)
+        models = read_manifest(folder)['models']
+        assert models['fruit']['version'] == '1.1'
+        assert models['fruit-1.0'] == before
+        assert set(models) == {'fruit', 'fruit-1.0'}
+        named = {models[name][key] for name in models for key in ('weights', 'card')}
+        assert {p.name for p in folder.iterdir()} == {'manifest.json', *named}
+
+
 def test_a_card_alone(folder: Path, card: ModelCard) -> None:
     """Without weights those that are there stay, and the manifest follows the card."""
     write_model(folder, replace(card, limits=('None.',)))

@@ -103,6 +103,7 @@ def export_network(
     *,
     max_bytes: int,
     default: bool = False,
+    keep: bool = False,
     multiple: int | None = None,
     tolerance: float = TOLERANCE,
 ) -> tuple[ModelCard, float]:
@@ -126,6 +127,8 @@ def export_network(
         Largest size of the ONNX file.
     default : bool, optional
         Whether the task's name means this model from now on.
+    keep : bool, optional
+        Whether another version of the model stays, as NAME-VERSION.
     multiple : int, optional
         Rows and columns of its images may be any multiple of this; as many as in
         ``inputs`` by default.
@@ -167,5 +170,5 @@ def export_network(
             name: version(name) for name in ('torch', 'onnx', 'onnxscript', 'numpy')
         },
     )
-    write_model(folder, card, weights, default=default)
+    write_model(folder, card, weights, default=default, keep=keep)
     return card, difference

@@ -35,6 +35,7 @@ def write_model(
     weights: bytes | None = None,
     *,
     default: bool = False,
+    keep: bool = False,
 ) -> None:
     """
     Write a card, its weights, and renew the manifest: all of them, or none.
@@ -50,6 +51,9 @@ def write_model(
     default : bool, optional
         Whether the task's name means this model from now on; the first of a task
         is meant anyway.
+    keep : bool, optional
+        Whether another version of the name that is there stays, as NAME-VERSION;
+        else it goes.
     """
     stem = f'{card.name}-{card.version}'
     manifest = read_manifest(folder)
@@ -58,6 +62,9 @@ def write_model(
         raise ExportError(msg)
     text = card.to_json().encode()
     old = manifest['models'].get(card.name)
+    other = old is not None and old['version'] != card.version
+    if other and keep:
+        manifest['models'][f'{card.name}-{old["version"]}'] = old
     manifest['models'][card.name] = {
         'version': card.version,
         'weights': f'{stem}.onnx',
@@ -77,6 +84,6 @@ def write_model(
         for name, content in contents.items():
             path = atomic_path(folder / name, overwrite=True)
             stack.enter_context(path).write_bytes(content)
-    if old and old['version'] != card.version:
+    if other and not keep:
         for key in ('weights', 'card'):
             (folder / old[key]).unlink(missing_ok=True)

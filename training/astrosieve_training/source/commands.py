@@ -337,14 +337,19 @@ def _show_run(run: Any, folder: Path) -> None:
 @source.command()
 @click.argument('run', type=EXISTING_FOLDER)
 @output_folder_option('the weights')
-def export(run: Path, output: Path) -> None:
+@click.option(
+    '--keep',
+    is_flag=True,
+    help='Keep another version of the model that is there, as NAME-VERSION.',
+)
+def export(run: Path, output: Path, keep: bool) -> None:
     """
     Export a training as ONNX file, model card and manifest.
 
     RUN is the folder that the step train wrote. Torch and onnxruntime are
     compared on thousands of cutouts; if they differ nothing is written.
     """
-    card, difference = need('source.export').export_run(run, output)
+    card, difference = need('source.export').export_run(run, output, keep=keep)
     click.echo(
         f'{output / f"{card.name}-{card.version}.onnx"}: differs from torch by '
         f'{difference:.2g} at most on {card.metrics["export"]["inputs"]} cutouts'

@@ -109,7 +109,9 @@ def _card(run: Run) -> ModelCard:
     )
 
 
-def export_run(folder: Path, output: Path) -> tuple[ModelCard, float]:
+def export_run(
+    folder: Path, output: Path, *, keep: bool = False
+) -> tuple[ModelCard, float]:
     """
     Export a finished training.
 
@@ -120,6 +122,8 @@ def export_run(folder: Path, output: Path) -> tuple[ModelCard, float]:
     output : `~pathlib.Path`
         Folder of weights: gets NAME-VERSION.onnx, NAME-VERSION.json, and the
         model's entry in manifest.json.
+    keep : bool, optional
+        Whether another version of the model stays, as NAME-VERSION.
 
     Returns
     -------
@@ -151,4 +155,5 @@ def export_run(folder: Path, output: Path) -> tuple[ModelCard, float]:
         output,
         max_bytes=MAX_BYTES,
         default=run.config.default,
+        keep=keep,
     )
