@@ -182,3 +182,10 @@ def test_contributing_names_what_is_there() -> None:
     extras = re.findall(r"'?\.\[([\w,]+)\]", text)
     known = set(settings['project']['optional-dependencies'])
     assert {name for each in extras for name in each.split(',')} <= known
+
+
+@pytest.mark.parametrize('page', [*PAGES, DOCS.parent / 'README.md'], ids=str)
+def test_pictures_say_what_is_to_be_seen(page: Path) -> None:
+    """Those who do not see a picture are told what it shows."""
+    texts = re.findall(r'!\[([^\]]*)\]\(', page.read_text(encoding='utf-8'))
+    assert [each for each in texts if len(each) < 40] == []

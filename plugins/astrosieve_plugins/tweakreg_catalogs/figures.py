@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy.table import Table
 
-from astrosieve.figures import new_figure
+from astrosieve.figures import COLOURS, new_figure
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.plotting import add_legend, draw_overlay
 from astrosieve_plugins.tweakreg_catalogs.running import Alignment
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ['match_figure', 'residual_figure']
 
-_COLORS = ('#b0413e', '#108a35', '#2b6cb0', '#6b4ca5')
 _MAX_ROWS = 6  # exposures of a picture of residuals
 
 
@@ -102,7 +101,7 @@ def _draw_vectors(axes: Axes, one: Alignment, key: float, length: float) -> None
         x, y, dx, dy, angles='xy', scale_units='xy', scale=key / (length * size),
         units='dots', width=1.6, headwidth=4, color='0.15',
     )  # fmt: skip
-    axes.plot(x, y, '.', color='#2b6cb0', ms=2)
+    axes.plot(x, y, '.', color=COLOURS[0], ms=2)
     axes.quiverkey(
         arrows, 0.1, 1.03, key, f'{key:g} px', labelpos='E', fontproperties={'size': 8}
     )
@@ -128,7 +127,7 @@ def _round_number(value: float) -> float:
 
 def _draw_spread(axes: Axes, stages: Mapping[str, Alignment]) -> None:
     limit = 0.05
-    for color, (stage, one) in zip(_COLORS, stages.items(), strict=False):
+    for color, (stage, one) in zip(COLOURS, stages.items(), strict=False):
         if one.status != 'aligned':
             continue
         dx, dy = (np.asarray(one.matches[name]) for name in ('dx', 'dy'))

@@ -11,6 +11,7 @@ pytest.importorskip('matplotlib')
 import matplotlib as mpl
 from PIL import Image
 
+from astrosieve.figures import line_styles
 from astrosieve.models.metrics import Share
 from astrosieve_training.judge.figures import draw_shares, figure_file
 
@@ -49,3 +50,20 @@ def test_shares_are_drawn_with_their_intervals(tmp_path: Path) -> None:
     assert points.get_xydata().tolist() == [[1, 0], [2, 0.75], [3, 1]]
     for bar, share in zip(bars.get_segments(), shares, strict=True):
         assert bar[:, 1] == pytest.approx([share.low, share.high])
+
+
+def test_a_thing_looks_the_same_in_every_panel(tmp_path: Path) -> None:
+    """Also where one panel lacks another thing; no two look alike."""
+    names = ['network', 'forest', 'bayes', 'forest', *'abcdefgh']
+    styles = line_styles(names)
+    assert list(styles) == list(dict.fromkeys(names))
+    assert len({tuple(each.values()) for each in styles.values()}) == len(styles)
+    with figure_file(tmp_path / 'a.png', columns=2) as (_, axes):
+        for axis, shown in zip(axes[0], (names[:4], names[2:4]), strict=True):
+            for name in shown:
+                axis.plot([0, 1], label=name, **styles[name])
+        left, right = (
+            {line.get_label(): line.get_color() for line in axis.lines}
+            for axis in axes[0]
+        )
+    assert right.items() <= left.items()

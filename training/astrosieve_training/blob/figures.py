@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from astrosieve.figures import GREY, line_styles
 from astrosieve_training.blob.judged import Judged
 from astrosieve_training.blob.simulate import SimulatedDifference
 from astrosieve_training.judge.figures import draw_reliability, draw_shares, figure_file
@@ -23,6 +24,7 @@ def draw_completeness(
 ) -> None:
     """Draw the share of blobs that is found against their depth, a panel a sample."""
     samples = list(dict.fromkeys(each.sample for each in everyone))
+    styles = line_styles(each.by for each in everyone)
     with figure_file(path, columns=len(samples), size=(4.4, 3.4)) as (_, axes):
         for axis, sample in zip(axes[0], samples, strict=True):
             for each in everyone:
@@ -32,13 +34,16 @@ def draw_completeness(
                 bins = list(binned(depth, depths))
                 middles = [100 * np.median(depth[inside]) for *_, inside in bins]
                 shares = [each.found(inside) for *_, inside in bins]
-                draw_shares(axis, middles, shares, fmt='o-', ms=3, label=each.by)
-            axis.axhline(0.85, color='#9aa0a6', lw=0.8)
+                draw_shares(
+                    axis, middles, shares, fmt='o', ms=3, label=each.by,
+                    **styles[each.by],
+                )  # fmt: skip
+            axis.axhline(0.85, color=GREY, lw=0.8)
             ticks = (1, 2, 3, 5, 10, 20)
             axis.set(xscale='log', xlabel='depth, %', ylabel='found', title=sample)
             axis.set_xticks(ticks, [str(each) for each in ticks])
             axis.minorticks_off()
-        axes[0, 0].legend(frameon=False)
+        axes[0, 0].legend()
 
 
 def draw_calibration(mine: Sequence[Judged], path: Path) -> None:
@@ -49,7 +54,7 @@ def draw_calibration(mine: Sequence[Judged], path: Path) -> None:
             p, real = (np.asarray(each.candidates[n]) for n in ('score', 'real'))
             draw_reliability(axis, p, real, label=each.sample)
         axis.set(xlabel='p_blob', ylabel='share of blobs')
-        axis.legend(frameon=False, fontsize=7, loc='lower right')
+        axis.legend(fontsize=7, loc='lower right')
 
 
 def draw_sheet(

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from astrosieve.figures import SHARES
 from astrosieve.frametype.classes import CLASSES, UNKNOWN
 from astrosieve.frametype.classify import decide
 from astrosieve.markdown import markdown_table
@@ -428,7 +429,7 @@ def _draw_confusion(everyone: list[Judged], path: Path) -> None:
                     for row in names
                 ]
             )
-            axis.imshow(shares, cmap='Blues', vmin=0, vmax=1)
+            axis.imshow(shares, cmap=SHARES, vmin=0, vmax=1)
             for (y, x), share in np.ndenumerate(shares):
                 if share > 0:
                     ink = 'white' if share > 0.6 else 'black'

@@ -9,17 +9,23 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from astrosieve.figures import new_figure, save_figure
+from astrosieve.figures import COLOURS, GREY, INK, new_figure, save_figure
 from astrosieve.models.metrics import Share
 
-__all__ = ['INK', 'draw_reliability', 'draw_shares', 'figure_file']
+__all__ = ['draw_reliability', 'draw_shares', 'figure_file']
 
-INK = '#202428'
-"""Colour of frames, and of what has no class of its own."""
+_STYLE: Any = {
+    'font.size': 9,
+    'axes.edgecolor': INK,
+    'axes.prop_cycle': cycler(color=COLOURS),
+    'legend.edgecolor': 'none',
+    'legend.framealpha': 0.8,
+}
 
 
 @contextmanager
@@ -44,7 +50,7 @@ def figure_file(
     axes : (rows, columns) `~numpy.ndarray` of `~matplotlib.axes.Axes`
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context({'font.size': 9, 'axes.edgecolor': INK}):
+    with mpl.rc_context(_STYLE):
         figure = new_figure(size[0] * columns, size[1] * rows)
         yield figure, figure.subplots(rows, columns, squeeze=False)
         save_figure(figure, path, overwrite=True)
@@ -101,7 +107,7 @@ def draw_reliability(
         As for `~matplotlib.axes.Axes.plot`.
     """
     if not axis.lines:
-        axis.plot([0, 1], [0, 1], color='#9aa0a6', lw=0.8)
+        axis.plot([0, 1], [0, 1], color=GREY, lw=0.8)
     counts = np.ones(len(p)) if weights is None else weights
     place = np.minimum((p * bins).astype(int), bins - 1)
     points = [

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from astrosieve.figures import GREY, line_styles
 from astrosieve_training.judge.figures import draw_reliability, figure_file
 from astrosieve_training.judge.scores import Curve
 
@@ -34,15 +35,17 @@ class _Scored(Protocol):
 def draw_rocs(everyone: Sequence[_Scored], path: Path) -> None:
     """Draw the ROC of each, samples side by side."""
     samples = list(dict.fromkeys(each.sample for each in everyone))
+    styles = line_styles(each.by for each in everyone)
     with figure_file(path, columns=len(samples), size=(4.4, 4.0)) as (_, axes):
         for axis, sample in zip(axes[0], samples, strict=True):
             for each in everyone:
                 if each.sample == sample:
                     curve = each.curve
                     axis.plot(
-                        np.maximum(curve.leak, 1e-4), curve.completeness, label=each.by
-                    )
-            axis.axvline(0.02, color='#9aa0a6', lw=0.8)
+                        np.maximum(curve.leak, 1e-4), curve.completeness,
+                        label=each.by, **styles[each.by],
+                    )  # fmt: skip
+            axis.axvline(0.02, color=GREY, lw=0.8)
             axis.set(
                 xscale='log', xlim=(1e-3, 1), ylim=(0.3, 1.005), title=sample,
                 xlabel='bogus candidates kept', ylabel='real candidates kept',

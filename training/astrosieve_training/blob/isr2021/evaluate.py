@@ -11,6 +11,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
+from astrosieve.figures import SHARES
 from astrosieve.markdown import markdown_table
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
@@ -159,7 +160,7 @@ def _draw_matrices(found: list[JudgedSubframes], path: Path) -> None:
         for axis, judged in zip(axes[0], found, strict=True):
             counts = judged.matrix
             shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-            axis.imshow(shares, cmap='Blues', vmin=0, vmax=1)
+            axis.imshow(shares, cmap=SHARES, vmin=0, vmax=1)
             for row, column in np.ndindex(2, 2):
                 axis.text(
                     column,
@@ -197,7 +198,7 @@ def _draw_saliency(judged: JudgedSubframes, network: nn.Module, path: Path) -> N
         for column, (image, each) in enumerate(zip(images, maps, strict=True)):
             axes[0, column].imshow(image, cmap='gray', origin='lower', vmin=-3, vmax=3)
             axes[0, column].set_title(titles[column])
-            axes[1, column].imshow(each, cmap='inferno', origin='lower')
+            axes[1, column].imshow(each, cmap='magma', origin='lower')
             axes[1, column].set_title('saliency')
         for axis in axes.flat:
             axis.set_xticks([])

@@ -11,15 +11,14 @@ from matplotlib.colors import to_rgb
 
 from astrosieve.contaminant.classes import CLASSES
 from astrosieve.contaminant.segment import segment_contaminants
+from astrosieve.figures import GREY, INK
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
 from astrosieve_training.contaminant.evaluate.cases import Case
 from astrosieve_training.contaminant.evaluate.judged import Judged
-from astrosieve_training.judge.figures import INK, draw_shares, figure_file
+from astrosieve_training.judge.figures import draw_shares, figure_file
 
 __all__ = ['draw_cores', 'draw_precision', 'draw_reliability', 'draw_sheet']
-
-_GREY = '#9aa0a6'
 
 
 def draw_precision(everyone: Sequence[Judged], own: str, path: Path) -> None:
@@ -42,22 +41,20 @@ def draw_precision(everyone: Sequence[Judged], own: str, path: Path) -> None:
         axis.set(xlabel=f'average precision; bars: {own}', xlim=(0, 1))
         axis.set_yticks(rows, CLASSES.names)
         if others:
-            axis.legend(fontsize=6, loc='upper left', bbox_to_anchor=(1.01, 1),
-                        frameon=False)  # fmt: skip
+            axis.legend(fontsize=6, loc='upper left', bbox_to_anchor=(1.01, 1))
 
 
 def draw_reliability(own: Judged, path: Path) -> None:
     """Draw how many pixels have a class, against the probability."""
     with figure_file(path, size=(5.4, 4)) as (_, axes):
         axis = axes[0, 0]
-        axis.plot([0, 1], [0, 1], color=_GREY, lw=0.8)
+        axis.plot([0, 1], [0, 1], color=GREY, lw=0.8)
         for number, name in enumerate(CLASSES.names):
             said, true = own.tallies[name].reliability()
             style = ('-', '--', ':')[number % 3]
             axis.plot(said, true, style, color=CLASSES.ink(name), label=name)
         axis.set(xlabel='probability', ylabel='share of pixels that have the class')
-        axis.legend(fontsize=6, loc='upper left', bbox_to_anchor=(1.01, 1),
-                    frameon=False)  # fmt: skip
+        axis.legend(fontsize=6, loc='upper left', bbox_to_anchor=(1.01, 1))
 
 
 def draw_cores(
@@ -71,10 +68,10 @@ def draw_cores(
                 widths = sorted({width for width, _ in shares})
                 each = [shares[width, signal] for width in widths]
                 draw_shares(axis, widths, each, fmt='o-', ms=3, label=f'{signal:g}')
-            axis.axhline(0.002, color=_GREY, lw=0.8)
+            axis.axhline(0.002, color=GREY, lw=0.8)
             axis.set(xlabel='FWHM, pixels', title=by, ylim=(-0.02, None))
         axes[0, 0].set_ylabel('cores flagged as cosmic rays')
-        axes[0, -1].legend(title='S/N', frameon=False, fontsize=7)
+        axes[0, -1].legend(title='S/N', fontsize=7)
 
 
 def _colours(maps: Mapping[str, np.ndarray], shape: tuple[int, int]) -> np.ndarray:
@@ -112,5 +109,10 @@ def draw_sheet(model: Model, cases: Sequence[Case], path: Path) -> None:
             for n in CLASSES.names
             if n in used
         ]
-        fig.legend(handles=handles, loc='outside lower center', ncols=5, fontsize=7,
-                   frameon=False, labelcolor=INK)  # fmt: skip
+        fig.legend(
+            handles=handles,
+            loc='outside lower center',
+            ncols=5,
+            fontsize=7,
+            labelcolor=INK,
+        )

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from astrosieve.figures import COLOURS, GREY, INK
 from astrosieve.images.background import measure_background
 from astrosieve.models.metrics import Share
 from astrosieve.source.classes import CLASSES, REPORT_CLASSES
-from astrosieve_training.judge.figures import INK, draw_shares, figure_file
+from astrosieve_training.judge.figures import draw_shares, figure_file
 from astrosieve_training.judge.report import slug
 from astrosieve_training.judge.scores import roc
 from astrosieve_training.source.evaluate.judged import BINS, Judged
@@ -160,7 +161,7 @@ def _draw_roc(judged: Judged, results: dict[str, Any], path: Path, title: str) -
             called = judged.decisions[method][use]
             axis.plot(
                 max(called[~star].mean(), 1e-5), called[star].mean(), marker,
-                color='#b0501e', label=method,
+                color=COLOURS[1], label=method,
             )  # fmt: skip
         axis.set(
             xscale='log', xlim=(1e-5, 1), ylim=(0, 1.01), title=title,
@@ -206,7 +207,7 @@ def _draw_reliability(judged: Judged, path: Path, title: str) -> Path:
     index = np.minimum((p_star * 10).astype(int), 9)
     with figure_file(path, columns=2, size=(4.2, 3.6)) as (_, axes):
         left, right = axes[0]
-        left.plot([0, 1], [0, 1], color='#9aa0a6')
+        left.plot([0, 1], [0, 1], color=GREY)
         there = np.unique(index)
         stars = [Share.of(label == 'star', index == i) for i in there]
         draw_shares(left, (there + 0.5) / 10, stars, color=INK, capsize=2)

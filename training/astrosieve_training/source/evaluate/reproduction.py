@@ -29,7 +29,7 @@ from astropy.io import fits
 
 from astrosieve.atomic import atomic_path
 from astrosieve.exceptions import AstrosieveWarning, OutputError
-from astrosieve.figures import save_figure
+from astrosieve.figures import COLOURS, GREY, INK, SHARES, save_figure
 from astrosieve.images.exposures import Chip
 from astrosieve.images.units import parse_unit
 from astrosieve.models.metrics import Share, confusion_matrix
@@ -37,7 +37,7 @@ from astrosieve.models.registry import load_model
 from astrosieve.source.classes import CLASSES, REPORT_CLASSES
 from astrosieve.source.widths import averaged
 from astrosieve_training.data_folder import data_folder
-from astrosieve_training.judge.figures import INK, draw_shares, figure_file
+from astrosieve_training.judge.figures import draw_shares, figure_file
 from astrosieve_training.learn.loop import RunState
 from astrosieve_training.learn.sampling import label_numbers
 from astrosieve_training.settings import ConfigError
@@ -114,7 +114,7 @@ def _curves(setting: _Setting, path: Path) -> None:
                 values = [each[f'{prefix}{key}'] for each in state.history]
                 label = 'validation' if prefix else 'training'
                 axis.plot(epochs, values, style, color=INK, ms=4, label=label)
-            axis.axvline(state.best_epoch, color='#9aa0a6', lw=1)
+            axis.axvline(state.best_epoch, color=GREY, lw=1)
             axis.set(xlabel='epoch', ylabel=key)
             axis.grid(alpha=0.3)
         axes[0, 0].legend()
@@ -159,7 +159,7 @@ def _confusion(setting: _Setting, path: Path) -> None:
         for axis, (name, matrix) in zip(axes[0], matrices.items(), strict=True):
             totals = np.maximum(matrix.sum(axis=1, keepdims=True), 1)
             shares = matrix / totals
-            axis.imshow(shares, cmap='Greens', vmin=0, vmax=1)
+            axis.imshow(shares, cmap=SHARES, vmin=0, vmax=1)
             for i, j in np.ndindex(*matrix.shape):
                 share = Share(int(matrix[i, j]), int(totals[i, 0]))
                 axis.text(
@@ -242,7 +242,7 @@ def _pooling(setting: _Setting, path: Path) -> None:
             values = [rows[:, i] for rows in found.values()]
             edges = np.linspace(np.min(values), np.max(values) + 1e-9, 16)
             for (name, rows), color in zip(
-                found.items(), (INK, '#b0501e'), strict=True
+                found.items(), (INK, COLOURS[1]), strict=True
             ):
                 axis.hist(rows[:, i], edges, histtype='step', color=color, label=name)
             axis.set(title=title, xlabel='accuracy on unseen exposures')
