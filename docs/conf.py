@@ -102,6 +102,7 @@ html_title = 'astrosieve'
 html_static_path = ['_static']
 html_css_files = ['astrosieve.css']
 html_show_sourcelink = False
+html_sidebars = {page: [] for page in ('figures', 'how', 'install', 'start')}
 html_theme_options = {
     'header_links_before_dropdown': 9,
     'navbar_align': 'left',

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
+import astrosieve
 from astrosieve.models.cards import ModelCard
+from astrosieve.models.registry import load_model
 
-CARDS = Path(__file__).parents[1] / 'src' / 'astrosieve' / 'weights'
+MANIFEST = Path(astrosieve.__file__).parent / 'weights' / 'manifest.json'
 _BROKEN = re.compile(r'\| (.+) \| (.+) \| (.+) \| (.+) \| \*\*no\*\* \|')
 _TASKS = {'verdict': 'contaminant'}
 """The task on whose page a model stands, where it is not its own."""
+
+
+def shipped() -> list[str]:
+    """Return the names of the models that the package carries, without aliases."""
+    manifest = json.loads(MANIFEST.read_text(encoding='utf-8'))
+    return sorted(manifest['models'])
 
 
 def page_of(card: ModelCard) -> str:
@@ -67,11 +76,9 @@ def write_pages(app: Sphinx) -> None:
     """Write the pages of all models into the folder ``cards`` beside the manual's."""
     folder = Path(app.srcdir) / 'cards'
     folder.mkdir(exist_ok=True)
-    cards = [path for path in CARDS.glob('*.json') if path.stem != 'manifest']
-    pages = {}
-    for path in cards:
-        card = ModelCard.from_json(path.read_text(encoding='utf-8'))
-        pages[folder / f'{card.name}.md'] = page_of(card)
+    pages = {
+        folder / f'{name}.md': page_of(load_model(name).card) for name in shipped()
+    }
     for path in {*folder.glob('*.md')} - pages.keys():
         path.unlink()
     for path, text in pages.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import gzip
+import inspect
 import os
 import re
 import shlex
@@ -11,12 +12,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import click
 import pytest
 from click.testing import CliRunner
 
+import astrosieve
 from astrosieve.cli import main
+from astrosieve.commands.calls import batch
 from astrosieve.source.demo import demo_exposure
 from astrosieve_training.cli import main as train
 
@@ -116,10 +120,36 @@ def test_a_model_of_another_distribution(tmp_path: Path, tiny_model: Path) -> No
     assert done.stdout.split() == ['True', 'tiny'], done.stderr
 
 
-@pytest.mark.parametrize('page', ['many.md', 'hosts/tweakreg.md'])
-def test_code_for_other_machines_is_python(page: str) -> None:
-    """What needs a cluster, or exposures that match, can at least be read."""
-    blocks = [each for each in code_blocks(page, 'python') if '>>>' not in each]
-    assert blocks
+def test_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever makes the cluster, `batch` takes what the page gives it."""
+    cluster = MagicMock()
+    made = cluster.__enter__.return_value
+    made.scheduler_address = 'tcp://host:8786'
+    worker = {'spec': {'worker': {'spec': {'containers': [{}]}}}}
+    jobqueue = MagicMock(SLURMCluster=MagicMock(return_value=cluster))
+    operator = MagicMock(
+        KubeCluster=MagicMock(return_value=cluster),
+        make_cluster_spec=MagicMock(return_value=worker),
+    )
+    for name, module in {
+        'dask_jobqueue': jobqueue,
+        'dask_kubernetes': MagicMock(operator=operator),
+        'dask_kubernetes.operator': operator,
+    }.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    calls = MagicMock()
+    monkeypatch.setattr(astrosieve, 'batch', calls, raising=False)
+    blocks = [each for each in code_blocks('many.md', 'python') if '>>>' not in each]
     for block in blocks:
-        ast.parse(block)
+        exec(compile(block, 'many.md', 'exec'), {'__name__': '__main__'})
+    assert len(calls.mock_calls) == len(blocks) == 2
+    for call in calls.call_args_list:
+        given = inspect.signature(batch).bind(*call.args, **call.kwargs).arguments
+        assert given['scheduler'] == made.scheduler_address
+        assert 'options' not in given
+
+
+def test_tweakreg_s_own_call_is_python() -> None:
+    """What needs exposures that match is run in the notebook, and can be read here."""
+    [block] = [b for b in code_blocks('hosts/tweakreg.md', 'python') if '>>>' not in b]
+    ast.parse(block)
