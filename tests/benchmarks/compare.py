@@ -60,6 +60,13 @@ ONE_THREAD = {
     **BLAS_THREADS,
 }
 CLASSIFY = 'from astrosieve.cli import main; main()'
+WATCH = """
+import os, subprocess, sys
+process = subprocess.Popen([sys.executable, *sys.argv[1:]], stdout=sys.stderr)
+_, status, used = os.wait4(process.pid, 0)
+print(used.ru_maxrss)
+sys.exit(bool(status))
+"""  # a small process: what it starts counts the memory of who starts it
 BEGIN = """
 import onnxruntime
 import astrosieve.source.command
@@ -121,11 +128,11 @@ def _worked() -> float:
 def program(code: str, *words: str) -> int:
     """Run a program; return the bytes that it held at most."""
     folder = next((Path(word).parent for word in words if word.endswith('.fits')), None)
-    process = subprocess.Popen([sys.executable, '-c', code, *words], cwd=folder)
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f'a program ended with {status}')
-    return used.ru_maxrss * (1 if sys.platform == 'darwin' else 1024)
+    done = subprocess.run(
+        [sys.executable, '-c', WATCH, '-c', code, *words],
+        cwd=folder, stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+    return int(done.stdout) * (1 if sys.platform == 'darwin' else 1024)
 
 
 def classify(images: Sequence[Path]) -> int:

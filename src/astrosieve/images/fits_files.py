@@ -74,6 +74,7 @@ def open_fits(path: Path) -> Iterator[fits.HDUList]:
                 hdus = fits.open(file, memmap=False)
                 whole = fits.HDUList([hdus[n] for n in range(number)])
             with hdus:
+                _check_streams(file, whole)
                 yield whole
     except (AstrosieveError, AstrosieveWarning):
         raise
@@ -86,6 +87,36 @@ def open_fits(path: Path) -> Iterator[fits.HDUList]:
     except Exception as error:  # what damaged files raise has no common base
         msg = f'{path}: not a readable FITS file ({_reason(error)})'
         raise ExposureError(msg) from error
+
+
+def _check_streams(file: IO[bytes], hdus: fits.HDUList) -> None:
+    """
+    Refuse tiles of HCOMPRESS that say another size than the header.
+
+    The library that unpacks them believes them, and writes beyond its memory.
+    """
+    packed = [
+        number
+        for number, hdu in enumerate(hdus)
+        if getattr(hdu, 'compression_type', None) == 'HCOMPRESS_1'
+    ]
+    if not packed:
+        return
+    file.seek(0)
+    with without_host_warnings():
+        plain = fits.open(file, memmap=False, disable_image_compression=True)
+        for number in packed:
+            header, rows = plain[number].header, plain[number].data['COMPRESSED_DATA']
+            axes = range(header['ZNAXIS'], 0, -1)
+            sizes = np.array([header[f'ZNAXIS{axis}'] for axis in axes])
+            tile = np.array([header[f'ZTILE{axis}'] for axis in axes])
+            for at, row in zip(np.ndindex(*-(-sizes // tile)), rows, strict=False):
+                said = np.frombuffer(bytes(row[2:10]), '>i4')
+                if (
+                    len(row)
+                    and prod(said) != np.minimum(tile, sizes - at * tile).prod()
+                ):
+                    raise ValueError('a tile is not of the size that the header states')
 
 
 def _reason(error: Exception) -> str:

@@ -242,3 +242,19 @@ def test_a_tiled_image_is_held_against_its_tiles(tmp_path: Path) -> None:
     path.write_bytes(with_card(two_chips(tmp_path, 'fz'), b'ZNAXIS2', b'900000000'))
     with pytest.raises(ExposureError, match='900000000 tiles in 48 rows'):
         list(read_chips(path))
+
+
+def test_a_tile_of_another_size(tmp_path: Path) -> None:
+    """Where HCOMPRESS would write beyond its memory, the file is refused."""
+    image = np.random.default_rng(3).normal(100, 5, (40, 30)).astype(np.int16)
+    path = tmp_path / 'packed.fits.fz'
+    hdu = fits.CompImageHDU(image, compression_type='HCOMPRESS_1', name='SCI')
+    hdu.writeto(path)
+    (chip,) = read_chips(path)
+    np.testing.assert_array_equal(chip.sci, image)
+    content = bytearray(path.read_bytes())
+    stream = content.index(bytes.fromhex('dd990000'))
+    content[stream + 9] = 66
+    path.write_bytes(content)
+    with pytest.raises(ExposureError, match='a tile is not of the size'):
+        list(read_chips(path))
