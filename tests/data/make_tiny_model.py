@@ -141,6 +141,8 @@ def as_onnx(
 ) -> bytes:
     """Return a graph with its inputs, output and constants, checked."""
     kind = TensorProto.FLOAT
+    for each in nodes:  # onnxruntime before 1.22 does not take those without a name
+        each.name = each.output[0]
     graph = helper.make_graph(
         nodes,
         name,
