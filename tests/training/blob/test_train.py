@@ -67,7 +67,9 @@ def made(config: BlobConfig, tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp('run')
     run = train(config, folder)
     export_run(run, folder / 'weights', n=8)
-    return Made(folder, run, load_model(folder / 'weights' / 'blob-1.0.onnx'))
+    return Made(
+        folder, run, load_model(folder / 'weights' / f'blob-{config.version}.onnx')
+    )
 
 
 @pytest.fixture(scope='module')
