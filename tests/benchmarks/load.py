@@ -2,11 +2,13 @@
 Load: many exposures, classified in runs of one process and of several.
 
     python tests/benchmarks/load.py [--images 1000] [--shape 1024] [--jobs 1 2]
+        [--page FILE]
 
 Prints for each number of processes the rate and its ratio to that of one, the growth
 of the largest process's memory per image, and the share of the time in which the
 processes did no work on images. 16 exposures are simulated, seed 20, and stand under as
-many names as are asked for. No other work should run meanwhile.
+many names as are asked for. No other work should run meanwhile. ``--page
+docs/many.md`` writes the table between its markers.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import numpy as np
 from astropy.io import fits
 
 from astrosieve.commands.runs.folder import read_log
+from astrosieve_training.judge.report import replace_between
 
 _DIFFERENT = 16
 _FWHM = 2.0  # pixels
@@ -134,6 +137,7 @@ def main() -> None:
     parser.add_argument('--images', type=int, default=1000)
     parser.add_argument('--shape', type=int, default=1024)
     parser.add_argument('--jobs', type=int, nargs='+', default=[1, 2])
+    parser.add_argument('--page', type=Path)
     asked = parser.parse_args()
     rng = np.random.default_rng(20)
     with tempfile.TemporaryDirectory() as name:
@@ -146,10 +150,16 @@ def main() -> None:
         for k, image in enumerate(images):
             image.symlink_to(kinds[k % len(kinds)])
         found = [measure(images, jobs, folder) for jobs in asked.jobs]
-    print('| processes | images/min | ratio | kB/image | not at work |')
-    print('| ---: | ---: | ---: | ---: | ---: |')
-    for each in found:
-        print(each.row(found[0]))
+    lines = [
+        f'{asked.images} images of {asked.shape}x{asked.shape} pixels:',
+        '',
+        '| processes | images/min | ratio | kB/image | not at work |',
+        '| ---: | ---: | ---: | ---: | ---: |',
+        *(each.row(found[0]) for each in found),
+    ]
+    print('\n'.join(lines))
+    if asked.page:
+        replace_between(asked.page, 'load', lines)
 
 
 if __name__ == '__main__':
