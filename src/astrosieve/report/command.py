@@ -43,7 +43,7 @@ from astrosieve.pages import save_page
 from astrosieve.report.exposure import ReportOptions, exposure_report
 from astrosieve.report.runs import run_report
 from astrosieve.source.exposures import ClassifyOptions
-from astrosieve.source.finders import list_finders
+from astrosieve.source.options import check_finder, finder_option
 
 
 @click.command(cls=Command)
@@ -52,9 +52,7 @@ from astrosieve.source.finders import list_finders
 )
 @output_option('ROOT_report.html')
 @ext_option
-@click.option(
-    '--finder', default='dao', show_default=True, help='Source finder, by name.'
-)
+@finder_option
 @fwhm_option
 @nsigma_option
 @model_option('source')
@@ -79,10 +77,7 @@ def report(inputs: tuple[Input, ...], **given: Any) -> None:
     One file of HTML: the image with classes and spoilt pixels to switch, what is
     doubtful and why, the PSF, warnings, and what all was made with.
     """
-    if given['finder'] not in list_finders():
-        known = ', '.join(list_finders())
-        msg = f'--finder must be one of {known}; got {given["finder"]!r}'
-        raise click.UsageError(msg)
+    check_finder(given['finder'])
     model = chosen_model(given['model'], 'source')
     mapping = given['map_model']
     options = ReportOptions(

@@ -57,7 +57,7 @@ from astrosieve.images.mosaic import arrange
 from astrosieve.pages import save_page
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.exposures import ClassifyOptions, classify_exposure, explain_row
-from astrosieve.source.finders import list_finders
+from astrosieve.source.options import check_finder, finder_option
 from astrosieve.tables.catalogs import (
     position_columns,
     read_catalog,
@@ -74,9 +74,7 @@ if TYPE_CHECKING:
 @images_argument
 @output_option('ROOT_sources.ecsv')
 @ext_option
-@click.option(
-    '--finder', default='dao', show_default=True, help='Source finder, by name.'
-)
+@finder_option
 @fwhm_option
 @nsigma_option
 @click.option(
@@ -137,10 +135,8 @@ def classify(images: tuple[Input, ...], **given: Any) -> None:
     One row per detection: positions from 0, class_name, a probability per
     class, flags.
     """
-    if given['finder'] not in list_finders() and given['catalog'] is None:
-        known = ', '.join(list_finders())
-        msg = f'--finder must be one of {known}; got {given["finder"]!r}'
-        raise click.UsageError(msg)
+    if given['catalog'] is None:
+        check_finder(given['finder'])
     for flag, one in (('--catalog', given['catalog']), ('--explain', given['explain'])):
         if one and len(images) > 1:
             msg = f'{flag} goes with one image'

@@ -67,10 +67,11 @@ def draw_sheet(
         ('missed', judged.blobs[~found]),
         ('false', judged.others),
     ]
-    rows = [(name, table[:_COLUMNS]) for name, table in rows]
+    rows = [(name, table[:_COLUMNS]) for name, table in rows if len(table)] or rows[:1]
     wanted = {int(number) for _, table in rows for number in table['image']}
     data = {n: made.data for n, made in enumerate(images) if n in wanted}
-    with figure_file(path, rows=3, columns=_COLUMNS, size=(1.3, 1.5)) as (_, axes):
+    size = (1.3, 1.5)
+    with figure_file(path, rows=len(rows), columns=_COLUMNS, size=size) as (_, axes):
         for axis in axes.flat:
             axis.axis('off')
         for line, (name, table) in zip(axes, rows, strict=True):
