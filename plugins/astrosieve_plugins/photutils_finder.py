@@ -573,7 +573,7 @@ class ClassifiedStarFinder(StarFinderBase):
                 data, **given | {'fwhm': known}, estimates_fwhm=known is None
             )
         image = MeasuredImage.of(data, **given)
-        self._last = _Measured(pixels, image.fwhm) if self._needs_fwhm else None
+        self._last = _Measured(pixels, image.weighed_fwhm) if self._needs_fwhm else None
         return image
 
 

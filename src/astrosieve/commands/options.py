@@ -183,7 +183,7 @@ fwhm_option = click.option(
     '--fwhm',
     type=float,
     callback=_positive,
-    help='FWHM of the PSF as the pixels see it, pixels; else estimated.',
+    help="FWHM of the PSF as the pixels see it, pixels; weighed with the stars' own.",
 )
 nsigma_option = click.option(
     '--nsigma',

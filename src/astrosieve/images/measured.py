@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -21,7 +20,7 @@ from astrosieve.images.background import (
 from astrosieve.images.dq import DQMeaning, dq_to_mask
 from astrosieve.images.instruments import instrument
 from astrosieve.images.pixels import spoilt_pixels
-from astrosieve.images.psf import apparent_fwhm, estimate_fwhm, fwhm_stars
+from astrosieve.images.psf import PSFStars, find_psf_stars
 from astrosieve.images.saturation import Plateaus, find_plateaus
 from astrosieve.images.traits import ImageTraits, measure_traits
 from astrosieve.images.units import (
@@ -38,6 +37,8 @@ __all__ = ['HandedOver', 'MeasuredImage']
 
 # How far, as a factor, an estimated width may be from the nominal one of a camera.
 _PLAUSIBLE = (0.75, 1.5)
+_GIVEN_ERROR = 0.15  # of the logarithm of a width that was given
+_APART = 1.5  # the factor between what was given and the stars, beyond which they err
 # FWHM, pixels, and what Gaussians fitted to 3x3 pixels say of it: HST's cameras.
 _APPARENT = (
     (1.25, 1.4, 1.6, 1.8, 2.0, 2.5, 3.0),
@@ -133,7 +134,7 @@ class MeasuredImage:
     nominal_fwhm : float or None
         That of the camera.
     estimates_fwhm : bool
-        Whether a width that was not given is estimated.
+        Whether the image is asked for its width, too.
     wcs : object or None
         WCS of astropy's common interface, if there is one.
     """
@@ -282,9 +283,8 @@ class MeasuredImage:
         unit, gain, exptime : optional
             In place of the chip's own.
         fwhm : float, optional
-            FWHM of the PSF, pixels. By default it is estimated, and where the
-            estimate is implausible for a camera that is known, its nominal width
-            stands.
+            FWHM of the PSF, pixels. It is estimated, too, and where the estimate is
+            implausible for a camera that is known, its nominal width stands.
 
         Returns
         -------
@@ -316,53 +316,69 @@ class MeasuredImage:
     @cached_property
     def fwhm(self) -> float | None:
         """
-        FWHM of the PSF, pixels.
+        FWHM of the PSF, pixels: as it was given, else as the stars say.
 
         None where the width is neither given, nor measurable, nor known.
         """
-        if self.given_fwhm is not None or not self.estimates_fwhm:
-            return self.given_fwhm
-        return self._measured(estimate_fwhm)
+        return self.weighed_fwhm if self.given_fwhm is None else self.given_fwhm
 
     @cached_property
-    def fwhm_stars(self) -> np.ndarray:
+    def weighed_fwhm(self) -> float | None:
         """
-        Stars on which the width was measured.
+        FWHM of the PSF, pixels: what was given, weighed with what the stars say.
 
-        (N, 2) x and y of their brightest pixels, the brightest star first; none where
-        the width is given, or is the camera's.
+        A width that was given counts as right within 15 %, the stars' by their number
+        (`~astrosieve.images.psf.PSFStars.fwhm_error`); where the two differ by half,
+        what was given stands.
         """
-        if self.given_fwhm is not None or self.fwhm in (None, self.nominal_fwhm):
-            return np.empty((0, 2), int)
-        return fwhm_stars(
-            self.sci, spoilt=self.spoilt, background=self.background, mesh=self.mesh
-        )
+        stars = self.psf_stars
+        measured = self.nominal_fwhm if stars is None else stars.fwhm
+        return self._weighed(self.given_fwhm, measured)
 
     @cached_property
-    def apparent_fwhm(self) -> float | None:
-        """
-        Width that the 3x3 pixels of stars seem to have, pixels.
-
-        Where a width was given, what stars of that width would seem to have.
-        """
+    def weighed_apparent_fwhm(self) -> float | None:
+        """Width that the 3x3 pixels of stars of `weighed_fwhm` seem to have, pixels."""
+        stars = self.psf_stars
+        measured = self.nominal_fwhm if stars is None else stars.apparent_fwhm
         given = self.given_fwhm
-        if given is None:
-            return self._measured(apparent_fwhm) if self.estimates_fwhm else None
-        return (
-            given if given > _APPARENT[0][-1] else float(np.interp(given, *_APPARENT))
-        )
+        if given is not None and given <= _APPARENT[0][-1]:
+            given = float(np.interp(given, *_APPARENT))
+        return self._weighed(given, measured)
 
-    def _measured(self, measure: Callable[..., float | None]) -> float | None:
-        """Return what is measured, or the nominal width where that is implausible."""
-        measured = measure(
+    def _weighed(self, given: float | None, measured: float | None) -> float | None:
+        """Return a width that counts, of one that was given and one that is known."""
+        if given is None:
+            return measured if self.estimates_fwhm else None
+        if self.psf_stars is None or measured is None or self.contradicted:
+            return given
+        variance = self.psf_stars.fwhm_error**2
+        share = _GIVEN_ERROR**2 / (_GIVEN_ERROR**2 + variance)
+        return float(given * (measured / given) ** share)
+
+    @cached_property
+    def contradicted(self) -> bool:
+        """Whether the stars say a width that differs by half from that given."""
+        if self.given_fwhm is None or self.psf_stars is None:
+            return False
+        return abs(np.log(self.psf_stars.fwhm / self.given_fwhm)) > np.log(_APART)
+
+    @cached_property
+    def psf_stars(self) -> PSFStars | None:
+        """
+        Stars that agree on the width of the PSF.
+
+        None where they are too few, where their width cannot be the camera's, and where
+        no width is to be estimated.
+        """
+        if not self.estimates_fwhm:
+            return None
+        stars = find_psf_stars(
             self.sci, spoilt=self.spoilt, background=self.background, mesh=self.mesh
         )
-        nominal = self.nominal_fwhm
-        if nominal is None:
-            return measured
+        if stars is None or self.nominal_fwhm is None:
+            return stars
         low, high = _PLAUSIBLE
-        plausible = measured is not None and low < measured / nominal < high
-        return measured if plausible else nominal
+        return stars if low < stars.fwhm / self.nominal_fwhm < high else None
 
     @cached_property
     def plateaus(self) -> Plateaus:

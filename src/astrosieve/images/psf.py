@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from astropy.stats import gaussian_sigma_to_fwhm
@@ -14,7 +15,7 @@ from astrosieve.images.background import (
     measure_mesh,
 )
 
-__all__ = ['apparent_fwhm', 'estimate_fwhm', 'fwhm_stars']
+__all__ = ['PSFStars', 'estimate_fwhm', 'find_psf_stars']
 
 _MIN_SNR = 15.0  # of the brightest pixel of a star that is measured
 _MIN_AGREEING = 4  # peaks of about one width that make a mode
@@ -36,29 +37,31 @@ _FITTED = 60  # stars to which the PSF is fitted, the brightest
 _FLAT = 0.02  # error of a pixel of a star, of its brightest: what no model has
 _HALO = 0.008  # of the brightest pixel: about the light that is no Moffat profile's
 _STEPS = 12
+# Error of the logarithm of a width that many stars tell, and that of one star.
+_ERROR = 0.03
+_ERROR_OF_ONE = 1.0
 _OFFSETS = np.arange(-2.0, 3.0)
 # Gauss and Legendre's three points on each axis of a pixel, and their weights.
 _INSIDE = np.array([-0.3872983, 0.0, 0.3872983])
 _SHARES = np.array([5.0, 8.0, 5.0]) / 18
 
 
-def estimate_fwhm(
+def find_psf_stars(
     sci: np.ndarray,
     *,
     spoilt: np.ndarray | None = None,
     background: Background | None = None,
     mesh: BackgroundMesh | None = None,
-) -> float | None:
+) -> PSFStars | None:
     """
-    Estimate the FWHM of the point-spread function from the image itself.
+    Find the stars that tell how wide the point-spread function of an image is.
 
     A Gaussian is fitted, linearly in the logarithm (Guo 2011, IEEE SPM 28,
     134), to the 3x3 pixels about each bright peak. Peaks that are narrower than a
     star can be, whose next ring of pixels does not fall off as a star's, or that
     leave a residual are left out, and so are those that are not round, unless a fifth
-    of all is long in one direction: cosmic rays, hot pixels, galaxies. To the stars
-    whose widths agree one Moffat profile, integrated over the pixels, is then fitted:
-    their many sub-pixel phases tell how wide an undersampled PSF is.
+    of all is long in one direction: cosmic rays, hot pixels, galaxies. Stars are those
+    whose widths agree.
 
     Parameters
     ----------
@@ -73,72 +76,9 @@ def estimate_fwhm(
 
     Returns
     -------
-    fwhm : float or None
-        Pixels, of the PSF as the pixels see it, their own width included: the
-        diameter of a circle as large as the area in which a pixel holds more than
-        half of what it holds at the centre. None where too few peaks look like stars.
+    stars : `PSFStars` or None
+        None where too few peaks look like stars.
     """
-    stars = _stars(sci, spoilt, background, mesh)
-    return None if stars is None else _fitted_fwhm(stars)
-
-
-def apparent_fwhm(
-    sci: np.ndarray,
-    *,
-    spoilt: np.ndarray | None = None,
-    background: Background | None = None,
-    mesh: BackgroundMesh | None = None,
-) -> float | None:
-    """
-    Return the width that the 3x3 pixels of the stars of an image seem to have.
-
-    Parameters
-    ----------
-    sci, spoilt, background, mesh
-        As for `estimate_fwhm`.
-
-    Returns
-    -------
-    fwhm : float or None
-        Pixels, the median of the Gaussians fitted to the stars that agree: where a
-        PSF is undersampled up to a fifth more than `estimate_fwhm` says.
-    """
-    stars = _stars(sci, spoilt, background, mesh)
-    return None if stars is None else float(np.median(stars.fwhm))
-
-
-def fwhm_stars(
-    sci: np.ndarray,
-    *,
-    spoilt: np.ndarray | None = None,
-    background: Background | None = None,
-    mesh: BackgroundMesh | None = None,
-) -> np.ndarray:
-    """
-    Return the stars from which `estimate_fwhm` has the width.
-
-    Parameters
-    ----------
-    sci, spoilt, background, mesh
-        As for `estimate_fwhm`.
-
-    Returns
-    -------
-    places : (N, 2) int `~numpy.ndarray`
-        x and y of their brightest pixels, 0-based, the brightest star first; empty
-        where too few peaks look like stars.
-    """
-    stars = _stars(sci, spoilt, background, mesh)
-    return np.empty((0, 2), int) if stars is None else stars.brightest().places
-
-
-def _stars(
-    sci: np.ndarray,
-    spoilt: np.ndarray | None,
-    background: Background | None,
-    mesh: BackgroundMesh | None,
-) -> _Peaks | None:
-    """Return the stars of an image that agree on a width; None where too few do."""
     background = background or measure_background(sci, spoilt=spoilt)
     if not background.noise > 0 or min(sci.shape) < 7:
         return None
@@ -148,7 +88,71 @@ def _stars(
     if stars is None:
         shape = peaks.common_shape()
         stars = None if shape is None else peaks.stars(shape)
-    return stars
+    return None if stars is None else PSFStars(stars)
+
+
+def estimate_fwhm(sci: np.ndarray, *, spoilt: np.ndarray | None = None) -> float | None:
+    """
+    Estimate the FWHM of the point-spread function from the image itself.
+
+    To the stars that `find_psf_stars` finds one Moffat profile, integrated over the
+    pixels, is fitted: their many sub-pixel phases tell how wide an undersampled PSF is.
+
+    Parameters
+    ----------
+    sci, spoilt
+        As for `find_psf_stars`.
+
+    Returns
+    -------
+    fwhm : float or None
+        Pixels, as `PSFStars.fwhm`. None where too few peaks look like stars.
+    """
+    stars = find_psf_stars(sci, spoilt=spoilt)
+    return None if stars is None else stars.fwhm
+
+
+@dataclass(frozen=True, eq=False)
+class PSFStars:
+    """
+    Stars of an image that agree on its point-spread function.
+
+    Made by `find_psf_stars`.
+    """
+
+    _peaks: _Peaks
+
+    def __len__(self) -> int:
+        return len(self._peaks)
+
+    @cached_property
+    def fwhm(self) -> float:
+        """
+        FWHM, pixels, of the PSF as the pixels see it, their own width included.
+
+        The diameter of a circle as large as the area in which a pixel holds more than
+        half of what it holds at the centre.
+        """
+        return _fitted_fwhm(self._peaks)
+
+    @cached_property
+    def apparent_fwhm(self) -> float:
+        """
+        Median of the widths of the Gaussians of 3x3 pixels, pixels.
+
+        Where a PSF is undersampled up to a fifth more than `fwhm`.
+        """
+        return float(np.median(self._peaks.fwhm))
+
+    @property
+    def fwhm_error(self) -> float:
+        """Error of the logarithm of the width, by the number of stars."""
+        return float(np.hypot(_ERROR, _ERROR_OF_ONE / len(self)))
+
+    @property
+    def places(self) -> np.ndarray:
+        """Brightest pixels, (N, 2) int x and y, 0-based, the brightest star first."""
+        return self._peaks.brightest().places
 
 
 def _bright_peaks(

@@ -40,7 +40,9 @@ def psf_facts(name: str, image: MeasuredImage, table: Table) -> dict[str, Any]:
         was measured on, with pictures; ``profile``, their pixels: distance from the
         star's fitted position, pixels, and share of its light in 5x5 pixels.
     """
-    places, rows = image.fwhm_stars, _rows(image.fwhm_stars, table)
+    stars = image.psf_stars
+    places = np.empty((0, 2), int) if stars is None else stars.places
+    rows = _rows(places, table)
     return {
         'name': name,
         'fwhm': image.fwhm,
@@ -58,11 +60,13 @@ def psf_facts(name: str, image: MeasuredImage, table: Table) -> dict[str, Any]:
 
 
 def _said(image: MeasuredImage) -> str:
+    stars = image.psf_stars
+    measured = '' if stars is None else f'measured on {len(stars.places)} stars'
     if image.given_fwhm is not None:
-        return 'as it was given'
-    number = len(image.fwhm_stars)
-    if number:
-        return f'measured on {number} stars of the image'
+        said = f'; {stars.fwhm:.2f} pixels where {measured}' if stars else ''
+        return f'as it was given{said}'
+    if measured:
+        return measured
     if image.fwhm is None:
         return 'too few stars to measure it, and the camera is not known'
     return "the camera's nominal width: too few stars agree on another"

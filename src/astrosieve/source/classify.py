@@ -101,10 +101,12 @@ def classify_sources(
     exptime : float or `~astropy.units.Quantity`, optional
         Exposure time, seconds.
     fwhm : float or `~astropy.units.Quantity`, optional
-        FWHM of the point-spread function, pixels; by default it is estimated from
-        the image where the model needs it, and where that cannot be done the
-        probabilities are means over several widths. Outside the range that the
-        model was trained on there is a warning.
+        FWHM of the point-spread function, pixels. Where the model needs it, it is
+        estimated from the image, too: a width that is given is taken to be right
+        within 15 % and weighed with that of the stars, but where they differ by half
+        it stands, with a warning. Where there is neither, the probabilities are means
+        over several widths. Outside the range that the model was trained on there is
+        a warning.
     model : str or `~astrosieve.models.registry.Model`, optional
         Name of a model, path of an ONNX file, or a loaded model.
     operating_point : str, optional
@@ -250,7 +252,7 @@ def classify_image(
         if len(xy):
             warnings.warn(_UNKNOWN_WIDTH, AstrosieveWarning, stacklevel=3)
     unusual = '; '.join(departures(card, image.traits))
-    caution = _caution(unusual, image.problem)
+    caution = _caution(unusual, _contradiction(image), image.problem)
     if caution:
         remarks.append(caution[1])
         warnings.warn(caution[1], caution[0], stacklevel=3)
@@ -294,6 +296,18 @@ def classify_image(
     if image.fwhm is not None:
         result.meta['fwhm'] = round(image.fwhm, 4)
     return result
+
+
+def _contradiction(image: MeasuredImage) -> str | None:
+    """Return what there is to say of a width that the stars do not have."""
+    stars = image.psf_stars
+    if stars is None or not image.contradicted:
+        return None
+    return (
+        f'a width of {image.given_fwhm:.2f} pixels was given, but {len(stars)} '
+        f'sources that look like stars are {stars.fwhm:.2f} wide; what was given '
+        'stands. Leave out fwhm= to believe the image'
+    )
 
 
 def image_for(
@@ -363,13 +377,16 @@ def _with_sky(table: Table, wcs: Any, xy: np.ndarray) -> Table:
 
 
 def _caution(
-    unusual: str, problem: str | None
+    unusual: str, contradiction: str | None, problem: str | None
 ) -> tuple[type[AstrosieveWarning], str] | None:
     """Return the one warning that an image unlike the training's is worth."""
-    if not unusual:
-        return (UnitWarning, problem) if problem else None
-    text = f'{unusual}. The probabilities may be wrong'
-    return OutOfDomainWarning, f'{text}. Also: {problem}' if problem else text
+    kind: type[AstrosieveWarning] = AstrosieveWarning
+    if unusual:
+        kind, unusual = OutOfDomainWarning, f'{unusual}. The probabilities may be wrong'
+    elif not contradiction:
+        kind = UnitWarning
+    said = [each for each in (unusual, contradiction, problem) if each]
+    return (kind, '. Also: '.join(said)) if said else None
 
 
 def _score(

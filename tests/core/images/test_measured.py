@@ -235,12 +235,42 @@ class TestMeasuring:
         def never(*args: Any, **known: Any) -> None:
             pytest.fail('measured')
 
-        for name in ('measure_background', 'measure_mesh', 'estimate_fwhm'):
+        for name in ('measure_background', 'measure_mesh', 'find_psf_stars'):
             monkeypatch.setattr(measured, name, never)
         image = MeasuredImage.of(np.ones((40, 40)), fwhm=3)
         assert image.fwhm == 3
         image = MeasuredImage.of(np.ones((40, 40)), estimates_fwhm=False)
         assert image.fwhm is None
+
+    @pytest.mark.parametrize('factor', [0.7, 0.8, 1.0, 1.25, 1.4])
+    def test_a_width_that_is_given_is_weighed(
+        self, star_field: Any, factor: float
+    ) -> None:
+        """It stands as given, but counts by its error, and the stars by theirs."""
+        given = 2.4 * factor
+        image = MeasuredImage.of(star_field.data, fwhm=given)
+        stars = image.psf_stars
+        error = np.hypot(0.03, 1 / len(stars))
+        share = 0.15**2 / (0.15**2 + error**2)
+        assert image.fwhm == given
+        assert image.weighed_fwhm == pytest.approx(
+            stars.fwhm**share * given ** (1 - share)
+        )
+        assert abs(np.log(image.weighed_fwhm / 2.4)) < max(
+            0.3 * abs(np.log(factor)), 0.05
+        )
+        seems = image.weighed_apparent_fwhm
+        assert seems == pytest.approx(image.weighed_fwhm, rel=0.05)
+
+    @pytest.mark.parametrize('given', [1.5, 3.8])
+    def test_a_width_that_no_star_has(self, star_field: Any, given: float) -> None:
+        """It stands, and the image says so."""
+        image = MeasuredImage.of(star_field.data, fwhm=given)
+        assert image.contradicted
+        assert image.weighed_fwhm == given
+        alone = MeasuredImage.of(star_field.data, fwhm=given, estimates_fwhm=False)
+        assert not alone.contradicted
+        assert alone.weighed_fwhm == given
 
     def test_an_empty_image_has_no_width(self) -> None:
         """Nor noise: nothing is made up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from astrosieve.images.psf import apparent_fwhm, estimate_fwhm, fwhm_stars
+from astrosieve.images.psf import estimate_fwhm, find_psf_stars
 
 
 def gaussian(radius2: np.ndarray, fwhm: float) -> np.ndarray:
@@ -74,13 +74,13 @@ def test_the_stars_that_say_it() -> None:
     """They are peaks of stars, the brightest first; hits are not among them."""
     image, hits = field(moffat, 2.5), field(moffat, 2.5)
     add_hits(hits, 150)
-    places = fwhm_stars(hits)
+    places = find_psf_stars(hits).places
     assert len(places) > 10
     x, y = places.T
     assert hits[y, x][:5].min() > np.median(hits[y, x])
     boxes = [image[b - 1 : b + 2, a - 1 : a + 2] for a, b in places]
     assert np.mean([box.argmax() == 4 for box in boxes]) > 0.9
-    assert fwhm_stars(field(moffat, 2.0, n_stars=0)).shape == (0, 2)
+    assert find_psf_stars(field(moffat, 2.0, n_stars=0)) is None
 
 
 @pytest.mark.parametrize('fwhm', [1.0, 1.2, 1.5])
@@ -93,12 +93,9 @@ def test_undersampled_stars_do_not_seem_wide(fwhm: float) -> None:
 
 def test_width_that_pixels_seem_to_have() -> None:
     """A seventh more for undersampled stars with wings, the same for others."""
-    narrow, wide = field(moffat, 1.2), field(moffat, 3.0)
-    assert apparent_fwhm(narrow) / estimate_fwhm(narrow) == pytest.approx(
-        1.13, abs=0.05
-    )
-    assert apparent_fwhm(wide) == pytest.approx(estimate_fwhm(wide), rel=0.03)
-    assert apparent_fwhm(field(moffat, 2.0, n_stars=0)) is None
+    narrow, wide = (find_psf_stars(field(moffat, width)) for width in (1.2, 3.0))
+    assert narrow.apparent_fwhm / narrow.fwhm == pytest.approx(1.13, abs=0.05)
+    assert wide.apparent_fwhm == pytest.approx(wide.fwhm, rel=0.03)
 
 
 @pytest.mark.parametrize('trail', [1.2, 2.0])
@@ -209,3 +206,11 @@ def test_hits_do_not_narrow_the_estimate() -> None:
             image += peak * np.exp(-((x - x0) ** 2 + (y - y0) ** 2) / (2 * sigma**2))
     expected = 1.3 * 2.3548
     assert estimate_fwhm(image.astype(np.float32)) == pytest.approx(expected, rel=0.1)
+
+
+def test_few_stars_say_less() -> None:
+    """Of the logarithm some 3 % where there are many, far more of a handful."""
+    few, many = (find_psf_stars(field(gaussian, 2.0, n_stars=n)) for n in (8, 120))
+    assert len(few) < 10 < 60 < len(many)
+    assert few.fwhm_error > 0.1
+    assert many.fwhm_error == pytest.approx(0.03, abs=0.005)

@@ -101,9 +101,9 @@ def test_the_psf_and_its_stars(flc: Path, options: ReportOptions) -> None:
     chip = next(iter(read_chips(flc)))
     image = options.classify.measured(chip)
     assert first['fwhm'] == image.fwhm
-    number = len(image.fwhm_stars)
+    number = len(image.psf_stars.places)
     assert number > 3
-    assert first['said'] == f'measured on {number} stars of the image'
+    assert first['said'] == f'measured on {number} stars'
     assert len(first['stars']) == min(number, 12)
     radius, light = np.array(first['profile']).T
     assert radius.max() < 3 * image.fwhm
@@ -112,8 +112,10 @@ def test_the_psf_and_its_stars(flc: Path, options: ReportOptions) -> None:
     given = exposure_report(flc, ReportOptions(classify, None))
     told = data_of(given.page)
     assert given.fwhm == [2.0, 2.0]
-    assert told['report']['psf'][0]['said'] == 'as it was given'
-    assert told['report']['psf'][0]['stars'] == []
+    assert told['report']['psf'][0]['said'] == (
+        f'as it was given; {image.fwhm:.2f} pixels where measured on {number} stars'
+    )
+    assert told['report']['psf'][0]['stars'] == first['stars']
     assert (told['layers'], given.shares, given.verdict) == ([], {}, '')
 
 

@@ -538,6 +538,13 @@ class TestWidth:
             warnings.simplefilter('error')
             assert classify(fwhm=fwhm).meta['fwhm'] == fwhm
 
+    def test_contradicted(self, scales_model: Path, classify: Any) -> None:
+        """A width that the stars do not have is taken, with a warning that stays."""
+        with pytest.warns(AstrosieveWarning, match='1.50 pixels was given, but 13'):
+            meta = classify(fwhm=1.5, model=scales_model).meta
+        assert 'what was given stands. Leave out fwhm=' in meta['warnings']
+        assert meta['fwhm'] == 1.5
+
     @pytest.mark.parametrize('fwhm', [1.25, 4.85])
     def test_outside(self, fwhm: float, classify: Any) -> None:
         """Well outside it the warning names width, model and range."""

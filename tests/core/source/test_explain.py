@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from astrosieve import classify_sources, explain_source, load_model
 from astrosieve.cli import main
-from astrosieve.exceptions import CatalogError
+from astrosieve.exceptions import AstrosieveWarning, CatalogError
 from astrosieve.images.pixels import spoilt_pixels
 from astrosieve.models.registry import Model
 from astrosieve.source.flags import CLASS_FLAGS
@@ -107,13 +107,15 @@ def test_width_of_the_explanation_is_that_of_the_verdict(
     scales_model: Path, star_field
 ) -> None:
     """The estimated one, or the given one: a star looks sharp to a wide PSF."""
-    estimated, given, wide = (
-        explain_source(
-            star_field.data, tuple(star_field.stars[3]), unit='electron',
-            model=str(scales_model), **options,
-        ).saliency
-        for options in ({}, {'fwhm': 2.4}, {'fwhm': 3.9})
-    )  # fmt: skip
+    with pytest.warns(AstrosieveWarning, match='3.90 pixels was given') as caught:
+        estimated, given, wide = (
+            explain_source(
+                star_field.data, tuple(star_field.stars[3]), unit='electron',
+                model=str(scales_model), **options,
+            ).saliency
+            for options in ({}, {'fwhm': 2.4}, {'fwhm': 3.9})
+        )  # fmt: skip
+    assert len(caught) == 1
     assert estimated == pytest.approx(given, abs=0.1)
     assert np.abs(wide - given).max() > 1
 

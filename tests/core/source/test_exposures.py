@@ -169,7 +169,7 @@ def test_each_thing_is_measured_once(
         'spoilt_pixels',
         'measure_background',
         'measure_mesh',
-        'estimate_fwhm',
+        'find_psf_stars',
         'measure_traits',
     ):
         original = getattr(measured, name)

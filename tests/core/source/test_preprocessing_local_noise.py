@@ -69,7 +69,7 @@ def test_width_of_the_first_version(
     image: np.ndarray, xy: np.ndarray, fwhm: float, apparent: float
 ) -> None:
     """Its networks are told what 3x3 pixels seem to say; all else is the same."""
-    given = MeasuredImage.of(image, fwhm=fwhm)
+    given = MeasuredImage.of(image, fwhm=fwhm, estimates_fwhm=False)
     first, second = (
         fit_image(get_preprocessing(name), given)(xy)
         for name in ('local-noise-1', 'local-noise-2')

@@ -590,13 +590,13 @@ class TestWidth:
     def estimates(self, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
         """Return the images whose width was estimated."""
         seen: list[np.ndarray] = []
-        honest = measured.estimate_fwhm
+        honest = measured.find_psf_stars
 
-        def watched(sci: np.ndarray, **rest: Any) -> float | None:
+        def watched(sci: np.ndarray, **rest: Any) -> Any:
             seen.append(sci)
             return honest(sci, **rest)
 
-        monkeypatch.setattr(measured, 'estimate_fwhm', watched)
+        monkeypatch.setattr(measured, 'find_psf_stars', watched)
         return seen
 
     def test_residuals(

@@ -69,5 +69,6 @@ def fit_image(
     """
     if not preprocessing.needs_fwhm:
         return preprocessing.fit(image.sci, spoilt=image.spoilt)
-    fwhm = image.apparent_fwhm if preprocessing.apparent else image.fwhm
+    apparent = preprocessing.apparent
+    fwhm = image.weighed_apparent_fwhm if apparent else image.weighed_fwhm
     return preprocessing.fit(image.sci, spoilt=image.spoilt, fwhm=fwhm, mesh=image.mesh)

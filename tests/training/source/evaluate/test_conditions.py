@@ -28,7 +28,7 @@ EXPOSURES = ExposureSet(
 def test_stated_widths(
     model: Model, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing moves of a network that ignores the width, all of one that obeys it."""
+    """Nothing moves of a network that ignores the width, much of one that obeys it."""
     told = []
 
     def deaf(inputs: dict[str, np.ndarray]) -> np.ndarray:
@@ -37,21 +37,20 @@ def test_stated_widths(
         return np.column_stack([star, *[(1 - star) / 3] * 3])
 
     def obedient(inputs: dict[str, np.ndarray]) -> np.ndarray:
-        star = np.full(len(inputs['fwhm']), 0.5) + (inputs['fwhm'][:, 0] < 1.7) * 0.4
+        star = np.nan_to_num(inputs['fwhm'][:, 0], nan=2) / 5
         return np.column_stack([star, *[(1 - star) / 3] * 3])
 
     other = Model(model.card, model.path)
     monkeypatch.setattr(other, 'predict', deaf)
     lines, limits = check_widths(other, EXPOSURES, cache)
-    assert {f'{factor:.2f}' for factor in np.array(told[:7]) / told[3]} == {
-        '0.70', '0.80', '0.90', '1.00', '1.10', '1.25', '1.40'
-    }  # fmt: skip
+    assert told[:7] == sorted(told[:7])
+    assert 0.75 < told[0] / told[3] < 1 < told[6] / told[3] < 1.3
     assert all(limit.measured.value == 0 and limit.holds for limit in limits)
     assert any(line.startswith('| none known |') for line in lines)
     monkeypatch.setattr(other, 'predict', obedient)
     _, limits = check_widths(other, EXPOSURES, cache)
     (star,) = (limit for limit in limits if limit.what.startswith('stars'))
-    assert star.measured.value == 1
+    assert star.measured.value > 0.3
     assert not star.holds
 
 

@@ -15,6 +15,7 @@ from astropy.table import Table
 from scipy.spatial import cKDTree
 
 from astrosieve.exceptions import AstrosieveWarning
+from astrosieve.images.measured import MeasuredImage
 from astrosieve.markdown import markdown_table
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
@@ -28,6 +29,7 @@ from astrosieve_training.judge.scores import binned, rates_at, shares
 from astrosieve_training.simulate import Truth, label_positions
 from astrosieve_training.simulate.plans import ExposureSet
 from astrosieve_training.source.config import FinderConfig
+from astrosieve_training.source.datasets.chips import network_inputs
 from astrosieve_training.source.datasets.detections import (
     DetectionSet,
     simulated_exposures,
@@ -45,6 +47,7 @@ _FINDER = FinderConfig('peaks', 4.0)
 _FACTORS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4)
 _BELIEVED = (0.8, 1.25)  # stated over true width within which little may change
 _CHANGE = 0.003
+_SOMEWHERE = np.full((1, 2), 20.0)
 _WIDTHS = (1.4, 1.8, 2.4, 4.0)
 _HIT_LEAK = 0.003
 _ROWS = 0.95
@@ -67,6 +70,20 @@ def _scores(model: Model, inputs: dict[str, np.ndarray]) -> np.ndarray:
     probabilities = averaged(model.predict, inputs)
     star: np.ndarray = probabilities[:, model.card.classes.index('star')]
     return star
+
+
+def _told(
+    model: Model, exposures: ExposureSet, cache: Path
+) -> dict[str, list[np.ndarray]]:
+    """Return what the network is told of an exposure when a width is stated."""
+    told = {}
+    for plan, chip, truth in simulated_exposures(exposures, cache):
+        images = [MeasuredImage.of_chip(chip, fwhm=truth.fwhm * f) for f in _FACTORS]
+        told[plan.label] = [
+            network_inputs(each, _SOMEWHERE, model.card.preprocessing)['input_fwhm'][0]
+            for each in images
+        ]
+    return told
 
 
 def check_widths(
@@ -93,15 +110,19 @@ def check_widths(
     """
     detections = _detections(model, exposures, cache)
     groups = members(detections.rows)
-    true = np.asarray(detections.rows['psf_fwhm'], dtype=np.float32)[:, None]
-
-    def told(widths: np.ndarray) -> np.ndarray:
-        return _scores(model, {**detections.inputs, 'fwhm': widths})
-
-    unknown = np.full_like(true, np.nan)
-    scores = {f'{factor:g}': told(true * np.float32(factor)) for factor in _FACTORS}
-    scores['estimated'] = told(detections.inputs['fwhm'])
-    scores['none known'] = told(unknown)
+    estimated = detections.inputs['fwhm']
+    told = _told(model, exposures, cache)
+    origins = list(map(str, detections.rows['exposure']))
+    widths = {
+        f'{factor:g}': np.array([told[each][number] for each in origins])
+        for number, factor in enumerate(_FACTORS)
+    }
+    widths['estimated'] = estimated
+    widths['none known'] = np.full_like(estimated, np.nan)
+    scores = {
+        name: _scores(model, {**detections.inputs, 'fwhm': each})
+        for name, each in widths.items()
+    }
     threshold, right = rates_at(scores['1'], groups['star'], COMPLETENESS, groups)
     found = {name: shares(each >= threshold, groups) for name, each in scores.items()}
     lines = [
