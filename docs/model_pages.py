@@ -25,12 +25,12 @@ def shipped() -> list[str]:
     return sorted(manifest['models'])
 
 
-def page_of(card: ModelCard) -> str:
+def page_of(name: str, card: ModelCard) -> str:
     """Return the page of a model: first what it cannot do, then the rest."""
-    return '\n'.join(_lines(card)) + '\n'
+    return '\n'.join(_lines(name, card)) + '\n'
 
 
-def _lines(card: ModelCard) -> Iterator[str]:
+def _lines(model: str, card: ModelCard) -> Iterator[str]:
     task = _TASKS.get(card.task, card.task)
     tables = [str(line) for line in card.metrics.get('tables', ())]
     yield f'# {card.name} {card.version}\n'
@@ -69,7 +69,7 @@ def _lines(card: ModelCard) -> Iterator[str]:
     if tables:
         yield '\n## How it was judged\n'
         yield from tables
-    yield f'\nAll of it as text: `astrosieve models {card.name} --all`.'
+    yield f'\nAll of it as text: `astrosieve models {model} --all`.'
 
 
 def write_pages(app: Sphinx) -> None:
@@ -77,7 +77,8 @@ def write_pages(app: Sphinx) -> None:
     folder = Path(app.srcdir) / 'cards'
     folder.mkdir(exist_ok=True)
     pages = {
-        folder / f'{name}.md': page_of(load_model(name).card) for name in shipped()
+        folder / f'{name}.md': page_of(name, load_model(name).card)
+        for name in shipped()
     }
     for path in {*folder.glob('*.md')} - pages.keys():
         path.unlink()

@@ -7,13 +7,18 @@ from dataclasses import dataclass
 
 from astrosieve.markdown import markdown_table
 
-__all__ = ['CONVENTIONS', 'UNSCORED', 'ClassInfo', 'ClassSet', 'Marker']
+__all__ = ['CONVENTIONS', 'UNSCORED', 'ClassInfo', 'ClassSet', 'Marker', 'words']
 
 UNSCORED = 'unscored'
 """``class_name`` of what cannot be scored, in every task."""
 
 CONVENTIONS = ('report', 'colour-blind')
 """Whose colours classes are drawn in: the task's own, or Okabe & Ito's (2008)."""
+
+
+def words(name: str) -> str:
+    """Return the name of a class as pages, legends and menus write it."""
+    return name.replace('_', ' ')
 
 
 @dataclass(frozen=True)

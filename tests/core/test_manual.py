@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -74,6 +75,13 @@ def test_a_model_s_page_begins_with_what_fails(site: Path) -> None:
     broken = [line for line in card.metrics['tables'] if line.endswith('**no** |')]
     assert head.count('<tr class="row') == len(broken) + bool(broken)
     assert card.sha256 in body.replace('<wbr>', '')
+
+
+def test_a_kept_version_s_page_names_its_own_card() -> None:
+    """The command in its last line prints that version, not the next."""
+    page_of = runpy.run_path(os.fspath(DOCS / 'model_pages.py'))['page_of']
+    last = page_of('source-0.9', load_model('source').card).splitlines()[-1]
+    assert last.endswith('`astrosieve models source-0.9 --all`.')
 
 
 def test_nothing_is_taken_from_elsewhere(site: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ginga.gw import Widgets
 
-from astrosieve.classes import CONVENTIONS, UNSCORED
+from astrosieve.classes import CONVENTIONS, UNSCORED, words
 from astrosieve.source.classes import CLASSES
 from astrosieve_plugins.ginga_classify.canvas import glyph
 from astrosieve_plugins.ginga_classify.settings import Settings
@@ -114,7 +114,7 @@ class Legend:
         """Return the widgets of a class; nothing is labelled 'unscored'."""
         self.glyph[name] = label('', 'center')
         self.glyph[name].set_font('sans', 14)
-        self.tick[name] = check(name.replace('_', ' '), self.ticked.get(name, True))
+        self.tick[name] = check(words(name), self.ticked.get(name, True))
         self.tick[name].add_callback('activated', self._tick, name)
         self.count[name] = label('0', 'right', 'shown of all')
         first = [self.glyph[name], self.tick[name], self.count[name]]

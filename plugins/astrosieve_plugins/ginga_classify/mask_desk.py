@@ -8,6 +8,7 @@ from typing import Any
 
 from ginga.gw import Widgets
 
+from astrosieve.classes import words
 from astrosieve.contaminant.classes import CLASSES
 from astrosieve.contaminant.plotting import OPACITY
 from astrosieve.exceptions import AstrosieveError, ExposureError
@@ -65,7 +66,7 @@ class MaskLegend:
         glyph = label('■', 'center', info.meaning)
         glyph.set_font('sans', 14)
         glyph.set_color(fg=info.marker.color, bg='#303030')
-        self.tick[name] = check(name.replace('_', ' '), True, info.meaning)
+        self.tick[name] = check(words(name), True, info.meaning)
         self.tick[name].add_callback('activated', lambda _w, _on: self._changed())
         self.share[name] = label('', 'right', 'share of the pixels')
         slider = Widgets.Slider(orientation='horizontal', track=True)
@@ -230,7 +231,7 @@ class MaskDesk:
             self.layer.mark(x, y)
             said = self.mapped.found.mask[int(y + 0.5), int(x + 0.5)]
             bits = self.mapped.found.bits
-            holds = [name.replace('_', ' ') for name in here if said & bits[name]]
+            holds = [words(name) for name in here if said & bits[name]]
             self.say(f'({x:.0f}, {y:.0f}): {", ".join(holds) or "nothing"}')
 
     def write(self) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import ArrayLike
 
+from astrosieve.classes import words
 from astrosieve.contaminant.classes import CLASSES as PIXEL_CLASSES
 from astrosieve.contaminant.plotting import OPACITY, paint
 from astrosieve.contaminant.segment import Contaminants
@@ -131,12 +132,10 @@ class ClassOverlay(ipywidgets.HBox):
 
     def _layers(self, found: Contaminants) -> dict[str, Any]:
         held = [n for n in PIXEL_CLASSES.ordered(found.classes) if found.where(n).any()]
-        return {name: self._switch(name.replace('_', ' '), False) for name in held}
+        return {name: self._switch(name, False) for name in held}
 
     def _switch(self, text: str, on: bool) -> Any:
-        return ipywidgets.Checkbox(
-            description=text.replace('_', ' '), value=on, indent=False
-        )
+        return ipywidgets.Checkbox(description=words(text), value=on, indent=False)
 
     def _buttons(self) -> Any:
         """Return what zooms; Ginga's keys and mouse do too."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from ginga.gw import Widgets
 
+from astrosieve.classes import words
 from astrosieve_plugins.ginga_classify.review import ORDERS, Review
 from astrosieve_plugins.ginga_classify.settings import Settings
 from astrosieve_plugins.ginga_classify.widgets import button, choice, label, row
@@ -114,7 +115,7 @@ class SourceTable:
             if key in tree:
                 key = f'{key}#{number}'
             self._rows[key] = int(number)
-            name = review.classes[codes[number]].replace('_', ' ')
+            name = words(review.classes[codes[number]])
             p = review.p[number]
             tree[key] = {
                 'id': key,

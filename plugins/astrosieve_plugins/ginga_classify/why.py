@@ -10,7 +10,7 @@ from typing import Any
 
 from ginga.gw import Widgets
 
-from astrosieve.classes import UNSCORED
+from astrosieve.classes import UNSCORED, words
 from astrosieve.source.explain import Explanation
 from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve_plugins.ginga_classify.classify import Result, explain
@@ -58,7 +58,7 @@ class Question:
         if 'class_flags' not in review.table.colnames:
             return 'no reason is given'
         names = CLASS_FLAGS.decode(int(review.table['class_flags'][self.row]))
-        return ', '.join(name.replace('_', ' ') for name in names if name != UNSCORED)
+        return ', '.join(words(name) for name in names if name != UNSCORED)
 
 
 class WhyBox:

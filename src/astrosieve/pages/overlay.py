@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from astrosieve.classes import CONVENTIONS, ClassSet
+from astrosieve.classes import CONVENTIONS, ClassSet, words
 from astrosieve.flags import FlagSet
 from astrosieve.images.mosaic import Place
 from astrosieve.images.stretch import brightest, grey
@@ -118,7 +118,7 @@ def overlay_data(
         ],
         'classes': [
             {
-                'name': name.replace('_', ' '),
+                'name': words(name),
                 'shape': classes.marker(name).matplotlib,
                 'colours': [classes.marker(name, each).color for each in CONVENTIONS],
             }
@@ -203,6 +203,6 @@ def _columns(
             columns[key] = np.concatenate(values).astype('<f8')
     return {
         'ids': [str(name) for table in tables for name in table['id']],
-        'shareNames': [name.removeprefix('p_').replace('_', ' ') for name in known],
+        'shareNames': [words(name.removeprefix('p_')) for name in known],
         'columns': {key: encoded(column) for key, column in columns.items()},
     }

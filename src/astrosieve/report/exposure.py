@@ -16,7 +16,7 @@ import numpy as np
 from astropy.table import Table
 
 from astrosieve import __version__
-from astrosieve.classes import UNSCORED
+from astrosieve.classes import UNSCORED, words
 from astrosieve.commands.console import listened
 from astrosieve.contaminant.classes import CLASSES as PIXEL_CLASSES
 from astrosieve.contaminant.plotting import OPACITY
@@ -254,8 +254,8 @@ def _doubts(looked: Sequence[_Looked]) -> list[dict[str, Any]]:
         shown.append(
             {
                 'id': str(row['id']),
-                'class': _words(str(row['class_name'])),
-                'rivals': [[_words(names[n]), float(p[n])] for n in ranked[:3]],
+                'class': words(str(row['class_name'])),
+                'rivals': [[words(names[n]), float(p[n])] for n in ranked[:3]],
                 'flags': [
                     [flag.name, flag.description]
                     for flag in CLASS_FLAGS
@@ -267,15 +267,11 @@ def _doubts(looked: Sequence[_Looked]) -> list[dict[str, Any]]:
     return shown
 
 
-def _words(name: str) -> str:
-    return name.replace('_', ' ')
-
-
 def _counts(looked: Sequence[_Looked], classes: dict[str, int]) -> dict[str, Any]:
     """Return how many detections of each class each image has."""
     names = [np.asarray(each.table['class_name'], dtype=str) for each in looked]
     rows = [
-        [_words(name), *(int((held == name).sum()) for held in names)]
+        [words(name), *(int((held == name).sum()) for held in names)]
         for name in classes
     ]
     images = [f'{each.chip.extname},{each.chip.extver}' for each in looked]
@@ -309,7 +305,7 @@ def _layers(
     """Return the map, a layer for each class."""
     return [
         Layer(
-            PIXEL_CLASSES.plural(name) if name in PIXEL_CLASSES else _words(name),
+            PIXEL_CLASSES.plural(name) if name in PIXEL_CLASSES else words(name),
             PIXEL_CLASSES.marker(name).color,
             [(each.mask & bits[name]) != 0 for each in looked if each.mask is not None],
             f'{100 * share:.2g} %',

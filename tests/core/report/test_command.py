@@ -91,7 +91,7 @@ def test_what_is_not_known_is_refused(run: Run, flc: Path) -> None:
 
 
 def test_the_page_of_a_run(run: Run, flc: Path, tiny_model: Path) -> None:
-    """Its summary, with images in which classes can be switched, and flags."""
+    """Its summary, with images with switches of the classes, in words, and flags."""
     pytest.importorskip('pyarrow')
     given = ['--model', str(tiny_model), '--finder', 'peaks', '--run', 'night']
     done = CliRunner().invoke(main, ['classify', str(flc), 'missing.fits', *given])
@@ -110,6 +110,8 @@ def test_the_page_of_a_run(run: Run, flc: Path, tiny_model: Path) -> None:
     marks = [mark for each in sheet['images'] for mark in each['marks']]
     assert sum(number for _, number in data['classes']) == len(marks)
     assert {name for _, _, name in marks} == set(sheet['colours'])
+    assert 'cosmic ray' in dict(data['classes'])
+    assert not any('_' in name for name in dict(data['classes']))
     made = dict(data['made'])
     assert made['command'] == 'astrosieve classify'
     assert len(made['SHA-256']) == 64

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from astrosieve.classes import words
 from astrosieve.contaminant.segment import segment_image
 from astrosieve.exceptions import AstrosieveWarning, ExposureError
 from astrosieve.images.exposures import read_chips
@@ -88,7 +89,7 @@ def test_doubts_say_which_classes_compete(flc: Path, options: ReportOptions) -> 
     assert len(shown) == min(report.doubtful, 24)
     assert best[shown].tolist() == sorted(best[np.isfinite(best)])[: len(shown)]
     first, row = told['doubts'][0], shown[0]
-    assert first['class'] == table['class_name'][row].replace('_', ' ')
+    assert first['class'] == words(table['class_name'][row])
     (name, share), *_ = first['rivals']
     assert share == pytest.approx(best[row])
     assert table[f'p_{name.replace(" ", "_")}'][row] == pytest.approx(share)

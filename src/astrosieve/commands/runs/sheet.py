@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from astrosieve.classes import ClassSet
+from astrosieve.classes import ClassSet, words
 from astrosieve.commands.remote import is_url
 from astrosieve.commands.runs.folder import ROWS
 from astrosieve.exceptions import AstrosieveError
@@ -59,12 +59,14 @@ def contact_sheet(folder: Path, classes: ClassSet) -> dict[str, Any]:
         names = [name for name in part.physical_schema.names if name in wanted]
         images += _images(part.to_table(columns=names).to_pylist())
     images = images[:_SHOWN]
-    found = {name for each in images for _, _, name in each['marks']}
+    found = {name for each in images for *_, name in each['marks']}
+    for each in images:
+        each['marks'] = [[*place, words(name)] for *place, name in each['marks']]
     files = len({each['file'] for each in images})
     return {
         'said': f'{files} of {len(parts)} files. The switches of the classes show and '
         'hide what was found.',
-        'colours': {name: classes.marker(name).color for name in found},
+        'colours': {words(name): classes.marker(name).color for name in found},
         'images': images,
     }
 
@@ -88,7 +90,7 @@ def _images(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                     'file': rows[0]['file'],
                     'name': chip.name,
                     'said': ', '.join(
-                        f'{n} {each}' for each, n in counted.most_common()
+                        f'{n} {words(each)}' for each, n in counted.most_common()
                     ),
                     'picture': grey_url(brightest(chip.sci, step)),
                     'width': -(-nx // step) * step,

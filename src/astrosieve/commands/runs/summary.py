@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from astrosieve.classes import ClassSet
+from astrosieve.classes import ClassSet, words
 from astrosieve.commands.remote import is_url
 from astrosieve.commands.runs.folder import ROWS, Subject, read_log
 from astrosieve.commands.runs.sheet import NAMES, POSITIONS, contact_sheet, named
@@ -137,7 +137,7 @@ def summary_page(
         ),
         'failures': [[each['input'], each['error']] for each in failed[:_LISTED]],
         'warnings': warned.most_common(_LISTED),
-        'classes': seen.classes.most_common(),
+        'classes': [(words(name), n) for name, n in seen.classes.most_common()],
         'sure': seen.sure.tolist(),
         'slow': [[each['input'], each['seconds']] for each in slow[:10]],
         'made': _made(subject, begun),
@@ -181,13 +181,13 @@ def _shown(
 ) -> dict[str, Any]:
     """Return what the page shows of a row."""
     sure, _, row = doubt
-    p = {name[2:]: row[name] for name in row if name.startswith('p_')}
+    p = {words(name[2:]): row[name] for name in row if name.startswith('p_')}
     rivals = sorted(p.items(), key=lambda each: -each[1])
     number = f' {row["id"]}' if 'id' in row else ''
     bits = row.get(_FLAGS, 0) or 0
     return {
         'name': f'{Path(row["file"]).name}{number}',
-        'said': f'{named(row)} {abs(sure):.2f}'.strip(),
+        'said': f'{words(named(row))} {abs(sure):.2f}'.strip(),
         'rivals': [each for each in rivals[:3] if each[1] >= _RIVAL][1:],
         'flags': [
             [each.name, each.description] for each in flags or () if bits & each.value

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from astrosieve.classes import words
 from astrosieve.figures import new_figure
 from astrosieve.source.classes import CLASSES
 
@@ -44,7 +45,7 @@ def explanation_figure(explanation: Explanation, title: str = '') -> Figure:
     n_views = len(explanation.views)
     figure = new_figure(10.5, 0.6 + 3.0 * n_views)
     grid = figure.add_gridspec(n_views, 3, width_ratios=(1, 1.25, 1))
-    name = explanation.class_name.replace('_', ' ')
+    name = words(explanation.class_name)
     for row, view in enumerate(explanation.views):
         seen, why = (figure.add_subplot(grid[row, column]) for column in (0, 1))
         _draw_view(seen, why, view, explanation.position)
@@ -58,7 +59,7 @@ def explanation_figure(explanation: Explanation, title: str = '') -> Figure:
     odds = figure.add_subplot(grid[:, 2] if n_views == 1 else grid[0, 2])
     names = list(explanation.probabilities)
     odds.barh(
-        [each.replace('_', ' ') for each in names],
+        [words(each) for each in names],
         [explanation.probabilities[each] for each in names],
         color=[CLASSES.marker(each).color for each in names],
         edgecolor='0.3',

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy.table import Table
 
+from astrosieve.classes import words
 from astrosieve.figures import new_figure
 from astrosieve.images.mosaic import Place, arrange, bounds
 from astrosieve.images.stretch import grey
@@ -168,7 +169,7 @@ def add_legend(
                 markersize=7,
                 color=marker.color,
                 fillstyle='none' if marker.matplotlib in HOLLOW else 'full',
-                label=name.replace('_', ' ') + number,
+                label=words(name) + number,
             )
         )
     if handles:

@@ -11,6 +11,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
+from astrosieve.classes import words
 from astrosieve.figures import SHARES
 from astrosieve.markdown import markdown_table
 from astrosieve.models.metrics import Share
@@ -170,7 +171,7 @@ def _draw_matrices(found: list[JudgedSubframes], path: Path) -> None:
                     va='center',
                     color='white' if shares[row, column] > 0.5 else 'black',
                 )
-            names = [name.replace('_', ' ') for name in CLASSES]
+            names = [words(name) for name in CLASSES]
             axis.set_xticks([0, 1], names)
             axis.set_yticks([0, 1], names, rotation=90, va='center')
             axis.set_xlabel('called')
