@@ -47,6 +47,7 @@ def test_stated_widths(
     assert 0.75 < told[0] / told[3] < 1 < told[6] / told[3] < 1.3
     assert all(limit.measured.value == 0 and limit.holds for limit in limits)
     assert any(line.startswith('| none known |') for line in lines)
+    assert 'Exposures whose stars say a width: 1; half' in lines[0]
     monkeypatch.setattr(other, 'predict', obedient)
     _, limits = check_widths(other, EXPOSURES, cache)
     (star,) = (limit for limit in limits if limit.what.startswith('stars'))
