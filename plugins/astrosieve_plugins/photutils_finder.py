@@ -384,8 +384,9 @@ class ClassifiedStarFinder(StarFinderBase):
     exptime : float or `~astropy.units.Quantity`, optional
         Exposure time, seconds.
     fwhm : float or `~astropy.units.Quantity`, optional
-        FWHM of the point-spread function, pixels; outside the range that the
-        model was trained on there is a warning.
+        FWHM of the point-spread function, pixels, weighed with that of the image's
+        stars as by `~astrosieve.classify_sources`; outside the range that the model
+        was trained on there is a warning.
     dq_bits : `~astrosieve.images.dq.DQMeaning`, optional
         Meaning of the DQ bits; by default that of ACS and WFC3/UVIS.
     cosmic_ray_hint : bool, optional

@@ -47,7 +47,8 @@ class ClassifyOptions:
     finder : str
         Name in the registry of finders.
     fwhm : float or None
-        FWHM of the point-spread function, pixels; None estimates it.
+        FWHM of the point-spread function, pixels. Finders take it as it is, networks
+        weighed with that of the stars; None estimates it.
     nsigma : float
         Detection threshold in units of the sky's noise.
     saturated : bool
