@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from astropy.table import Table, vstack
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from astrosieve.images.exposures import Chip
     from astrosieve_training.simulate.truth import Truth
+
+
+@pytest.fixture(scope='session')
+def converted_once() -> Iterator[None]:
+    """A network is made ONNX once; later exports compare what was made with it."""
+    pytest.importorskip('torch')
+    from astrosieve_training.learn import export
+
+    convert, made = export.onnx_bytes, {}
+
+    def once(
+        network: nn.Module, shapes: Mapping[str, tuple[int, ...]], **size: Any
+    ) -> bytes:
+        digest = hashlib.sha256(repr((network, shapes, size)).encode())
+        for name, value in network.state_dict().items():
+            digest.update(name.encode() + value.numpy().tobytes())
+        key = digest.digest()
+        if key not in made:
+            made[key] = convert(network, shapes, **size)
+        return made[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, 'onnx_bytes', once)
+        yield
 
 
 @dataclass(frozen=True)

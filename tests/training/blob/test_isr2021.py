@@ -40,6 +40,7 @@ from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 
+pytestmark = pytest.mark.usefixtures('converted_once')
 LOOP = LoopSettings(epochs=2, batch_size=20, runs=1)
 TINY = SubframeConfig(
     name='blob-tiny',

@@ -37,6 +37,7 @@ from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 
 SHAPE = (192, 208)
+pytestmark = pytest.mark.usefixtures('converted_once')
 
 
 @pytest.fixture(scope='module')

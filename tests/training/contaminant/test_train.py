@@ -47,6 +47,7 @@ from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.stages import Stages
 
 SIDE = 96
+pytestmark = pytest.mark.usefixtures('converted_once')
 
 
 @pytest.fixture(scope='module')

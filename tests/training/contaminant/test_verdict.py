@@ -51,6 +51,8 @@ from astrosieve_training.learn.settings import LoopSettings, SeededImages
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 
+pytestmark = pytest.mark.usefixtures('converted_once')
+
 
 @pytest.fixture(scope='module')
 def config() -> VerdictConfig:

@@ -52,6 +52,7 @@ from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 
 TYPES = CLASSES.names
+pytestmark = pytest.mark.usefixtures('converted_once')
 
 
 def drawn(seed: int, frame_type: str, number: int = 0) -> Any:
@@ -95,7 +96,7 @@ def config() -> FrameConfig:
     )
     return replace(
         load_config('frametype'),
-        training=FrameSet(24, 0, windows=1),
+        training=FrameSet(18, 0, windows=1),  # trees bin few values at once
         validation=FrameSet(6, 100),
         calibrating=FrameSet(8, 200),
         judged=FrameSet(8, 300),
@@ -170,7 +171,7 @@ def test_configurations(name: str) -> None:
 def test_sets_share_no_spectrograph(config: FrameConfig) -> None:
     """A configuration that judges on what it learnt from is refused."""
     with pytest.raises(ConfigError, match='two sets share a spectrograph'):
-        replace(config, judged=FrameSet(8, 20))
+        replace(config, judged=FrameSet(8, 10))
     with pytest.raises(ConfigError, match="did you mean 'frametype'"):
         load_config('frametyp')
 
@@ -322,7 +323,7 @@ def test_network_learns(made: Made, real: Path) -> None:
     assert np.mean(right) > 0.8
     assert made.difference < 1e-4
     assert made.card.classes == TYPES
-    assert 'of 24 simulated spectrographs' in made.card.training_data
+    assert 'of 18 simulated spectrographs' in made.card.training_data
     assert made.card.metrics['export']['bytes'] < 3_000_000
 
 

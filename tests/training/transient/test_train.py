@@ -23,7 +23,7 @@ from astrosieve_training.transient.config import (
 
 pytest.importorskip('torch')
 
-from astrosieve_training.transient import networks
+from astrosieve_training.transient import gains, networks, objects
 from astrosieve_training.transient.baselines import LEARNERS
 from astrosieve_training.transient.datasets import (
     Alerts,
@@ -36,6 +36,7 @@ from astrosieve_training.transient.export import export_run
 from astrosieve_training.transient.judged import Judged
 from astrosieve_training.transient.train import Agreement, Run, load_run, train
 
+pytestmark = pytest.mark.usefixtures('converted_once')
 CONFIGS = (
     'transient', 'transient-negm2021', 'transient-negm2021-plain',
     'transient-negm2021-triplets',
@@ -180,8 +181,12 @@ def test_export_is_small_and_scores(run: tuple[Run, Path], tmp_path: Path) -> No
     assert card.threshold('balanced', 'p_real') > 0
 
 
-def test_judge_reports_all(run: tuple[Run, Path], tmp_path: Path) -> None:
+def test_judge_reports_all(
+    run: tuple[Run, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The report has unseen surveys and three bands, and each of the learners."""
+    monkeypatch.setattr(objects, '_FIELDS', 1)
+    monkeypatch.setattr(gains, '_LABELS', (100,))
     made, folder = run
     card, _ = export_run(made, tmp_path, n=64)
     model = load_model(tmp_path / f'{card.name}-{card.version}.onnx', task='transient')
