@@ -23,7 +23,7 @@ from astrosieve_training.transient.config import (
 
 pytest.importorskip('torch')
 
-from astrosieve_training.transient import gains, networks, objects
+from astrosieve_training.transient import evaluate, gains, networks, objects
 from astrosieve_training.transient.baselines import LEARNERS
 from astrosieve_training.transient.datasets import (
     Alerts,
@@ -187,6 +187,7 @@ def test_judge_reports_all(
     """The report has unseen surveys and three bands, and each of the learners."""
     monkeypatch.setattr(objects, '_FIELDS', 1)
     monkeypatch.setattr(gains, '_LABELS', (100,))
+    monkeypatch.setattr(evaluate, '_ROUNDS', 1)
     made, folder = run
     card, _ = export_run(made, tmp_path, n=64)
     model = load_model(tmp_path / f'{card.name}-{card.version}.onnx', task='transient')
