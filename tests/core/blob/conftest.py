@@ -22,9 +22,14 @@ Spot = tuple[float, float, float, float]
 def transmission(shape: tuple[int, int], spot: Spot) -> np.ndarray:
     """Return what a spot lets through: a disc with a soft edge."""
     x, y, radius, depth = spot
-    rows, columns = np.ogrid[: shape[0], : shape[1]]
-    off = np.hypot(columns - x, rows - y) - radius
-    return 1 - depth * (1 - np.tanh(off / (0.5 * radius))) / 2
+    passed = np.ones(shape)
+    # Farther than six radii it takes less than a part in 10^8.
+    top, left = (max(int(at - 6 * radius), 0) for at in (y, x))
+    part = passed[top : int(y + 6 * radius) + 2, left : int(x + 6 * radius) + 2]
+    rows, columns = np.ogrid[: part.shape[0], : part.shape[1]]
+    off = np.hypot(columns + left - x, rows + top - y) - radius
+    part -= depth * (1 - np.tanh(off / (0.5 * radius))) / 2
+    return passed
 
 
 @dataclass
@@ -41,6 +46,7 @@ class Monitor:
     n_old: int = 25
     fixed: Sequence[Spot] = ()
     old: list[Spot] = field(init=False)
+    mirrors: dict[tuple[float, float], np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(self.seed)
@@ -61,11 +67,13 @@ class Monitor:
 
     def mirror(self, shift: tuple[float, float]) -> np.ndarray:
         """Return what the older blobs let through, shifted by (dy, dx)."""
-        passed = np.ones(self.shape)
-        for x, y, radius, depth in self.old:
-            moved = (x + shift[1], y + shift[0], radius, depth)
-            passed *= transmission(self.shape, moved)
-        return passed
+        if shift not in self.mirrors:
+            passed = np.ones(self.shape)
+            for x, y, radius, depth in self.old:
+                moved = (x + shift[1], y + shift[0], radius, depth)
+                passed *= transmission(self.shape, moved)
+            self.mirrors[shift] = passed
+        return self.mirrors[shift]
 
     def image(
         self,
