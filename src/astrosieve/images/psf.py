@@ -95,18 +95,20 @@ def estimate_fwhm(sci: np.ndarray, *, spoilt: np.ndarray | None = None) -> float
     """
     Estimate the FWHM of the point-spread function from the image itself.
 
-    To the stars that `find_psf_stars` finds one Moffat profile, integrated over the
-    pixels, is fitted: their many sub-pixel phases tell how wide an undersampled PSF is.
+    To the stars that `~astrosieve.images.psf.find_psf_stars` finds one Moffat profile,
+    integrated over the pixels, is fitted: their many sub-pixel phases tell how wide an
+    undersampled PSF is.
 
     Parameters
     ----------
     sci, spoilt
-        As for `find_psf_stars`.
+        As for `~astrosieve.images.psf.find_psf_stars`.
 
     Returns
     -------
     fwhm : float or None
-        Pixels, as `PSFStars.fwhm`. None where too few peaks look like stars.
+        Pixels, as `~astrosieve.images.psf.PSFStars.fwhm`. None where too few peaks look
+        like stars.
     """
     stars = find_psf_stars(sci, spoilt=spoilt)
     return None if stars is None else stars.fwhm
