@@ -163,15 +163,15 @@ def _added() -> dict[str, Any]:
 
 def list_models() -> list[str]:
     """
-    Return the names that `load_model` takes, aliases first.
+    Return the names that `load_model` takes, each once, aliases first.
 
     Returns
     -------
     names : list of str
     """
     manifest = _manifest()
-    shipped = [*manifest['aliases'], *manifest['models']]
-    return shipped + sorted(set(_added()) - set(shipped))
+    shipped = dict.fromkeys([*manifest['aliases'], *manifest['models']])
+    return [*shipped, *sorted(_added().keys() - shipped)]
 
 
 def load_model(

@@ -75,6 +75,14 @@ def test_list(toy_weights: Path) -> None:
     assert list_models() == ['market', 'fruit']
 
 
+def test_list_has_each_name_once(toy_weights: Path) -> None:
+    """Also one that means itself, as the task's name of its only network."""
+    manifest = json.loads((toy_weights / 'manifest.json').read_text())
+    manifest['aliases']['fruit'] = 'fruit'
+    (toy_weights / 'manifest.json').write_text(json.dumps(manifest))
+    assert list_models() == ['market', 'fruit']
+
+
 def test_unknown_name(toy_weights: Path) -> None:
     """The message lists the known names and offers a path."""
     with pytest.raises(ModelError, match=r"'soup'; known are market, fruit, or .*path"):
