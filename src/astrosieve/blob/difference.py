@@ -10,7 +10,6 @@ belongs to the detector remains where it is.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -215,9 +214,9 @@ class _Surface:
         padded = np.full((rows * _BLOCK, columns * _BLOCK), np.nan, dtype=np.float32)
         padded[:ny, :nx] = image
         blocks = padded.reshape(rows, _BLOCK, columns, _BLOCK).swapaxes(1, 2)
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', RuntimeWarning)  # squares without a pixel
-            medians = np.nanmedian(blocks.reshape(rows, columns, -1), axis=2).ravel()
+        ranked = np.sort(blocks.reshape(rows * columns, -1)).T  # NaN last
+        n = np.isfinite(ranked).sum(axis=0)
+        medians = _middle(ranked, np.zeros_like(n), n)
         powers = [(j, i) for j in range(degree + 1) for i in range(degree + 1 - j)]
         v, u = (
             np.clip((np.arange(n) + 0.5) * _BLOCK * 2 / size - 1, -1, 1)
@@ -317,8 +316,7 @@ class _Spots:
         log = np.where(known, log, filled)
         ny, nx = log.shape
         mesh = measure_mesh(log)
-        y, x = (grid.ravel() for grid in np.indices((ny, nx)))
-        high = filled - mesh.at(x, y)[0].reshape(ny, nx)
+        high = filled - mesh.over(slice(0, ny), slice(0, nx))[0]
         dark = high < -max(4 * _spread(high), 0.004)
         self.near = _smooth(dark.astype(np.float32), _AROUND) > 0.02
         self._padded = np.pad(log, _PAD, mode='reflect')

@@ -81,14 +81,14 @@ def scene() -> Scene:
     snr = np.resize(SNR, len(stars))
     for (x, y), each in zip(stars, snr, strict=True):
         # S/N in 3x3 pixels, which hold 0.8 of the light.
-        data += gaussian(shape, x, y, each * 3 * NOISE / 0.8)
+        add(data, x, y, each * 3 * NOISE / 0.8)
     streaks, blobs, empty = grid[250:310], grid[310:370], grid[370:450]
     for x, y in streaks.astype(int):
         for step in range(-5, 6):
             data[y + step, x + step] += 40 * NOISE
     for x, y in blobs:  # galaxies seen from the side
         for step in np.linspace(-6, 6, 13):
-            data += gaussian(shape, x + step, y - step / 3, 300 * NOISE, fwhm=4.0)
+            add(data, x + step, y - step / 3, 300 * NOISE, fwhm=4.0)
     image = CombinedImage(data.astype(np.float32))
     assert image.learn_psf(grid[:450], np.ones(450, dtype=bool)) >= 20
     return Scene(image, stars, snr, streaks, blobs, empty)
@@ -343,9 +343,9 @@ class TestPSF:
         pair = np.arange(len(xy)) % 2 == 0
         for (x, y), star in zip(xy, pair, strict=True):
             fwhm = FWHM if star else 3.5
-            data += gaussian(data.shape, x, y, 150 * 3 * NOISE, fwhm)
+            add(data, x, y, 150 * 3 * NOISE, fwhm)
             if star:
-                data += gaussian(data.shape, x + 3.5, y, 75 * 3 * NOISE)
+                add(data, x + 3.5, y, 75 * 3 * NOISE)
         image = CombinedImage(data.astype(np.float32))
         image.psf, image.locus = scene.image.psf, scene.image.locus
         broad = np.asarray(image.compare_psf(xy)['broad'])
