@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,26 @@ if TYPE_CHECKING:
     from astrosieve_training.source.datasets.detections import DetectionSet
 
 SHAPE = (420, 400)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def distances_at_once() -> Iterator[None]:
+    """UMAP asks for those of few cutouts pair by pair; these are the same, sooner."""
+    if find_spec('umap') is None:
+        yield
+        return
+    from scipy.spatial.distance import cdist
+    from umap import umap_
+    from umap.distances import euclidean
+
+    def pairwise(x: np.ndarray, y: np.ndarray | None = None, *, metric: Any) -> Any:
+        assert metric is euclidean
+        return cdist(x, x if y is None else y)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(umap_, 'pairwise_distances', pairwise)
+        yield
+
 
 DITHERS = ((0.0, 0.0), (7.4, -5.2), (-11.0, 3.6))
 _RNG = np.random.default_rng(3)

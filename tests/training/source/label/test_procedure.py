@@ -37,7 +37,7 @@ from astrosieve_training.simulate.exposure import (
 )
 from astrosieve_training.simulate.truth import label_positions
 from astrosieve_training.source.datasets.real.frames import ngc1261
-from astrosieve_training.source.label import procedure
+from astrosieve_training.source.label import outputs, procedure
 from astrosieve_training.source.label.combined import read_combined
 from astrosieve_training.source.label.dataset import read_card, read_dataset
 from astrosieve_training.source.label.outputs import make_dataset
@@ -151,7 +151,7 @@ def copy(run: Run, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Principal components in place of UMAP, which takes its time."""
+    """Principal components in place of UMAP, which takes its time; no sheets."""
 
     class Components:
         def __init__(self, flat: np.ndarray) -> None:
@@ -168,6 +168,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         return reducer.transform(flat).astype(np.float32), reducer
 
     monkeypatch.setattr(procedure, 'embed', embed)
+    monkeypatch.setattr(outputs, 'write_contact_sheets', lambda *args, **given: None)
 
 
 @pytest.fixture
