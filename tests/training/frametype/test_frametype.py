@@ -97,9 +97,9 @@ def config() -> FrameConfig:
     return replace(
         load_config('frametype'),
         training=FrameSet(18, 0, windows=1),  # trees bin few values at once
-        validation=FrameSet(6, 100),
-        calibrating=FrameSet(8, 200),
-        judged=FrameSet(8, 300),
+        validation=FrameSet(3, 100),
+        calibrating=FrameSet(4, 200),
+        judged=FrameSet(4, 300),
         train=loop,
         tune=replace(loop, epochs=1, learning_rate=1e-4),
         trees=TreeSettings(rounds=6, least=3),
@@ -351,14 +351,14 @@ def test_report(made: Made, tmp_path: Path) -> None:
         'real, cameras left out', 'real | headers',
         'real, nights left out', 'science and standard', 'caught as unknown',
         'calibration error', '| long_slit |', '| arc | arc |',
-        '8 simulated spectrographs, contested', '| science | bias |',
+        '4 simulated spectrographs, contested', '| science | bias |',
     ):  # fmt: skip
         assert said in text
     written = made.report.write(tmp_path)
     assert len(written) == 4
     assert all(path.stat().st_size for path in written)
     numbers = json.loads((tmp_path / 'frametype-judge.json').read_text())
-    assert numbers['right']['8 simulated spectrographs, frametype'] > 0.7
+    assert numbers['right']['4 simulated spectrographs, frametype'] > 0.7
 
 
 def test_measures() -> None:
