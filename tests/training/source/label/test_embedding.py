@@ -16,6 +16,7 @@ from astrosieve_training.source.label.errors import LabelError
 from astrosieve_training.source.label.settings import EmbeddingSettings
 
 SETTINGS = EmbeddingSettings(n_neighbors=10)
+pytestmark = pytest.mark.usefixtures('distances_at_once')
 _Y, _X = np.mgrid[-5:6, -5:6]
 
 

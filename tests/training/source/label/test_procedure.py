@@ -55,6 +55,7 @@ with warnings.catch_warnings():
     pytest.importorskip('tweakwcs')
 
 SHAPE = (448, 448)
+pytestmark = pytest.mark.usefixtures('distances_at_once')
 SHIFT = (3.0, -2.0)  # of the second exposure's WCS
 OPTIONS = ('--neighbors', '15', '--samples', '2000')
 FILES = {
