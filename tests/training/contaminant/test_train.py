@@ -78,7 +78,7 @@ def made(config: ContaminantConfig, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp('run')
     run = train(config, folder)
     export_run(run, folder / 'weights', n=8)
-    model = load_model(folder / 'weights' / 'contaminant-1.0.onnx')
+    model = load_model(folder / 'weights' / f'contaminant-{config.version}.onnx')
     return Made(folder, run, model)
 
 
@@ -264,7 +264,7 @@ def test_evaluate(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     readme.write_text(
         '<!-- table:contaminant begin -->\n<!-- table:contaminant end -->\n'
     )
-    path = made.folder / 'weights' / 'contaminant-1.0.onnx'
+    path = made.model.path
     done = CliRunner().invoke(
         contaminant,
         ['evaluate', str(made.folder), '--model', str(path), '-o', str(tmp_path / 'o'),
