@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 __all__ = [
     'Share',
+    'calibration_error_by_chance',
     'confusion_matrix',
     'expected_calibration_error',
     'threshold_at_completeness',
@@ -196,3 +197,41 @@ def expected_calibration_error(
     index = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
     gaps = np.bincount(index, right - confidence, minlength=n_bins)
     return float(np.abs(gaps).sum() / max(len(labels), 1))
+
+
+def calibration_error_by_chance(
+    probabilities: np.ndarray, *, n_bins: int = 15, n_draws: int = 200, seed: int = 0
+) -> tuple[float, float]:
+    """
+    Return the calibration error that exact probabilities would have by chance alone.
+
+    The fewer the cases, the larger it is (Kumar, Liang & Ma 2019, NeurIPS 32, 3787).
+
+    Parameters
+    ----------
+    probabilities : (N, C) `~numpy.ndarray`
+        Class probabilities; labels are drawn from them.
+    n_bins : int, optional
+        As for `expected_calibration_error`.
+    n_draws : int, optional
+        How often labels are drawn.
+    seed : int, optional
+        Decides the labels.
+
+    Returns
+    -------
+    mean, spread : float
+        Of the errors of all draws; NaN where there are no probabilities.
+    """
+    if not len(probabilities):
+        return float('nan'), float('nan')
+    rng = np.random.default_rng(seed)
+    limits = probabilities.astype(float).cumsum(axis=1)
+    limits /= limits[:, -1:]
+    errors = [
+        expected_calibration_error(
+            probabilities, (rng.random((len(limits), 1)) > limits).sum(1), n_bins=n_bins
+        )
+        for _ in range(n_draws)
+    ]
+    return float(np.mean(errors)), float(np.std(errors))

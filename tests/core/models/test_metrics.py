@@ -8,6 +8,7 @@ from scipy.stats import binomtest
 
 from astrosieve.models.metrics import (
     Share,
+    calibration_error_by_chance,
     confusion_matrix,
     expected_calibration_error,
     threshold_at_completeness,
@@ -115,3 +116,14 @@ def test_calibration_error_of_nothing() -> None:
     """No rows, no error."""
     none = np.empty((0, 2)), np.empty(0, dtype=int)
     assert expected_calibration_error(*none) == 0
+
+
+def test_calibration_error_by_chance() -> None:
+    """One bin of n cases is off by a binomial's mean deviation; many cases by less."""
+    few, many = (np.tile([0.7, 0.3], (n, 1)) for n in (50, 5000))
+    mean, spread = calibration_error_by_chance(few, n_draws=2000)
+    sigma = np.sqrt(0.7 * 0.3 / 50)
+    assert mean == pytest.approx(sigma * np.sqrt(2 / np.pi), rel=0.05)
+    assert spread == pytest.approx(sigma * np.sqrt(1 - 2 / np.pi), rel=0.05)
+    assert calibration_error_by_chance(many)[0] == pytest.approx(mean / 10, rel=0.2)
+    assert np.isnan(calibration_error_by_chance(np.empty((0, 2)))).all()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from astrosieve.models.metrics import Share
-from astrosieve_training.judge.limits import Limit, Number
+from astrosieve_training.judge.limits import Limit, Number, calibration_limit
 
 
 def test_at_most() -> None:
@@ -64,3 +65,12 @@ def test_numbers_in_words() -> None:
     assert str(Number(0.01234, 50)) == '0.0123 (50)'
     assert str(Number(0.01234, 0)) == '-'
     assert Limit('a', Share(1, 4), 0.5).found == '25.00% (4.56% to 69.94%; 1/4)'
+
+
+def test_calibration() -> None:
+    """The error stands beside that which exact probabilities would have by chance."""
+    p = np.tile([0.75, 0.25], (40, 1))
+    limit = calibration_limit(p, np.array([0, 0, 0, 0, 1] * 8), 0.05)
+    assert limit.measured == Number(pytest.approx(0.05), 40)
+    assert limit.what.startswith('calibration error (of exact probabilities 0.05')
+    assert not calibration_limit(p, np.array([0, 1] * 20), 0.05).holds

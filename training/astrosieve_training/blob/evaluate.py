@@ -15,7 +15,7 @@ from astrosieve.blob.preprocessing import Prepared, get_preprocessing
 from astrosieve.blob.score import score_subframes
 from astrosieve.markdown import markdown_table
 from astrosieve.models.cards import OperatingPoint
-from astrosieve.models.metrics import Share, expected_calibration_error
+from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
 from astrosieve_training.blob.baselines import (
     Find,
@@ -40,7 +40,7 @@ from astrosieve_training.blob.judged import (
 )
 from astrosieve_training.blob.samples import HELD_BACK, SIMULATED, samples
 from astrosieve_training.blob.simulate import SimulatedDifference
-from astrosieve_training.judge.limits import Limit, Number
+from astrosieve_training.judge.limits import Limit, Number, calibration_limit
 from astrosieve_training.judge.report import Report, Section
 from astrosieve_training.judge.scores import binned
 from astrosieve_training.steps import say
@@ -151,14 +151,13 @@ def measured(judged: Judged) -> dict[str, np.ndarray]:
     }
 
 
-def _calibration(judged: Judged) -> Number:
-    """Return the calibration error of candidates."""
+def _calibration(judged: Judged) -> Limit:
+    """Return the limit on the calibration error of candidates."""
     score = np.asarray(judged.candidates['score'], dtype=float)
     real = np.asarray(judged.candidates['real'])
     likely = score >= _CANDIDATE
     p = np.column_stack([1 - score, score])[likely]
-    error = expected_calibration_error(p, real[likely].astype(int))
-    return Number(error, int(likely.sum()))
+    return calibration_limit(p, real[likely].astype(int), 0.02)
 
 
 def _limits(judged: Judged) -> list[tuple[str, Limit]]:
@@ -179,7 +178,7 @@ def _limits(judged: Judged) -> list[tuple[str, Limit]]:
         Limit('radius, median', _number(np.abs(errors['radius'])), 0.15),
         Limit('depth, median', _number(np.abs(errors['depth'])), 0.15),
         Limit('dips rejected', Share.of(~dips, np.ones_like(dips)), 0.99, least=True),
-        Limit('calibration error', _calibration(judged), 0.02),
+        _calibration(judged),
     ]  # fmt: skip
     if judged.sample == HELD_BACK:
         real = judged.found(judged.within(USUAL) & judged.of_kind('real'))

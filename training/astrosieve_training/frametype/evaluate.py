@@ -14,7 +14,7 @@ from astrosieve.figures import SHARES
 from astrosieve.frametype.classes import CLASSES, UNKNOWN
 from astrosieve.frametype.classify import decide
 from astrosieve.markdown import markdown_table
-from astrosieve.models.metrics import Share, expected_calibration_error
+from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
 from astrosieve_training.frametype.baselines import forest_types, header_types
 from astrosieve_training.frametype.config import FrameConfig
@@ -31,7 +31,7 @@ from astrosieve_training.frametype.train import (
     predict_flips,
 )
 from astrosieve_training.judge.figures import draw_reliability, figure_file
-from astrosieve_training.judge.limits import Limit, Number
+from astrosieve_training.judge.limits import Limit, Number, calibration_limit
 from astrosieve_training.judge.report import Report, Section
 from astrosieve_training.stages import Stages
 
@@ -274,13 +274,12 @@ def _alone(run: Run, sample: str, p: np.ndarray, frames: Frames) -> list[Judged]
 def _simulated_limits(
     judged: Judged, p: np.ndarray, frames: Frames
 ) -> list[tuple[str, Limit]]:
-    error = expected_calibration_error(p.mean(axis=1), frames.target)
     caught = judged.share(judged.truth == UNKNOWN)
     right = balanced(judged, apart=('bias', 'dark'))
     return [
         (judged.sample, Limit('right, balanced, bias and dark apart', right, 0.99,
                               least=True)),
-        (judged.sample, Limit('calibration error', Number(error, len(p)), 0.03)),
+        (judged.sample, calibration_limit(p.mean(axis=1), frames.target, 0.03)),
         (judged.sample, Limit('caught as unknown', caught, 0.9, least=True)),
     ]  # fmt: skip
 

@@ -6,9 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from astrosieve.models.metrics import Share
+import numpy as np
 
-__all__ = ['Limit', 'Number']
+from astrosieve.models.metrics import (
+    Share,
+    calibration_error_by_chance,
+    expected_calibration_error,
+)
+
+__all__ = ['Limit', 'Number', 'calibration_limit']
 
 
 @dataclass(frozen=True)
@@ -103,3 +109,24 @@ class Limit:
             'least': self.least,
             'holds': self.holds,
         }
+
+
+def calibration_limit(
+    probabilities: np.ndarray, labels: np.ndarray, most: float
+) -> Limit:
+    """
+    Return the limit on a calibration error, beside what exact probabilities would have.
+
+    Parameters
+    ----------
+    probabilities : (N, C) `~numpy.ndarray`
+        Class probabilities.
+    labels : (N,) int `~numpy.ndarray`
+        True class numbers.
+    most : float
+        The limit.
+    """
+    mean, spread = calibration_error_by_chance(probabilities)
+    error = expected_calibration_error(probabilities, labels)
+    what = f'calibration error (of exact probabilities {mean:.3f} +- {spread:.3f})'
+    return Limit(what, Number(error, len(labels)), most)
