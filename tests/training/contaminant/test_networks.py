@@ -101,3 +101,19 @@ def test_what_is_ignored_costs_nothing() -> None:
     wrong[..., 4:], weight[..., 4:] = 8, 0
     assert loss(wrong, target, weight).item() < 0.01
     assert loss(wrong, target, None).item() > 1
+
+
+def test_what_is_alike_counts_more() -> None:
+    """A pixel of the other class alone counts four times, in one map."""
+    shares = np.full(2, 0.1)
+    plain, harder = MapLoss(shares), MapLoss(shares, alike={(0, 1): 3.0})
+    logits = torch.zeros(1, 2, 1, 4)
+    target = torch.tensor([[[[0.0, 0.0, 1.0, 1.0]], [[0.0, 1.0, 0.0, 1.0]]]])
+    gradients = []
+    for loss in (plain, harder):
+        asked = logits.clone().requires_grad_()
+        loss.plain(asked, target, None).backward()
+        gradients.append(asked.grad)
+    ratio = gradients[1] / gradients[0]
+    assert ratio[0, 0, 0].tolist() == pytest.approx([1, 4, 1, 1])
+    assert ratio[0, 1, 0].tolist() == pytest.approx([1, 1, 1, 1])

@@ -88,11 +88,15 @@ class LossSettings(Settings):
     dice : float
         How much the overlap of map and truth counts beside the cross-entropy
         (Milletari, Navab & Ahmadi 2016, 3DV, 565).
+    objects : float
+        How much more pixels of objects count that are no cosmic rays, in the map of
+        these: cores of narrow stars are easily taken for hits. For 'class'.
     """
 
     weighting: Annotated[str, one_of('class', 'pixel')] = 'class'
     power: NotNegative = 0.5
     dice: NotNegative = 0.0
+    objects: NotNegative = 0.0
 
 
 @dataclass(frozen=True)

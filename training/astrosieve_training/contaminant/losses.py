@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch.nn import functional
@@ -26,10 +28,18 @@ class MapLoss:
         Of the inverse share, by which pixels that have a class count.
     dice : float, optional
         How much one minus the Dice coefficient counts, of classes that a batch has.
+    alike : dict of (int, int) to float, optional
+        Numbers of a class and of another that is easily taken for it: how much more
+        the pixels of the other count that are not of the class.
     """
 
     def __init__(
-        self, shares: np.ndarray, *, power: float = 0.5, dice: float = 0.0
+        self,
+        shares: np.ndarray,
+        *,
+        power: float = 0.5,
+        dice: float = 0.0,
+        alike: Mapping[tuple[int, int], float] | None = None,
     ) -> None:
         more = shares**-power
         mean = shares * more + 1 - shares
@@ -40,6 +50,7 @@ class MapLoss:
             for each in (more / constant, 1 / constant)
         )
         self.dice = dice
+        self.alike = dict(alike or {})
 
     def __call__(
         self, logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None
@@ -68,6 +79,10 @@ class MapLoss:
         counts = torch.lerp(
             self.negative.to(logits.device), self.positive.to(logits.device), target
         )
+        for (number, other), more in self.alike.items():
+            counts[:, number] += (
+                more * counts[:, number] * target[:, other] * (1 - target[:, number])
+            )
         if weight is not None:
             counts = counts * weight
         return (each * counts).mean()

@@ -91,8 +91,12 @@ def _begun(
 def _loss(config: ContaminantConfig, training: Images) -> Loss:
     if config.loss.weighting == 'pixel':
         return BinaryLoss(torch.ones(len(CLASSES)))
+    alike = (CLASSES.names.index('cosmic_ray'), CLASSES.names.index('object'))
     return losses.MapLoss(
-        training.shares[:-1], power=config.loss.power, dice=config.loss.dice
+        training.shares[:-1],
+        power=config.loss.power,
+        dice=config.loss.dice,
+        alike={alike: config.loss.objects},
     )
 
 
