@@ -30,6 +30,7 @@ from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import Model, load_model
 
 __all__ = [
+    'CORE_POINT',
     'OPERATING_POINT',
     'Contaminants',
     'Part',
@@ -42,6 +43,8 @@ __all__ = [
 ]
 
 OPERATING_POINT = 'best'
+CORE_POINT = 'core'
+"""Of a class that is flagged only near pixels at which it is as likely as this."""
 """The operating point of a card at which a class holds: a threshold for each."""
 
 _STEP = 32  # what tiles begin at and end at multiples of
@@ -312,6 +315,26 @@ def thresholds_of(card: ModelCard) -> dict[str, float]:
     return {name: given[name] for name in card.classes}
 
 
+def cores_of(card: ModelCard) -> dict[str, float]:
+    """
+    Return how likely classes must be within two pixels of those that are flagged.
+
+    A hit has a pixel that is sure; the core of a narrow star may look like a faint hit,
+    but has none. Classes that are not there ask for nothing.
+    """
+    point = card.operating_points.get(CORE_POINT)
+    return {**point.threshold} if point and isinstance(point.threshold, dict) else {}
+
+
+def _near(sure: np.ndarray) -> np.ndarray:
+    """Return which pixels have one of some within two rows and columns."""
+    for axis in (0, 1):
+        wide = np.pad(sure, [(2, 2) if each == axis else (0, 0) for each in (0, 1)])
+        windows = np.lib.stride_tricks.sliding_window_view(wide, 5, axis)
+        sure = np.asarray(windows.any(-1))
+    return sure
+
+
 def mask_type(bits: dict[str, int]) -> np.dtype:
     """Return the smallest type of signed integers that FITS has for bits."""
     return np.dtype(np.int16 if max(bits.values()) < 1 << 15 else np.int32)
@@ -346,7 +369,7 @@ def segment_parts(
     """
     card = model.card
     prepare = get_preprocessing(card.preprocessing)
-    limits = thresholds_of(card)
+    limits, cores = thresholds_of(card), cores_of(card)
     bits = bits_of(card.classes)
     kind = mask_type(bits)
     overlap = int(card.options.get('overlap', _OVERLAP))
@@ -369,8 +392,11 @@ def segment_parts(
         )
         values = probabilities[0, :, y, x]
         mask = np.zeros(values.shape[1:], kind)
-        for plane, name in zip(values, card.classes, strict=True):
-            mask |= kind.type(bits[name]) * (plane >= limits[name])
+        for number, name in enumerate(card.classes):
+            holds = values[number] >= limits[name]
+            if name in cores:
+                holds &= _near(probabilities[0, number] >= cores[name])[y, x]
+            mask |= kind.type(bits[name]) * holds
         return (values * (values >= _SMALLEST)).astype(np.float16), mask
 
     maps = _at_once(said, product(bands, columns))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import astropy.units as u
@@ -12,9 +13,15 @@ from astropy.nddata import CCDData, NDData, StdDevUncertainty
 import astrosieve
 from astrosieve.contaminant import CLASSES, Contaminants, segment_contaminants
 from astrosieve.contaminant.priors import expected_shares
-from astrosieve.contaminant.segment import bits_of, segment_parts
+from astrosieve.contaminant.segment import (
+    CORE_POINT,
+    OPERATING_POINT,
+    bits_of,
+    segment_parts,
+)
 from astrosieve.exceptions import AstrosieveWarning, ModelError
 from astrosieve.images.measured import MeasuredImage
+from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.registry import Model
 
 
@@ -47,6 +54,34 @@ def test_a_map(image: np.ndarray, model: Model) -> None:
     with pytest.raises(ValueError, match="no class 'ray'; there are cosmic_ray"):
         found.where('ray')
     assert astrosieve.segment_contaminants is segment_contaminants
+
+
+@pytest.mark.parametrize('tile', [64, 1024])
+def test_a_class_may_have_to_be_sure_nearby(
+    tile: int, image: np.ndarray, model: Model
+) -> None:
+    """Flagged is what reaches the threshold within two pixels of a surer one."""
+    image[40, 52], image[40, 53], image[20, 30] = 60, 60, 60
+    plain = segment_contaminants(image, model=model)
+    hits = plain.probability('cosmic_ray').astype(float)
+    assert 0.05 < hits[40, 53] < hits[20, 30] < 0.9 * hits[40, 50]
+    best = model.card.operating_points[OPERATING_POINT]
+    limits = {**best.threshold, 'cosmic_ray': 0.05}
+    sure = {'cosmic_ray': (hits[20, 30] + hits[40, 50]) / 2}
+    points = {
+        OPERATING_POINT: replace(best, threshold=limits),
+        CORE_POINT: OperatingPoint(sure, 'p', {}, ''),
+    }
+    asked = Model(replace(model.card, operating_points=points), model.path)
+    parts = segment_parts(MeasuredImage.of(image), asked, tile=tile)
+    mask = np.concatenate([part.mask for part in parts])
+    found = (mask & plain.bits['cosmic_ray']) != 0
+    assert found[40, 50]
+    assert found[40, 52]
+    assert not found[40, 53]
+    assert not found[20, 30]
+    others = ~plain.bits['cosmic_ray']
+    assert np.array_equal(mask & others, plain.mask & others)
 
 
 @pytest.mark.parametrize(

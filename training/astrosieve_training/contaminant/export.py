@@ -13,7 +13,7 @@ from astrosieve.contaminant.preprocessing import (
     Levels,
     get_preprocessing,
 )
-from astrosieve.contaminant.segment import OPERATING_POINT
+from astrosieve.contaminant.segment import CORE_POINT, OPERATING_POINT
 from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.calibration import sigmoid
 from astrosieve.models.cards import ModelCard
@@ -115,7 +115,7 @@ def export_run(
         sha256='',
         temperature=run.temperatures,
         class_prior=dict(zip(CLASSES.names, run.shares, strict=True)),
-        operating_points={OPERATING_POINT: run.point},
+        operating_points={OPERATING_POINT: run.point, CORE_POINT: run.core},
         training_data=f'{config.training.images} simulated images of {side}x{side} '
         f'pixels{_begun(run)}',
         split=(

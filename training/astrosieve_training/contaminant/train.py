@@ -35,6 +35,9 @@ __all__ = ['Run', 'best_matthews', 'build_network', 'load_run', 'train']
 _PIXELS = 40_000  # of a class, and as many without it, that are calibrated with
 _CHUNK = 4  # images that a network is shown at a time
 _SPREAD = 2.0  # expected of the calibration's parameters
+_HIT, _OBJECT = CLASSES.names.index('cosmic_ray'), CLASSES.names.index('object')
+_CORES = 0.02  # of stars' cores that may be flagged as cosmic rays
+_BRIGHT = np.arcsinh(5) / 3  # in the first plane: stars of which cores are counted
 _KNOWN = 0.3  # Matthews coefficient: a class that is known less is flagged where likely
 
 
@@ -55,6 +58,8 @@ class Run:
         Of the pixels that have a class, for which probabilities hold.
     point : `~astrosieve.models.cards.OperatingPoint`
         The thresholds of the best Matthews coefficients.
+    core : `~astrosieve.models.cards.OperatingPoint`
+        What a hit must reach near each of its pixels, so that few stars are flagged.
     summary : dict
         Losses and counts.
     """
@@ -64,6 +69,7 @@ class Run:
     temperatures: tuple[float, ...]
     shares: tuple[float, ...]
     point: OperatingPoint
+    core: OperatingPoint
     summary: dict[str, Any]
 
 
@@ -91,12 +97,11 @@ def _begun(
 def _loss(config: ContaminantConfig, training: Images) -> Loss:
     if config.loss.weighting == 'pixel':
         return BinaryLoss(torch.ones(len(CLASSES)))
-    alike = (CLASSES.names.index('cosmic_ray'), CLASSES.names.index('object'))
     return losses.MapLoss(
         training.shares[:-1],
         power=config.loss.power,
         dice=config.loss.dice,
-        alike={alike: config.loss.objects},
+        alike={(_HIT, _OBJECT): config.loss.objects},
     )
 
 
@@ -184,28 +189,49 @@ class _Sample:
     share: float
 
 
-def _samples(network: nn.Module, images: Images, seed: int) -> list[_Sample]:
-    """Return a sample of each class."""
+def _cores(
+    planes: np.ndarray, truth: np.ndarray, ignore: np.ndarray, logits: np.ndarray
+) -> np.ndarray:
+    """Return the largest logits of hits in the 3x3 pixels of stars without any."""
+    from scipy.ndimage import maximum_filter
+
+    near, wide = (1, 3, 3), (1, 5, 5)
+    bright = planes[:, 0].astype(np.float32)
+    core = (bright == maximum_filter(bright, wide)) & (bright > _BRIGHT)
+    others = [number for number in range(len(CLASSES)) if number != _OBJECT]
+    spoilt = truth[:, others].any(1) | ignore[:, _HIT]
+    core &= truth[:, _OBJECT] & ~maximum_filter(spoilt, wide)
+    cores: np.ndarray = maximum_filter(logits[:, _HIT], near)[core]
+    return cores
+
+
+def _samples(
+    network: nn.Module, images: Images, seed: int
+) -> tuple[list[_Sample], np.ndarray]:
+    """Return a sample of each class, and the logits of hits in the cores of stars."""
     rng = np.random.default_rng([seed, 5])
     shares = images.shares[:-1]
     size = images.truth.size
     rates = [(_PIXELS / (size * (1 - s)), _PIXELS / (size * s)) for s in shares]
     found: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in shares]
+    cores = []
     for first in range(0, len(images), _CHUNK):
         rows = slice(first, first + _CHUNK)
         inputs = {'image': images.planes[rows].astype(np.float32)}
         logits = loop.predict_logits(network, inputs)
         truth, ignore = unpacked(images.truth[rows]), unpacked(images.ignore[rows])
+        cores.append(_cores(images.planes[rows], truth, ignore, logits))
         for number, rate in enumerate(rates):
             has = truth[:, number]
             kept = rng.random(has.shape, np.float32) < np.where(has, rate[1], rate[0])
             kept &= ~ignore[:, number]
             found[number].append((logits[:, number][kept], has[kept]))
     pairs = [[np.concatenate(each) for each in zip(*f, strict=True)] for f in found]
-    return [
+    samples = [
         _Sample(logit, has, float(share))
         for (logit, has), share in zip(pairs, shares, strict=True)
     ]
+    return samples, np.concatenate(cores)
 
 
 def best_matthews(
@@ -240,7 +266,7 @@ def _calibrated(
     config: ContaminantConfig, network: nn.Module, images: Images, summary: dict
 ) -> Run:
     """Set probabilities and thresholds right, on images not seen before."""
-    samples = _samples(network, images, config.seed)
+    samples, cores = _samples(network, images, config.seed)
     temperatures, offsets = np.ones(len(samples)), np.zeros(len(samples))
     limits: dict[str, float] = {}
     measured: dict[str, Share] = {}
@@ -263,6 +289,15 @@ def _calibrated(
         limits[name] = round(min(max(threshold, 1e-4), 1 - 1e-4), 4)
         measured[name] = Share.of(p >= limits[name], each.has)
     networks.shift_logits(network, offsets)
+    cores = 1 / (1 + np.exp(-(cores + offsets[_HIT]) / temperatures[_HIT]))
+    sure = float(np.quantile(cores, 1 - _CORES)) if len(cores) else 0.0
+    sure = round(min(max(sure, limits[CLASSES.names[_HIT]]), 1 - 1e-4), 4)
+    core = OperatingPoint(
+        {CLASSES.names[_HIT]: sure},
+        'p',
+        {'cores of stars flagged': Share.of(cores >= sure, np.ones(len(cores), bool))},
+        f'{len(images)} simulated images',
+    )
     point = OperatingPoint(
         limits, 'p', measured, f'{len(images)} simulated images, found pixels'
     )
@@ -272,6 +307,7 @@ def _calibrated(
         tuple(round(float(each), 6) for each in temperatures),
         tuple(float(f'{each.share:.4g}') for each in samples),
         point,
+        core,
         {**summary, 'matthews': coefficients},
     )
 
@@ -282,6 +318,7 @@ def _save(run: Run, folder: Path) -> None:
         'temperatures': run.temperatures,
         'shares': run.shares,
         'point': asdict(run.point),
+        'core': asdict(run.core),
         'summary': run.summary,
     }
     write_run(folder, run.network, content)
@@ -303,5 +340,6 @@ def load_run(folder: Path) -> Run:
         temperatures=tuple(content['temperatures']),
         shares=tuple(content['shares']),
         point=OperatingPoint.from_dict(content['point']),
+        core=OperatingPoint.from_dict(content['core']),
         summary=content['summary'],
     )

@@ -29,6 +29,7 @@ from astrosieve_training.contaminant.evaluate.judged import (
     Judged,
     judge_cases,
     network_finder,
+    network_flags,
 )
 from astrosieve_training.contaminant.peers.finders import peer_finders
 from astrosieve_training.contaminant.simulate import JUDGED_FAMILIES
@@ -116,6 +117,9 @@ def judge(
     lost = checks.lost_pixel(model, images, config.seed)
     seconds = checks.seconds_of(model, config.seed, _SPEED_SIDE)
     own = everyone[SIMULATED, model.card.name]
+    flags = judge_cases(simulated_cases(config.judged), [network_flags(model)])
+    kept = _kept(model, own, [each for (sample, _), each in flags.items()
+                              if sample == SIMULATED])  # fmt: skip
     limits = [
         *_precision_limits(own),
         *_hit_limits(everyone, model.card.name),
@@ -143,7 +147,7 @@ def judge(
             ),
             Section('Cores of stars flagged as cosmic rays', _cores(cores)),
             Section('Trails of S/N 1 per pixel', _trails(trails)),
-            Section('Thresholds and calibration', _points(model, own)),
+            Section('Thresholds and calibration', _points(model, own, kept)),
             Section('Units, lost pixels, time', _checks(units, lost, seconds)),
             Section('Who was judged', _who(everyone, finders, settings)),
         ],
@@ -166,7 +170,7 @@ def judge(
             for (sample, by), each in everyone.items()
             if sample == SIMULATED
         },
-        operating_points={OPERATING_POINT: _point(model, own)},
+        operating_points={OPERATING_POINT: _point(model, own, kept)},
         figures=_drawn(model, everyone, shown, cores, folder),
         short=_short(everyone, model.card.name),
     )
@@ -365,18 +369,29 @@ def _trails(trails: dict[str, checks.Trails]) -> list[str]:
     return markdown_table(('by', 'found', 'false per image'), rows)
 
 
-def _points(model: Model, own: Judged) -> list[str]:
+def _kept(
+    model: Model, own: Judged, flags: Sequence[Judged]
+) -> dict[str, tuple[Share, Share]]:
+    """Return completeness and purity of what is flagged, by class."""
+    limits = thresholds_of(model.card).items()
+    kept = {name: own.tallies[name].at(limit) for name, limit in limits}
+    for each in flags:
+        kept |= {name: tally.at(0.5) for name, tally in each.tallies.items() if tally.n}
+    return kept
+
+
+def _points(
+    model: Model, own: Judged, kept: dict[str, tuple[Share, Share]]
+) -> list[str]:
     limits = thresholds_of(model.card)
     rows = []
     for name in CLASSES.names:
         tally = own.tallies[name]
-        completeness, purity = tally.at(limits[name])
         rows.append(
             (
                 name,
                 f'{limits[name]:.3f}',
-                completeness,
-                purity,
+                *kept[name],
                 f'{tally.calibration_error():.4f}',
                 f'{tally.calibration_error(_LIKELY):.4f}',
             )
@@ -388,12 +403,14 @@ def _points(model: Model, own: Judged) -> list[str]:
     return markdown_table(head, rows)
 
 
-def _point(model: Model, own: Judged) -> OperatingPoint:
+def _point(
+    model: Model, own: Judged, kept: dict[str, tuple[Share, Share]]
+) -> OperatingPoint:
     """Return what holds at the thresholds of a card."""
     limits = thresholds_of(model.card)
     measured: dict[str, Share] = {}
-    for name, limit in limits.items():
-        completeness, purity = own.tallies[name].at(limit)
+    for name in limits:
+        completeness, purity = kept[name]
         measured |= {f'{name} completeness': completeness, f'{name} purity': purity}
     return OperatingPoint(limits, 'p', measured, f'{own.images} images, {SIMULATED}')
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from astrosieve.contaminant.classes import CLASSES
-from astrosieve.contaminant.segment import segment_contaminants
+from astrosieve.contaminant.segment import cores_of, segment_contaminants
 from astrosieve.models.registry import Model
 from astrosieve_training.contaminant.baselines import Finder
 from astrosieve_training.contaminant.evaluate.cases import HITS, SIMULATED, Case
 from astrosieve_training.contaminant.scores import Tally
 
-__all__ = ['PAPER', 'Judged', 'judge_cases', 'network_finder']
+__all__ = ['PAPER', 'Judged', 'judge_cases', 'network_finder', 'network_flags']
 
 PAPER = tuple(name for name in CLASSES.names if name != 'reflection')
 """The classes of the paper."""
@@ -36,6 +36,19 @@ def network_finder(model: Model) -> Finder:
         return dict(zip(found.classes, planes, strict=True))
 
     return Finder(model.card.name, model.card.classes, maps)
+
+
+def network_flags(model: Model) -> Finder:
+    """Return what a model flags of the classes that it is asked to be sure of."""
+
+    def maps(
+        sci: np.ndarray, masked: np.ndarray | None, known: Mapping[str, Any]
+    ) -> dict[str, np.ndarray]:
+        found = segment_contaminants(sci, mask=masked, model=model)
+        return {name: found.where(name).astype(np.float32) for name in classes}
+
+    classes = tuple(cores_of(model.card))
+    return Finder(f'{model.card.name}, flags', classes, maps)
 
 
 @dataclass
