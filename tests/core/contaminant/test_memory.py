@@ -51,9 +51,9 @@ def test_bytes_per_pixel(pixels_model: Path, tmp_path: Path) -> None:
     found = []
     for ny in (2176, 4096):
         path = tmp_path / 'image.fits'
-        fits.PrimaryHDU(noise(ny, 896)).writeto(path, overwrite=True)
+        fits.PrimaryHDU(noise(ny, 1664)).writeto(path, overwrite=True)
         found.append(peak(path, pixels_model))
-    assert found[1] - found[0] < 40 * 896 * (4096 - 2176)
+    assert found[1] - found[0] < 40 * 1664 * (4096 - 2176)
 
 
 @pytest.mark.slow
