@@ -60,6 +60,12 @@ names, options = json.load(sys.stdin)
 AstroDrizzle(names, **options)
 """
 
+ALT = (
+    'Part of a field, combined in four ways: one exposure full of hits, the same with '
+    'holes where the hits were and its stars whole, and three exposures after '
+    "AstroDrizzle's rejection, without and with the bits, clean but for faint remains"
+)
+
 
 @dataclass
 class Sums:
@@ -246,7 +252,7 @@ def main() -> None:
     if given.page:
         if given.picture:
             place = os.path.relpath(given.picture, given.page.parent)
-            lines += ['', f'![Part of a field, combined in four ways]({place})']
+            lines += ['', f'![{ALT}]({place})']
         replace_between(given.page, 'contaminant-drizzled', lines)
 
 
