@@ -43,8 +43,9 @@ def write(folder: Path, extra: str = '', sections: str = '') -> Path:
 
 @pytest.mark.parametrize('name', list_configs())
 def test_shipped_configurations_are_valid(name: str) -> None:
-    """Each configuration in the package can be read."""
-    assert load_config(name).name == name
+    """Each in the package can be read, and is named after its model, kept or newest."""
+    config = load_config(name)
+    assert name in (config.name, f'{config.name}-{config.version}')
 
 
 def test_recipe_of_the_report() -> None:

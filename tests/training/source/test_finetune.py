@@ -74,10 +74,10 @@ name = 'tiny-tuned'
 seed = 4
 [network]
 kind = 'multiscale'
-preprocessing = 'local-noise-1'
+preprocessing = 'local-noise-2'
 classes = ['star', 'cosmic_ray', 'spike', 'extended', 'bad_pixel', 'background']
-filters = [16, 32]
-dense = [48, 32]
+filters = [20, 40]
+dense = [56, 32]
 [train]
 epochs = 2
 batch_size = 64
@@ -129,7 +129,7 @@ def dataset(
     folder = tmp_path_factory.mktemp('labelled') / 'dataset'
     sets = {
         name: cut_labels(paths, labels, preprocessing=name)
-        for name in ('local-noise-1', 'zscale-log-1')
+        for name in ('local-noise-2', 'zscale-log-1')
     }
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstrosieveWarning)  # the field is small
@@ -254,9 +254,9 @@ def test_command_fine_tunes_and_exports(
     assert 'rehearsal: 0 star' in said
     card = ModelCard.from_json((folder / 'weights' / 'my-camera-1.0.json').read_text())
     assert card.classes == start.card.classes
-    assert card.description.startswith('source-multiscale 1.0, trained further on')
+    assert card.description.startswith('source-multiscale 1.1, trained further on')
     assert 'labels of 2 exposures of wfc3-uvis-f606w (truth): ' in card.training_data
-    assert '; before that, as source-multiscale 1.0: 720 sim' in card.training_data
+    assert '; before that, as source-multiscale 1.1: 720 sim' in card.training_data
     assert 'region of the sky, about 20% held back' in card.split
     assert any('No labels of extended, bad_pixel, background' in s for s in card.limits)
     assert card.metrics['start']['sha256'] == start.card.sha256
@@ -323,8 +323,8 @@ def test_finished_training_is_not_done_again(
     assert state.stat().st_mtime_ns == before
     paths, labels = exposures
     other = tmp_path / 'other'
-    sets = {'local-noise-1': cut_labels(paths, labels, preprocessing='local-noise-1')}
-    sets['local-noise-1'].inputs['cutouts'] *= np.float32(1 + 1e-6)
+    sets = {'local-noise-2': cut_labels(paths, labels, preprocessing='local-noise-2')}
+    sets['local-noise-2'].inputs['cutouts'] *= np.float32(1 + 1e-6)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstrosieveWarning)
         write_dataset(other, sets, exposures=paths, settings=SETTINGS)
@@ -431,13 +431,13 @@ def demo_inputs() -> dict[str, np.ndarray]:
     chip = next(iter(read_chips(demo_exposure())))
     truth = demo_truth()
     xy = np.column_stack([truth['x_centroid'], truth['y_centroid']])
-    arrays = network_inputs(MeasuredImage.of_chip(chip), xy, 'local-noise-1')
+    arrays = network_inputs(MeasuredImage.of_chip(chip), xy, 'local-noise-2')
     return {k[6:]: v for k, v in arrays.items() if k.startswith('input_')}
 
 
 def test_absent_classes_keep_their_probabilities(start: Start, tmp_path: Path) -> None:
     """Rehearsal holds what plain training loses; the labelled classes are learnt."""
-    golden = np.load(DATA / 'golden-source-multiscale-1.0.npz')['probabilities']
+    golden = np.load(DATA / 'golden-source-multiscale-1.1.npz')['probabilities']
     inputs = demo_inputs()
     sure = np.flatnonzero((golden.max(axis=1) > 0.6) & np.isfinite(golden[:, 0]))
     called = golden[sure].argmax(axis=1)

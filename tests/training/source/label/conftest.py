@@ -115,7 +115,7 @@ def written(
     folder = tmp_path_factory.mktemp('written') / 'dataset'
     sets = {
         'zscale-log-1': cut,
-        'local-noise-1': cut_labels(exposures, labels, preprocessing='local-noise-1'),
+        'local-noise-2': cut_labels(exposures, labels, preprocessing='local-noise-1'),
     }
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', AstrosieveWarning)  # the field is small

@@ -42,11 +42,11 @@ def test_round_trip(written: Path, cut: DetectionSet) -> None:
     assert [each['name'] for each in card['exposures']] == [
         'a_flt.fits', 'b_flt.fits', 'c_flt.fits',
     ]  # fmt: skip
-    assert set(card['preprocessings']) == {'zscale-log-1', 'local-noise-1'}
+    assert set(card['preprocessings']) == {'zscale-log-1', 'local-noise-2'}
     lines = summary_lines(card)
     assert lines[0].startswith('training: ')
     assert 'spike, extended, background' in lines[-1]
-    other = read_dataset(written, 'local-noise-1')
+    other = read_dataset(written, 'local-noise-2')
     assert (other.detections.rows['split'] == read.detections.rows['split']).all()
     assert set(other.detections.inputs) == {'cutouts', 'wide', 'far', 'fwhm'}
     assert len(read.part('training', 'validation')) == sum(
@@ -82,7 +82,7 @@ def test_damaged_dataset_is_refused(written: Path, tmp_path: Path) -> None:
     del preprocessings['zscale-log-1']
     rewritten(preprocessings=preprocessings)
     cure = (
-        'made for local-noise-1, not .*make it again: .* --preprocessing zscale-log-1'
+        'made for local-noise-2, not .*make it again: .* --preprocessing zscale-log-1'
     )
     with pytest.raises(DatasetError, match=cure):
         read_dataset(folder, 'zscale-log-1')
@@ -184,9 +184,9 @@ def test_sets_must_agree(
 ) -> None:
     """The sets of two preprocessings are about the same detections."""
     other = cut[np.arange(len(cut)) != 4]
-    with pytest.raises(DatasetError, match='local-noise-1 is about other detections'):
+    with pytest.raises(DatasetError, match='local-noise-2 is about other detections'):
         write_dataset(
-            tmp_path / 'd', {'zscale-log-1': cut, 'local-noise-1': other},
+            tmp_path / 'd', {'zscale-log-1': cut, 'local-noise-2': other},
             exposures=exposures,
         )  # fmt: skip
     assert not (tmp_path / 'd').exists()

@@ -60,7 +60,7 @@ SHIFT = (3.0, -2.0)  # of the second exposure's WCS
 OPTIONS = ('--neighbors', '15', '--samples', '2000')
 FILES = {
     'dataset.json', 'embedding.png', 'exposures.png', 'labels.ecsv', 'page.html',
-    'places.ecsv', 'local-noise-1.npz', 'zscale-log-1.npz',
+    'places.ecsv', 'local-noise-2.npz', 'zscale-log-1.npz',
 }  # fmt: skip
 
 
@@ -300,7 +300,7 @@ class TestRun:
         assert made['found']['embedded'] == 2000
         names = [each['name'] for each in card['exposures']]
         assert names == [path.name for path in field.shifted]
-        for name in ('zscale-log-1', 'local-noise-1'):
+        for name in ('zscale-log-1', 'local-noise-2'):
             assert len(read_dataset(run.folder, name).detections) == len(labels)
 
     def test_exposures_mix(self, run: Run) -> None:
@@ -554,7 +554,7 @@ class TestLabels:
         assert result.exit_code == 0, result.output
         names = {path.name for path in folder.iterdir()}
         expected = {'dataset.json', 'labels.ecsv'}
-        assert names == expected | {'local-noise-1.npz', 'zscale-log-1.npz'}
+        assert names == expected | {'local-noise-2.npz', 'zscale-log-1.npz'}
         labels = read_labels(given)
         again = read_labels(folder / 'labels.ecsv')
         assert again['label'].tolist() == labels['label'].tolist()
@@ -577,7 +577,7 @@ class TestLabels:
         result = label(*arguments, '--labels', own, '--overwrite')
         assert result.exit_code == 0, result.output
         assert read_card(folder)['created_by']['labels'] == len(some)
-        assert not (folder / 'local-noise-1.npz').exists()
+        assert not (folder / 'local-noise-2.npz').exists()
 
     @pytest.mark.parametrize(
         'option', [('--aligned',), ('--seed', '3'), ('--rename', '1=star')]

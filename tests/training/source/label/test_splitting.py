@@ -80,7 +80,7 @@ def test_seed_decides_the_split() -> None:
 
 def test_no_pixel_is_in_both_halves() -> None:
     """No training row is nearer to a validation row than a view is wide."""
-    gap = view_width('local-noise-1')
+    gap = view_width('local-noise-2')
     assert gap == 107
     detections = sky_set(width=4000)
     split = split_of(detections, gap=gap)
@@ -97,7 +97,7 @@ def test_view_is_what_the_preprocessing_looks_at() -> None:
 
     rng = np.random.default_rng(0)
     image = rng.normal(0, 1, (400, 400)).astype(np.float32)
-    for name in ('zscale-log-1', 'local-noise-1'):
+    for name in ('zscale-log-1', 'local-noise-2'):
         made = get_preprocessing(name)
         reach = view_width(name) // 2
         seen = 0

@@ -30,7 +30,7 @@ from astrosieve_training.source.label.sheets import write_contact_sheets
 
 __all__ = ['PREPROCESSINGS', 'make_dataset', 'make_dataset_from_labels']
 
-PREPROCESSINGS = ('zscale-log-1', 'local-noise-1')
+PREPROCESSINGS = ('zscale-log-1', 'local-noise-2')
 """Of the shipped networks."""
 
 
