@@ -43,9 +43,9 @@ __all__ = [
 ]
 
 OPERATING_POINT = 'best'
-CORE_POINT = 'core'
-"""Of a class that is flagged only near pixels at which it is as likely as this."""
 """The operating point of a card at which a class holds: a threshold for each."""
+CORE_POINT = 'core'
+"""What a class must reach within two pixels of what is flagged, where it is stated."""
 
 _STEP = 32  # what tiles begin at and end at multiples of
 _TILE = 1184  # pixels along the longest side of a tile
