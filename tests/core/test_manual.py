@@ -56,9 +56,9 @@ def text_of(page: Path) -> str:
 def test_every_page_is_there(site: Path) -> None:
     """Each file is a page, each model has one, and all can be reached and searched."""
     for path in DOCS.rglob('*.md'):
-        name = path.relative_to(DOCS).with_suffix('')
-        if name.parts[0] != 'changes' or name.name == 'README':
-            assert (site / name.with_suffix('.html')).is_file(), name
+        name = path.relative_to(DOCS).with_name(f'{path.stem}.html')
+        if name.parts[0] != 'changes' or name.stem == 'README':
+            assert (site / name).is_file(), name
     index = text_of(site / 'searchindex.js')
     for name in list_models():
         card = load_model(name).card
