@@ -8,7 +8,6 @@ were published, in docs/papers/index.md.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +26,7 @@ TASKS = {
         'average precision of pixels of cosmic rays',
         'cosmic_ray',
         'contaminant',
-        'best of the others',
+        'MaxiMask',
     ),
     'blob': (
         'subframes with a blob of 5 to 20 % that are found',
@@ -99,10 +98,7 @@ def figures(task: str) -> tuple[str, str, str]:
     rows = [row for row in rows if sample in row[0]]
     at = head.index(column)
     if other in head:  # methods stand beside each other
-        figure, name = re.fullmatch(
-            r'(.*) \((.*)\)', rows[0][head.index(other)]
-        ).groups()
-        return rows[0][at], figure, name
+        return rows[0][at], rows[0][head.index(other)], other
     by = {row[1]: row[at] for row in reversed(rows) if len(row) > at}
     return by[card.name], by[other], other
 
