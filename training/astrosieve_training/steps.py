@@ -13,6 +13,7 @@ import click
 
 from astrosieve.commands.base import Command
 from astrosieve.models.cards import ModelCard
+from astrosieve.models.registry import Model, load_model
 
 __all__ = [
     'EXISTING_FILE',
@@ -29,6 +30,7 @@ __all__ = [
     'seed_option',
     'training_folder_option',
     'training_of',
+    'training_or_model',
     'update_option',
 ]
 
@@ -90,6 +92,12 @@ def training_of(config: Any, seed: int | None, output: Path | None) -> tuple[Any
     folder = output or Path(f'{config.name}-run')
     folder.mkdir(parents=True, exist_ok=True)
     return config, folder
+
+
+def training_or_model(given: str, task: str) -> Path | Model:
+    """Return the folder of a training, or the model of a task, that is meant."""
+    folder = Path(given)
+    return folder if folder.is_dir() else load_model(given, task=task)
 
 
 def say_exported(card: ModelCard, difference: float, output: Path) -> None:

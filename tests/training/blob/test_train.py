@@ -133,6 +133,16 @@ def test_calibrated_anew(made: Made, config: BlobConfig, tmp_path: Path) -> None
     assert (marks == made.run.network.get_submodule('marks').weight).all()
 
 
+def test_calibrated_from_a_model(
+    made: Made, config: BlobConfig, tmp_path: Path
+) -> None:
+    """The network of a model's file says what the training said."""
+    run = train(config, tmp_path, made.model)
+    assert run.training_data == made.run.training_data
+    assert run.weights == pytest.approx(made.run.weights, rel=1e-2)
+    assert load_run(tmp_path).training_data == run.training_data
+
+
 def test_exported(made: Made, config: BlobConfig) -> None:
     """The model takes images of any size, says what the network says, and is small."""
     card = made.model.card

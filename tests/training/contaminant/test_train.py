@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ pytest.importorskip('scipy')
 pytest.importorskip('galsim')
 pytest.importorskip('astroscrappy')
 
+import torch
 from click.testing import CliRunner
 
 from astrosieve.contaminant import CLASSES, segment_contaminants
@@ -55,14 +57,16 @@ def config() -> ContaminantConfig:
     return replace(
         load_config('contaminant'),
         network=NetworkConfig(
-            'unet', (8, 8, 8, 8, 8), last=8, fine=4, lines=5, half=True
+            'unet', (8, 8, 8, 8, 8), last=8, fine=4, detail=4, lines=5
         ),
         crop=64,
         training=ImageSet(24, 0, SIDE),
         validation=ImageSet(4, 100, SIDE),
         calibrating=ImageSet(16, 200, SIDE),
         judged=ImageSet(4, 300, 128),
-        train=LoopSettings(epochs=2, batch_size=8, learning_rate=3e-3, runs=1),
+        train=LoopSettings(
+            epochs=2, batch_size=8, learning_rate=3e-3, runs=1, half=True
+        ),
     )
 
 
@@ -99,6 +103,29 @@ def test_training_begins_with_another(
     assert after['down.0.2.along_x.weight'].shape[-1] == 7
     card, _ = export_run(run, tmp_path / 'weights', n=8)
     assert card.training_data.endswith('the network of a training on 24 others')
+
+
+def test_training_begins_with_a_model(
+    config: ContaminantConfig, made: Made, tmp_path: Path
+) -> None:
+    """A model's file is as good as the folder of its training; new layers are new."""
+    still = replace(
+        config,
+        network=replace(config.network, detail=6),
+        train=replace(config.train, epochs=1, learning_rate=1e-9, half=False),
+    )
+    run = train(still, tmp_path, images=made.folder / 'images', start=made.model)
+    image = np.random.default_rng(4).normal(size=(2, 5, 96, 64)).astype(np.float32)
+    networks = [deepcopy(each.network) for each in (made.run, run)]
+    assert run.summary['begun_with'] == f'contaminant {config.version}'
+    for layer in networks:  # what a fresh layer adds, and calibrations, left aside
+        layer.detail = None
+        torch.nn.init.zeros_(layer.maps.bias)
+    with torch.inference_mode():
+        before, after = (network(torch.from_numpy(image)) for network in networks)
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.9
+    card, _ = export_run(run, tmp_path / 'weights', n=8)
+    assert card.training_data.endswith(f'begun with contaminant {config.version}')
 
 
 @pytest.fixture(scope='module')

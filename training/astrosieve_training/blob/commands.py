@@ -22,6 +22,7 @@ from astrosieve_training.steps import (
     seed_option,
     training_folder_option,
     training_of,
+    training_or_model,
     update_option,
 )
 
@@ -77,12 +78,12 @@ def simulate(
 @seed_option("In place of the file's.")
 @click.option(
     '--trained',
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar='RUN',
-    help='A finished training of blob, whose network is only calibrated anew.',
+    metavar='RUN|NAME|PATH',
+    help='A finished training of blob, or a model, whose network is only calibrated '
+    'anew.',
 )
 def train(
-    config: str, output: Path | None, seed: int | None, trained: Path | None
+    config: str, output: Path | None, seed: int | None, trained: str | None
 ) -> None:
     """
     Train a network on simulated differences.
@@ -104,8 +105,9 @@ def train(
         )
         click.echo(f'{run.summary["subframes"]} subframes; epochs: {epochs}')
     else:
-        run = need('blob.train').train(loaded, folder, trained)
-        click.echo(f'{run.summary["blobs"]} blobs; {run.point}')
+        known = training_or_model(trained, 'blob') if trained is not None else None
+        run = need('blob.train').train(loaded, folder, known)
+        click.echo(f'{run.training_data}; {run.point}')
     click.echo(f'written to {folder}')
 
 

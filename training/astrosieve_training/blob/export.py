@@ -57,7 +57,6 @@ def export_run(
     """
     config = run.config
     prepare = get_preprocessing(config.preprocessing)
-    ny, nx = config.shape
     card = ModelCard(
         **stated(config),
         task='blob',
@@ -68,10 +67,7 @@ def export_run(
         temperature=1.0,
         class_prior={'blob': round(run.share, 6)},
         operating_points={OPERATING_POINT: run.point},
-        training_data=(
-            f'{config.training.images} simulated differences of {ny}x{nx} pixels with '
-            f'{run.summary["blobs"]} blobs'
-        ),
+        training_data=run.training_data,
         split=(
             f'by seed: {config.validation.images} images to choose the epoch, '
             f'{config.calibrating.images} to calibrate'

@@ -16,6 +16,7 @@ from astrosieve.blob.marks import FEATURES, LEAST, Marks, read_marks
 from astrosieve.blob.preprocessing import get_preprocessing
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import Share
+from astrosieve.models.registry import Model
 from astrosieve_training.blob import networks, targets
 from astrosieve_training.blob.config import BlobConfig, ImageSet
 from astrosieve_training.blob.images import (
@@ -25,6 +26,7 @@ from astrosieve_training.blob.images import (
 )
 from astrosieve_training.blob.matching import match
 from astrosieve_training.learn import loop
+from astrosieve_training.learn.reading import fill_from_onnx
 from astrosieve_training.learn.runs import load_network, write_run
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
@@ -56,6 +58,8 @@ class Run:
         At which blobs are reported.
     errors : dict of str to float
         What stated errors of position, radius and depth are multiplied by.
+    training_data : str
+        What it learnt from.
     summary : dict
         Losses and counts.
     """
@@ -66,10 +70,11 @@ class Run:
     share: float
     point: OperatingPoint
     errors: dict[str, float]
+    training_data: str
     summary: dict[str, Any]
 
 
-def train(config: BlobConfig, folder: Path, trained: Path | None = None) -> Run:
+def train(config: BlobConfig, folder: Path, trained: Path | Model | None = None) -> Run:
     """
     Train a network, choose its best epoch, and calibrate it.
 
@@ -79,25 +84,34 @@ def train(config: BlobConfig, folder: Path, trained: Path | None = None) -> Run:
         What to do.
     folder : `~pathlib.Path`
         Keeps everything; an interrupted training goes on from there.
-    trained : `~pathlib.Path`, optional
-        A finished training whose network is taken as it is, and calibrated anew.
+    trained : `~pathlib.Path` or `~astrosieve.models.registry.Model`, optional
+        A finished training, or a model, whose network is taken as it is, and
+        calibrated anew.
 
     Returns
     -------
     run : `Run`
     """
     if trained is None:
-        network, summary = _trained(config, folder)
+        network, told, summary = _trained(config, folder)
+    elif isinstance(trained, Model):
+        network, told, summary = _read(trained, config), trained.card.training_data, {}
     else:
         before = load_run(trained)
-        network, summary = before.network, before.summary
-    run = _calibrated(config, network, summary)
+        network, told, summary = before.network, before.training_data, before.summary
+    run = _calibrated(config, network, told, summary)
     _save(run, folder)
     return run
 
 
-def _trained(config: BlobConfig, folder: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """Return the best network, and its losses and counts."""
+def _read(model: Model, config: BlobConfig) -> nn.Module:
+    network = networks.build(config)
+    fill_from_onnx(network, model.path, model.card.name)
+    return network.eval()
+
+
+def _trained(config: BlobConfig, folder: Path) -> tuple[nn.Module, str, dict[str, Any]]:
+    """Return the best network, what it learnt from, and its losses and counts."""
     stages = Stages(folder / 'images', tidy=False)
     training, validation = (
         simulated_windows(config, which, stages, name)
@@ -124,12 +138,20 @@ def _trained(config: BlobConfig, folder: Path) -> tuple[nn.Module, dict[str, Any
     best = min(states, key=lambda state: state.best_loss)
     network = networks.build(config)
     network.load_state_dict(best.best)
-    return network, {
-        'windows': len(training),
-        'blobs': len(training.blobs),
-        'epoch': best.best_epoch,
-        'history': best.history,
-    }
+    ny, nx = config.shape
+    told = (
+        f'{config.training.images} simulated differences of {ny}x{nx} pixels with '
+        f'{len(training.blobs)} blobs'
+    )
+    return (
+        network,
+        told,
+        {
+            'windows': len(training),
+            'epoch': best.best_epoch,
+            'history': best.history,
+        },
+    )
 
 
 @dataclass(frozen=True)
@@ -175,7 +197,9 @@ def candidates(
         yield Candidates(marks, noise, made.blobs, blob)
 
 
-def _calibrated(config: BlobConfig, network: nn.Module, summary: dict[str, Any]) -> Run:
+def _calibrated(
+    config: BlobConfig, network: nn.Module, told: str, summary: dict[str, Any]
+) -> Run:
     """Set probabilities, errors and the threshold right, on images not seen before."""
     from sklearn.linear_model import LogisticRegression
 
@@ -207,7 +231,7 @@ def _calibrated(config: BlobConfig, network: nn.Module, summary: dict[str, Any])
     )
     errors = _widened(found, p, threshold)
     share = float(real.mean())
-    return Run(config, network, weights, share, point, errors, summary)
+    return Run(config, network, weights, share, point, errors, told, summary)
 
 
 def _threshold(p: np.ndarray, real: np.ndarray, n_images: int) -> float:
@@ -246,6 +270,7 @@ def _save(run: Run, folder: Path) -> None:
         'share': run.share,
         'point': asdict(run.point),
         'errors': run.errors,
+        'training_data': run.training_data,
         'summary': run.summary,
     }
     write_run(folder, run.network, content)

@@ -23,6 +23,7 @@ from astrosieve_training.steps import (
     seed_option,
     training_folder_option,
     training_of,
+    training_or_model,
     update_option,
 )
 
@@ -51,15 +52,16 @@ def _judges_whole(run: Path) -> bool:
 @_IMAGES
 @click.option(
     '--start',
-    type=EXISTING_FOLDER,
-    help='Finished training of pixels whose parameters this one begins with.',
+    metavar='RUN|NAME|PATH',
+    help='Finished training of pixels, or model, whose parameters this one begins '
+    'with.',
 )
 @seed_option("In place of the file's.")
 def train(
     config: str,
     output: Path | None,
     images: Path | None,
-    start: Path | None,
+    start: str | None,
     seed: int | None,
 ) -> None:
     """
@@ -73,7 +75,7 @@ def train(
     loaded, folder = training_of(loaded, seed, output)
     if whole and start:
         raise click.UsageError('--start is for networks of pixels')
-    begun = {'start': start} if start else {}
+    begun = {'start': training_or_model(start, 'contaminant')} if start else {}
     run = need(f'{kind}.train').train(loaded, folder, images=images, say=say, **begun)
     click.echo(f'{run.summary["images"]} images; epoch {run.summary["epoch"]}')
     if whole:

@@ -59,7 +59,7 @@ class NetworkConfig(Settings):
         What makes its inputs.
     filters : tuple of int
         Of the levels, each of half the resolution of the one before.
-    last, fine, lines, half
+    last, fine, detail, lines
         Of 'unet', see `~astrosieve_training.contaminant.networks.unet.UNet`.
     """
 
@@ -68,8 +68,8 @@ class NetworkConfig(Settings):
     preprocessing: str = 'contrast-1'
     last: Count = 40
     fine: Natural = 8
+    detail: Natural = 0
     lines: Natural = 21
-    half: bool = False
 
 
 @dataclass(frozen=True)

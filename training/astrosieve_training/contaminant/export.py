@@ -81,10 +81,8 @@ def overlap_of(network: nn.Module, prepare: ImagePreprocessing) -> int:
 
 def _begun(run: Run) -> str:
     """Say what a training began with, where that was another one's network."""
-    images = run.summary.get('begun_with')
-    return (
-        f', begun with the network of a training on {images} others' if images else ''
-    )
+    begun_with = run.summary['begun_with']
+    return f', begun with {begun_with}' if begun_with else ''
 
 
 def export_run(

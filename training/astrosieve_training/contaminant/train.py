@@ -16,6 +16,7 @@ from astrosieve.contaminant.classes import CLASSES
 from astrosieve.contaminant.preprocessing import get_preprocessing
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import Share
+from astrosieve.models.registry import Model
 from astrosieve_training.contaminant import losses, networks
 from astrosieve_training.contaminant.config import ContaminantConfig
 from astrosieve_training.contaminant.datasets import (
@@ -26,6 +27,7 @@ from astrosieve_training.contaminant.datasets import (
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.calibrate import fit_sigmoids
 from astrosieve_training.learn.losses import BinaryLoss, Loss
+from astrosieve_training.learn.reading import fill_from_onnx, fit_statistics
 from astrosieve_training.learn.runs import load_network, read_run, write_run
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
@@ -38,6 +40,7 @@ _SPREAD = 2.0  # expected of the calibration's parameters
 _HIT, _OBJECT = CLASSES.names.index('cosmic_ray'), CLASSES.names.index('object')
 _CORES = 0.02  # of stars' cores that may be flagged as cosmic rays
 _BRIGHT = np.arcsinh(5) / 3  # in the first plane: stars of which cores are counted
+_STATISTICS = 24  # images that a model to begin with is fitted to
 _KNOWN = 0.3  # Matthews coefficient: a class that is known less is flagged where likely
 
 
@@ -80,18 +83,34 @@ def build_network(config: ContaminantConfig) -> nn.Module:
 
 
 def _begun(
-    config: ContaminantConfig, start: dict[str, torch.Tensor] | None
+    config: ContaminantConfig, start: Path | Model | None, training: Images
 ) -> nn.Module:
     """Build a network, with parameters of another where names and shapes agree."""
     network = build_network(config)
-    state = network.state_dict()
-    known = {
-        name: value
-        for name, value in (start or {}).items()
-        if name in state and value.shape == state[name].shape
-    }
-    network.load_state_dict({**state, **known})
+    if isinstance(start, Model):
+        fill_from_onnx(network, start.path, start.card.name, strict=False)
+        some = np.random.default_rng([config.seed, 6]).permutation(len(training))
+        planes = training.planes[np.sort(some[:_STATISTICS])]
+        fit_statistics(network, {'image': planes.astype(np.float32)})
+    elif start is not None:
+        state = network.state_dict()
+        known = {
+            name: value
+            for name, value in read_run(start)[1].items()
+            if name in state and value.shape == state[name].shape
+        }
+        network.load_state_dict({**state, **known})
     return network
+
+
+def _told(start: Path | Model | None) -> str:
+    """Say what a training begins with."""
+    if isinstance(start, Model):
+        return f'{start.card.name} {start.card.version}'
+    if start is None:
+        return ''
+    images = read_run(start)[0]['summary']['images']
+    return f'the network of a training on {images} others'
 
 
 def _loss(config: ContaminantConfig, training: Images) -> Loss:
@@ -110,7 +129,7 @@ def train(
     folder: Path,
     *,
     images: Path | None = None,
-    start: Path | None = None,
+    start: Path | Model | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Run:
     """
@@ -124,9 +143,9 @@ def train(
         Keeps everything; an interrupted training goes on from there.
     images : `~pathlib.Path`, optional
         Keeps the simulated images, for several trainings; in ``folder`` by default.
-    start : `~pathlib.Path`, optional
-        Folder of a finished training, whose parameters this one begins with where
-        names and shapes agree. The summary, and the card, say so.
+    start : `~pathlib.Path` or `~astrosieve.models.registry.Model`, optional
+        Folder of a finished training, or a model, whose parameters this one begins
+        with where names and shapes agree. The summary, and the card, say so.
     say : callable, optional
         Told, in a line, what begins.
 
@@ -136,7 +155,7 @@ def train(
     """
     stages = Stages(images or folder / 'images', tidy=False)
     say = say or (lambda text: None)
-    earlier, parameters = read_run(start) if start else ({}, None)
+    begun_with = _told(start)
     say('simulating')
     training, validation = (
         simulated_images(config, which, stages, name)
@@ -148,7 +167,7 @@ def train(
     say('training')
     states = [
         loop.train_run(
-            partial(_begun, config, parameters),
+            partial(_begun, config, start, training),
             training,
             validation,
             _loss(config, training),
@@ -156,7 +175,7 @@ def train(
             seed=config.seed,
             number=number,
             path=folder / f'run-{number:02d}.pt',
-            key=digest(config, earlier, code_version(networks, losses)),
+            key=digest(config, begun_with, code_version(networks, losses)),
             predict=partial(loop.predict_logits, chunk_size=config.train.batch_size),
         )
         for number in range(config.train.runs)
@@ -170,7 +189,7 @@ def train(
         'epoch': best.best_epoch,
         'seconds': best.seconds,
         'history': best.history,
-        'begun_with': earlier.get('summary', {}).get('images', 0),
+        'begun_with': begun_with,
     }
     del training, validation
     say('calibrating')

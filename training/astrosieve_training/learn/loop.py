@@ -286,7 +286,11 @@ class _Runner:
         device = self.settings.device
         truth = _truth(target, weight, device)
         self.optimizer.zero_grad()
-        logits = self.network(*tensors(inputs, device))
+        half = torch.autocast(
+            torch.device(device).type, torch.bfloat16, enabled=self.settings.half
+        )
+        with half:
+            logits = self.network(*tensors(inputs, device)).float()
         loss = total = self.loss(logits, *truth)
         if self.extra_loss is not None:
             total = loss + self.extra_loss(self.network, rng)

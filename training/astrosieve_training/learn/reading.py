@@ -3,7 +3,7 @@ Parameters of a network, read back from its ONNX file.
 
 What is exported has its batch normalisation folded into the convolutions and the
 calibration's offsets added to the last biases. It is read back as it is: the batch
-normalisations become biases.
+normalisations become biases, until they are fitted to what the network sees.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ import numpy as np
 from astrosieve.exceptions import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
     from torch import nn
 
-__all__ = ['fill_from_onnx']
+__all__ = ['fill_from_onnx', 'fit_statistics']
 
 
 def _initializers(path: Path) -> dict[str, np.ndarray]:
@@ -32,7 +34,9 @@ def _initializers(path: Path) -> dict[str, np.ndarray]:
     }
 
 
-def fill_from_onnx(network: nn.Module, path: Path, name: str) -> None:
+def fill_from_onnx(
+    network: nn.Module, path: Path, name: str, *, strict: bool = True
+) -> None:
     """
     Set a network's parameters to those of an ONNX file.
 
@@ -44,6 +48,9 @@ def fill_from_onnx(network: nn.Module, path: Path, name: str) -> None:
         The ONNX file.
     name : str
         Of the model, for messages.
+    strict : bool, optional
+        Whether all must be there. Otherwise layers that the file does not have, or
+        has of another shape, stay as they are.
 
     Raises
     ------
@@ -55,36 +62,83 @@ def fill_from_onnx(network: nn.Module, path: Path, name: str) -> None:
 
     values = _initializers(path)
 
-    def tensor(*names: str) -> torch.Tensor:
-        for each in names:
-            if each in values:
-                return torch.from_numpy(values[each].astype(np.float32))
-        msg = f'{name}: its ONNX file has no {names[0]!r}; it is another network'
-        raise ModelError(msg)
-
-    def put(parameter: torch.Tensor, value: torch.Tensor, what: str) -> None:
-        if parameter.shape != value.shape:
-            msg = (
-                f'{name}: {what} is {tuple(value.shape)} in its ONNX file, '
-                f'{tuple(parameter.shape)} in the network; it is another network'
+    def put(module: nn.Module, where: str, which: str, *others: str) -> bool:
+        """Set one parameter, from the first of these names that there is."""
+        parameter = getattr(module, which)
+        names = [f'{where}.{each}' for each in (which, *others)]
+        found = next((each for each in names if each in values), None)
+        if found is None:
+            problem = f'its ONNX file has no {names[0]!r}'
+        elif parameter.shape != values[found].shape:
+            problem = (
+                f'{found} is {values[found].shape} in its ONNX file, '
+                f'{tuple(parameter.shape)} in the network'
             )
+        else:
+            parameter.copy_(torch.from_numpy(values[found].astype(np.float32)))
+            return True
+        if strict:
+            msg = f'{name}: {problem}; it is another network'
             raise ModelError(msg)
-        parameter.copy_(value)
+        return False
 
-    folded: torch.Tensor | None = None  # what the next batch normalisation adds
+    folded: str | None = None  # convolution whose bias is the next layer's, '' for none
     with torch.no_grad():
         for where, module in network.named_modules():
             if isinstance(module, nn.Conv2d):
-                put(module.weight, tensor(f'{where}.weight'), f'{where}.weight')
-                added = tensor(f'{where}.bias', f'{where}.weight_bias')
-                folded = added
+                folded = where if put(module, where, 'weight') else None
                 if module.bias is not None:
-                    put(module.bias, added, f'{where}.bias')
-                    folded = torch.zeros_like(added)
-            elif isinstance(module, nn.BatchNorm2d) and folded is not None:
-                module.reset_running_stats()
-                module.weight.fill_(float(np.sqrt(1 + module.eps)))
-                put(module.bias, folded, f'{where}.bias')
+                    put(module, where, 'bias', 'weight_bias')
+                    folded = ''
             elif isinstance(module, nn.Linear):
-                put(module.weight, tensor(f'{where}.weight'), f'{where}.weight')
-                put(module.bias, tensor(f'{where}.bias'), f'{where}.bias')
+                put(module, where, 'weight')
+                put(module, where, 'bias')
+            elif isinstance(module, nn.BatchNorm2d):
+                if f'{where}.running_mean' in values:
+                    for each in ('weight', 'bias', 'running_mean', 'running_var'):
+                        put(module, where, each)
+                elif folded is not None:
+                    module.reset_running_stats()
+                    module.weight.fill_(float(np.sqrt(1 + module.eps)))
+                    module.bias.zero_()
+                    if folded:
+                        put(module, folded, 'bias', 'weight_bias')
+                folded = None
+
+
+def fit_statistics(network: nn.Module, inputs: Mapping[str, np.ndarray]) -> None:
+    """
+    Let a network's batch normalisations know what they see, and say what they said.
+
+    Those that are read from an ONNX file add and do nothing else: a batch in training
+    would be normalised, and the network another than that of the file.
+
+    Parameters
+    ----------
+    network : `torch.nn.Module`
+        Changed; of the same logits, in training too, for batches like these.
+    inputs : mapping of str to `~numpy.ndarray`
+        Some of what it learns from, in the order of its arguments.
+    """
+    import torch
+
+    seen: dict[nn.Module, torch.Tensor] = {}
+
+    def remember(module: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        seen[module] = given[0]
+
+    layers = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    hooks = [layer.register_forward_pre_hook(remember) for layer in layers]
+    with torch.no_grad():
+        network.eval()(*map(torch.from_numpy, inputs.values()))
+        for layer, hook in zip(layers, hooks, strict=True):
+            hook.remove()
+            old_mean, old_variance = layer.running_mean, layer.running_var
+            if old_mean is None or old_variance is None:
+                continue
+            variance, mean = torch.var_mean(seen[layer], dim=(0, 2, 3), correction=0)
+            scale = layer.weight / torch.sqrt(old_variance + layer.eps)
+            layer.bias.add_(scale * (mean - old_mean))
+            layer.weight.copy_(scale * torch.sqrt(variance + layer.eps))
+            old_mean.copy_(mean)
+            old_variance.copy_(variance)

@@ -67,6 +67,8 @@ class LoopSettings(Settings):
         Threads of torch; two wait for each other where the cores are shared.
     device : str
         Where torch computes: 'cpu', 'cuda' ... Runs are repeatable on the CPU alone.
+    half : bool
+        Whether convolutions are of bfloat16 while a network learns.
     """
 
     epochs: Count = 10
@@ -80,6 +82,7 @@ class LoopSettings(Settings):
     runs: Count = 3
     threads: Count = 1
     device: str = 'cpu'
+    half: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,10 +58,11 @@ class UNet(nn.Module):
     fine : int
         Filters at the full resolution, beside the image; 0 for none, and the classes
         of four pixels in place of them.
+    detail : int
+        Filters of a layer of its own at the full resolution, beside the last; 0 for
+        none. At first it adds nothing.
     lines : int
         Length of what is summed along rows and columns at 1/4; 0 for nothing.
-    half : bool
-        Whether convolutions are of bfloat16 while it learns.
     planes, classes : int
         Of the inputs and of the outputs.
     """
@@ -72,13 +73,12 @@ class UNet(nn.Module):
         *,
         last: int,
         fine: int,
+        detail: int,
         lines: int,
         planes: int,
         classes: int,
-        half: bool = False,
     ) -> None:
         super().__init__()
-        self.half_learns = half
         first, *lower = filters
         self.stem = nn.Sequential(
             _layer(planes, first, 6, stride=2), _layer(first, first)
@@ -107,15 +107,14 @@ class UNet(nn.Module):
         assert self.maps.bias is not None
         with torch.no_grad():
             self.maps.bias[:] = _RARE
+        self.detail = None
+        if fine and detail:
+            added = nn.Conv2d(detail, classes, 1, bias=False)
+            nn.init.zeros_(added.weight)
+            self.detail = nn.Sequential(_layer(fine + planes, detail), added)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return (N, classes, ny, nx) logits."""
-        if not (self.training and self.half_learns):
-            return self._logits(image)
-        with torch.autocast(image.device.type, torch.bfloat16):
-            return self._logits(image).float()
-
-    def _logits(self, image: torch.Tensor) -> torch.Tensor:
         seen = [self.stem(image)]
         for down in self.down:
             seen.append(down(seen[-1]))
@@ -128,7 +127,10 @@ class UNet(nn.Module):
             maps = functional.pixel_shuffle(self.maps(x), 2)
         else:
             whole = functional.relu(functional.pixel_shuffle(self.fine(x), 2))
-            maps = self.maps(torch.cat([whole, image], 1))
+            whole = torch.cat([whole, image], 1)
+            maps = self.maps(whole)
+            if self.detail is not None:
+                maps = maps + self.detail(whole)
         return maps
 
 
@@ -138,8 +140,8 @@ def build(config: NetworkConfig, planes: int, classes: int) -> UNet:
         config.filters,
         last=config.last,
         fine=config.fine,
+        detail=config.detail,
         lines=config.lines,
-        half=config.half,
         planes=planes,
         classes=classes,
     )

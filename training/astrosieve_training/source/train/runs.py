@@ -61,6 +61,14 @@ class Run:
     summary: dict[str, Any]
 
 
+def _built(config: SourceConfig, start: Start | None) -> nn.Module:
+    """Build a network, with the parameters of a model if there is one."""
+    network = build_network(config.network)
+    if start is not None:
+        network.load_state_dict(start.state)
+    return network
+
+
 def train_network(
     training: Examples,
     validation: Examples,
@@ -70,6 +78,7 @@ def train_network(
     *,
     start: Start | None = None,
     rehearsal: Examples | None = None,
+    tuned: bool = True,
 ) -> loop.RunState:
     """
     Train a configuration's network once.
@@ -89,6 +98,9 @@ def train_network(
     rehearsal : `~astrosieve_training.source.datasets.examples.Examples`, optional
         What else a network that goes on is shown, see
         `~astrosieve_training.source.config.TuneConfig`.
+    tuned : bool, optional
+        Whether a network that goes on is held to what it was, its batch normalisation
+        too, as where labels are few; otherwise it only begins with its parameters.
 
     Returns
     -------
@@ -99,10 +111,12 @@ def train_network(
     key = [config.network, settings, code]
     if start is not None:
         key += [start.network, config.tune, rehearsal.key if rehearsal else '']
+        key += [] if tuned else [start.card.sha256]
+    held = start if tuned else None
     counts = np.bincount(training.labels, minlength=len(config.network.classes))
     weights = (counts.max() / np.maximum(counts, 1)) ** settings.class_weight
     return loop.train_run(
-        partial(build_network, config.network),
+        partial(_built, config, start),
         augment.Augmented(training, settings),
         augment.Augmented(validation, settings),
         ClassLoss(torch.tensor(weights, dtype=torch.float32), settings.focal),
@@ -111,8 +125,8 @@ def train_network(
         number=number,
         path=path,
         key=digest(*key),
-        start=start.state if start else None,
-        extra_loss=memory.Memory(start, rehearsal, config) if start else None,
+        start=held.state if held else None,
+        extra_loss=memory.Memory(held, rehearsal, config) if held else None,
         predict=averaged_logits,
     )
 
@@ -173,6 +187,7 @@ def train(
         train_network(
             data.training, data.validation, config, number,
             folder / f'run-{number:02d}.pt', start=start, rehearsal=data.rehearsal,
+            tuned=data.origin is not None,
         )
         for number in trange(
             config.train.runs, desc='runs', disable=None if progress else True

@@ -10,7 +10,7 @@ from astrosieve.exceptions import ModelError
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import Model, load_model
 from astrosieve_training.learn.parity import ExportError, check_parity
-from astrosieve_training.learn.reading import fill_from_onnx
+from astrosieve_training.learn.reading import fill_from_onnx, fit_statistics
 from astrosieve_training.settings import ConfigError, build_dataclass
 from astrosieve_training.source.config import NetworkConfig, list_configs, load_config
 from astrosieve_training.source.train.parity import inputs_of
@@ -147,9 +147,6 @@ def with_statistics(start: Start, inputs: dict[str, np.ndarray]) -> Start:
     """
     Return a start whose batch normalisations know what they see.
 
-    Those that are read from an ONNX file add and do nothing else: a batch in training
-    would be normalised, and the network another than that of the file.
-
     Parameters
     ----------
     start : `Start`
@@ -160,32 +157,11 @@ def with_statistics(start: Start, inputs: dict[str, np.ndarray]) -> Start:
     Returns
     -------
     start : `Start`
-        Of the same logits; in training too, for batches like these.
+        See `~astrosieve_training.learn.reading.fit_statistics`.
     """
-    import torch
-
     from astrosieve_training.source.networks import build_network
 
     network = build_network(start.network)
     network.load_state_dict(start.state)
-    seen: dict[nn.Module, torch.Tensor] = {}
-
-    def remember(module: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-        seen[module] = given[0]
-
-    layers = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-    for layer in layers:
-        layer.register_forward_pre_hook(remember)
-    with torch.no_grad():
-        network.eval()(*map(torch.from_numpy, inputs.values()))
-        for layer in layers:
-            old_mean, old_variance = layer.running_mean, layer.running_var
-            if old_mean is None or old_variance is None:
-                continue
-            variance, mean = torch.var_mean(seen[layer], dim=(0, 2, 3), correction=0)
-            scale = layer.weight / torch.sqrt(old_variance + layer.eps)
-            layer.bias.add_(scale * (mean - old_mean))
-            layer.weight.copy_(scale * torch.sqrt(variance + layer.eps))
-            old_mean.copy_(mean)
-            old_variance.copy_(variance)
+    fit_statistics(network, inputs)
     return replace(start, state=network.state_dict())
