@@ -119,10 +119,8 @@ def calibration_limit(
 
     Parameters
     ----------
-    probabilities : (N, C) `~numpy.ndarray`
-        Class probabilities.
-    labels : (N,) int `~numpy.ndarray`
-        True class numbers.
+    probabilities, labels
+        As for `~astrosieve.models.metrics.expected_calibration_error`.
     most : float
         The limit.
     """
