@@ -103,6 +103,13 @@ def _begun(
     return network
 
 
+def _origin(start: Path | Model | None) -> Any:
+    """Return what tells one start from another."""
+    if isinstance(start, Model):
+        return start.card.sha256
+    return read_run(start)[0] if start else {}
+
+
 def _told(start: Path | Model | None) -> str:
     """Say what a training begins with."""
     if isinstance(start, Model):
@@ -175,7 +182,7 @@ def train(
             seed=config.seed,
             number=number,
             path=folder / f'run-{number:02d}.pt',
-            key=digest(config, begun_with, code_version(networks, losses)),
+            key=digest(config, _origin(start), code_version(networks, losses)),
             predict=partial(loop.predict_logits, chunk_size=config.train.batch_size),
         )
         for number in range(config.train.runs)

@@ -11,7 +11,7 @@ __all__ = ['PEERS', 'make_environments', 'python_of']
 
 PEERS = {
     'deepcr': ('deepCR==0.3.1', 'matplotlib'),
-    'cosmic-conn': ('cosmic-conn==0.6.1',),
+    'cosmic-conn': ('cosmic-conn==0.6.1', 'torch==2.13.0'),
     'maximask': ('MaxiMask==1.4.1',),
 }
 """What is installed for each: Zhang & Bloom 2020, ApJ 889, 24; Xu et al. 2023, ApJ 942,

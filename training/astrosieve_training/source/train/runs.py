@@ -111,7 +111,7 @@ def train_network(
     key = [config.network, settings, code]
     if start is not None:
         key += [start.network, config.tune, rehearsal.key if rehearsal else '']
-        key += [] if tuned else [start.card.sha256]
+        key += [start.card.sha256, tuned]
     held = start if tuned else None
     counts = np.bincount(training.labels, minlength=len(config.network.classes))
     weights = (counts.max() / np.maximum(counts, 1)) ** settings.class_weight
