@@ -218,8 +218,9 @@ async function drive() {
   told.none = ink();
   $('all').click();
   told.again = ink();
-  $('palette').click();
   told.colours = data.classes.map(colour);
+  $('palette').click();
+  told.report = data.classes.map(colour);
   $('find').elements.id.value = data.ids[last];
   $('find').requestSubmit();
   await pause(500);
@@ -276,11 +277,9 @@ def test_in_a_browser(tmp_path: Path) -> None:
     assert 'unscored, edge' in told['kept']
     assert told['hidden'][0] == [False, True, True, True]
     assert told['none'] == 0 < told['hidden'][1] < told['all'] == told['again']
-    safe = [
-        CLASSES.marker(name, 'colour-blind').color
-        for name in CLASSES.ordered(['star', 'cosmic_ray', 'extended', 'unscored'])
-    ]
-    assert told['colours'] == safe
+    names = CLASSES.ordered(['star', 'cosmic_ray', 'extended', 'unscored'])
+    for said, convention in (('colours', 'colour-blind'), ('report', 'report')):
+        assert told[said] == [CLASSES.marker(n, convention).color for n in names]
     assert told['zoom'] > 7
     hidden, at, middle = told['ring']
     assert not hidden
