@@ -76,8 +76,8 @@ seed = 4
 kind = 'multiscale'
 preprocessing = 'local-noise-2'
 classes = ['star', 'cosmic_ray', 'spike', 'extended', 'bad_pixel', 'background']
-filters = [20, 40]
-dense = [56, 32]
+filters = [16, 32]
+dense = [48, 32]
 [train]
 epochs = 2
 batch_size = 64
@@ -254,9 +254,9 @@ def test_command_fine_tunes_and_exports(
     assert 'rehearsal: 0 star' in said
     card = ModelCard.from_json((folder / 'weights' / 'my-camera-1.0.json').read_text())
     assert card.classes == start.card.classes
-    assert card.description.startswith('source-multiscale 1.1, trained further on')
+    assert card.description.startswith(f'{start.label}, trained further on')
     assert 'labels of 2 exposures of wfc3-uvis-f606w (truth): ' in card.training_data
-    assert '; before that, as source-multiscale 1.1: 720 sim' in card.training_data
+    assert f'; before that, as {start.label}: 720 sim' in card.training_data
     assert 'region of the sky, about 20% held back' in card.split
     assert any('No labels of extended, bad_pixel, background' in s for s in card.limits)
     assert card.metrics['start']['sha256'] == start.card.sha256
@@ -437,7 +437,8 @@ def demo_inputs() -> dict[str, np.ndarray]:
 
 def test_absent_classes_keep_their_probabilities(start: Start, tmp_path: Path) -> None:
     """Rehearsal holds what plain training loses; the labelled classes are learnt."""
-    golden = np.load(DATA / 'golden-source-multiscale-1.1.npz')['probabilities']
+    name = f'golden-{start.card.name}-{start.card.version}.npz'
+    golden = np.load(DATA / name)['probabilities']
     inputs = demo_inputs()
     sure = np.flatnonzero((golden.max(axis=1) > 0.6) & np.isfinite(golden[:, 0]))
     called = golden[sure].argmax(axis=1)

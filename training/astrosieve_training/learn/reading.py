@@ -62,10 +62,8 @@ def fill_from_onnx(
 
     values = _initializers(path)
 
-    def put(module: nn.Module, where: str, which: str, *others: str) -> bool:
-        """Set one parameter, from the first of these names that there is."""
-        parameter = getattr(module, which)
-        names = [f'{where}.{each}' for each in (which, *others)]
+    def put(parameter: torch.Tensor, *names: str) -> bool:
+        """Set a parameter, from the first of these names that there is."""
         found = next((each for each in names if each in values), None)
         if found is None:
             problem = f'its ONNX file has no {names[0]!r}'
@@ -86,23 +84,24 @@ def fill_from_onnx(
     with torch.no_grad():
         for where, module in network.named_modules():
             if isinstance(module, nn.Conv2d):
-                folded = where if put(module, where, 'weight') else None
+                folded = where if put(module.weight, f'{where}.weight') else None
                 if module.bias is not None:
-                    put(module, where, 'bias', 'weight_bias')
+                    put(module.bias, f'{where}.bias', f'{where}.weight_bias')
                     folded = ''
             elif isinstance(module, nn.Linear):
-                put(module, where, 'weight')
-                put(module, where, 'bias')
+                put(module.weight, f'{where}.weight')
+                put(module.bias, f'{where}.bias')
             elif isinstance(module, nn.BatchNorm2d):
                 if f'{where}.running_mean' in values:
-                    for each in ('weight', 'bias', 'running_mean', 'running_var'):
-                        put(module, where, each)
+                    for each, parameter in module.state_dict().items():
+                        if each != 'num_batches_tracked':
+                            put(parameter, f'{where}.{each}')
                 elif folded is not None:
                     module.reset_running_stats()
                     module.weight.fill_(float(np.sqrt(1 + module.eps)))
                     module.bias.zero_()
                     if folded:
-                        put(module, folded, 'bias', 'weight_bias')
+                        put(module.bias, f'{folded}.bias', f'{folded}.weight_bias')
                 folded = None
 
 
