@@ -107,7 +107,7 @@ def train(
     else:
         known = training_or_model(trained, 'blob') if trained is not None else None
         run = need('blob.train').train(loaded, folder, known)
-        click.echo(f'{run.training_data}; {run.point}')
+        click.echo(f'{run.summary["training_data"]}; {run.point}')
     click.echo(f'written to {folder}')
 
 

@@ -67,7 +67,7 @@ def export_run(
         temperature=1.0,
         class_prior={'blob': round(run.share, 6)},
         operating_points={OPERATING_POINT: run.point},
-        training_data=run.training_data,
+        training_data=run.summary['training_data'],
         split=(
             f'by seed: {config.validation.images} images to choose the epoch, '
             f'{config.calibrating.images} to calibrate'

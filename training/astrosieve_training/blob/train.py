@@ -58,10 +58,8 @@ class Run:
         At which blobs are reported.
     errors : dict of str to float
         What stated errors of position, radius and depth are multiplied by.
-    training_data : str
-        What it learnt from.
     summary : dict
-        Losses and counts.
+        What it learnt from in words, ``training_data``; losses and counts.
     """
 
     config: BlobConfig
@@ -70,7 +68,6 @@ class Run:
     share: float
     point: OperatingPoint
     errors: dict[str, float]
-    training_data: str
     summary: dict[str, Any]
 
 
@@ -93,25 +90,26 @@ def train(config: BlobConfig, folder: Path, trained: Path | Model | None = None)
     run : `Run`
     """
     if trained is None:
-        network, told, summary = _trained(config, folder)
+        network, summary = _trained(config, folder)
     elif isinstance(trained, Model):
-        network, told, summary = _read(trained, config), trained.card.training_data, {}
+        network, summary = _read(trained, config)
     else:
         before = load_run(trained)
-        network, told, summary = before.network, before.training_data, before.summary
-    run = _calibrated(config, network, told, summary)
+        network, summary = before.network, before.summary
+    run = _calibrated(config, network, summary)
     _save(run, folder)
     return run
 
 
-def _read(model: Model, config: BlobConfig) -> nn.Module:
+def _read(model: Model, config: BlobConfig) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the network of a model, and what its card says that it learnt from."""
     network = networks.build(config)
     fill_from_onnx(network, model.path, model.card.name)
-    return network.eval()
+    return network.eval(), {'training_data': model.card.training_data}
 
 
-def _trained(config: BlobConfig, folder: Path) -> tuple[nn.Module, str, dict[str, Any]]:
-    """Return the best network, what it learnt from, and its losses and counts."""
+def _trained(config: BlobConfig, folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the best network, and what it learnt from, losses and counts."""
     stages = Stages(folder / 'images', tidy=False)
     training, validation = (
         simulated_windows(config, which, stages, name)
@@ -139,19 +137,15 @@ def _trained(config: BlobConfig, folder: Path) -> tuple[nn.Module, str, dict[str
     network = networks.build(config)
     network.load_state_dict(best.best)
     ny, nx = config.shape
-    told = (
-        f'{config.training.images} simulated differences of {ny}x{nx} pixels with '
-        f'{len(training.blobs)} blobs'
-    )
-    return (
-        network,
-        told,
-        {
-            'windows': len(training),
-            'epoch': best.best_epoch,
-            'history': best.history,
-        },
-    )
+    return network, {
+        'training_data': (
+            f'{config.training.images} simulated differences of {ny}x{nx} pixels with '
+            f'{len(training.blobs)} blobs'
+        ),
+        'windows': len(training),
+        'epoch': best.best_epoch,
+        'history': best.history,
+    }
 
 
 @dataclass(frozen=True)
@@ -197,9 +191,7 @@ def candidates(
         yield Candidates(marks, noise, made.blobs, blob)
 
 
-def _calibrated(
-    config: BlobConfig, network: nn.Module, told: str, summary: dict[str, Any]
-) -> Run:
+def _calibrated(config: BlobConfig, network: nn.Module, summary: dict[str, Any]) -> Run:
     """Set probabilities, errors and the threshold right, on images not seen before."""
     from sklearn.linear_model import LogisticRegression
 
@@ -231,7 +223,7 @@ def _calibrated(
     )
     errors = _widened(found, p, threshold)
     share = float(real.mean())
-    return Run(config, network, weights, share, point, errors, told, summary)
+    return Run(config, network, weights, share, point, errors, summary)
 
 
 def _threshold(p: np.ndarray, real: np.ndarray, n_images: int) -> float:
@@ -270,7 +262,6 @@ def _save(run: Run, folder: Path) -> None:
         'share': run.share,
         'point': asdict(run.point),
         'errors': run.errors,
-        'training_data': run.training_data,
         'summary': run.summary,
     }
     write_run(folder, run.network, content)

@@ -29,6 +29,7 @@ from astrosieve_training.learn.calibrate import fit_sigmoids
 from astrosieve_training.learn.losses import BinaryLoss, Loss
 from astrosieve_training.learn.reading import fill_from_onnx, fit_statistics
 from astrosieve_training.learn.runs import load_network, read_run, write_run
+from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
@@ -82,42 +83,63 @@ def build_network(config: ContaminantConfig) -> nn.Module:
     return networks.build(config.network, planes, len(CLASSES))
 
 
-def _begun(
-    config: ContaminantConfig, start: Path | Model | None, training: Images
-) -> nn.Module:
-    """Build a network, with parameters of another where names and shapes agree."""
-    network = build_network(config)
-    if isinstance(start, Model):
-        fill_from_onnx(network, start.path, start.card.name, strict=False)
-        some = np.random.default_rng([config.seed, 6]).permutation(len(training))
-        planes = training.planes[np.sort(some[:_STATISTICS])]
-        fit_statistics(network, {'image': planes.astype(np.float32)})
-    elif start is not None:
+@dataclass(frozen=True)
+class _Start:
+    """
+    What a training begins with.
+
+    Parameters
+    ----------
+    told : str
+        In words, for the card.
+    key : Any
+        Tells it from others.
+    fill : callable
+        Sets the parameters of a network where names and shapes agree.
+    """
+
+    told: str
+    key: Any
+    fill: Callable[[nn.Module], None]
+
+
+def _from_run(folder: Path) -> _Start:
+    content, parameters = read_run(folder)
+
+    def fill(network: nn.Module) -> None:
         state = network.state_dict()
         known = {
             name: value
-            for name, value in read_run(start)[1].items()
+            for name, value in parameters.items()
             if name in state and value.shape == state[name].shape
         }
+        if not any(value.ndim > 1 for value in known.values()):
+            raise ConfigError(f'{folder}: its network shares no layer with this one')
         network.load_state_dict({**state, **known})
+
+    images = content['summary']['images']
+    told = f'the network of a training on {images} others'
+    return _Start(told, content, fill)
+
+
+def _from_model(model: Model, training: Images, seed: int) -> _Start:
+    rows = np.random.default_rng([seed, 6]).permutation(len(training))[:_STATISTICS]
+
+    def fill(network: nn.Module) -> None:
+        fill_from_onnx(network, model.path, model.card.name, strict=False)
+        planes = training.planes[np.sort(rows)].astype(np.float32)
+        fit_statistics(network, {'image': planes})
+
+    card = model.card
+    return _Start(f'{card.name} {card.version}', card.sha256, fill)
+
+
+def _begun(config: ContaminantConfig, start: _Start | None) -> nn.Module:
+    """Build a network, filled with what it begins with."""
+    network = build_network(config)
+    if start is not None:
+        start.fill(network)
     return network
-
-
-def _origin(start: Path | Model | None) -> Any:
-    """Return what tells one start from another."""
-    if isinstance(start, Model):
-        return start.card.sha256
-    return read_run(start)[0] if start else {}
-
-
-def _told(start: Path | Model | None) -> str:
-    """Say what a training begins with."""
-    if isinstance(start, Model):
-        return f'{start.card.name} {start.card.version}'
-    if start is None:
-        return ''
-    images = read_run(start)[0]['summary']['images']
-    return f'the network of a training on {images} others'
 
 
 def _loss(config: ContaminantConfig, training: Images) -> Loss:
@@ -162,7 +184,7 @@ def train(
     """
     stages = Stages(images or folder / 'images', tidy=False)
     say = say or (lambda text: None)
-    begun_with = _told(start)
+    begun = _from_run(start) if isinstance(start, Path) else None
     say('simulating')
     training, validation = (
         simulated_images(config, which, stages, name)
@@ -171,10 +193,12 @@ def train(
             ('validation', config.validation),
         )
     )
+    if isinstance(start, Model):
+        begun = _from_model(start, training, config.seed)
     say('training')
     states = [
         loop.train_run(
-            partial(_begun, config, start, training),
+            partial(_begun, config, begun),
             training,
             validation,
             _loss(config, training),
@@ -182,7 +206,9 @@ def train(
             seed=config.seed,
             number=number,
             path=folder / f'run-{number:02d}.pt',
-            key=digest(config, _origin(start), code_version(networks, losses)),
+            key=digest(
+                config, begun.key if begun else {}, code_version(networks, losses)
+            ),
             predict=partial(loop.predict_logits, chunk_size=config.train.batch_size),
         )
         for number in range(config.train.runs)
@@ -196,7 +222,7 @@ def train(
         'epoch': best.best_epoch,
         'seconds': best.seconds,
         'history': best.history,
-        'begun_with': begun_with,
+        'begun_with': begun.told if begun else '',
     }
     del training, validation
     say('calibrating')

@@ -55,7 +55,7 @@ def fill_from_onnx(
     Raises
     ------
     ModelError
-        If the file is that of another network.
+        If the file is that of another network, or no layer of it is as it should be.
     """
     import torch
     from torch import nn
@@ -80,29 +80,35 @@ def fill_from_onnx(
             raise ModelError(msg)
         return False
 
-    folded: str | None = None  # convolution whose bias is the next layer's, '' for none
+    read = 0
+    before: tuple[str, nn.Conv2d] | None = None  # it does what the next layer did
     with torch.no_grad():
         for where, module in network.named_modules():
             if isinstance(module, nn.Conv2d):
-                folded = where if put(module.weight, f'{where}.weight') else None
+                same = put(module.weight, f'{where}.weight')
                 if module.bias is not None:
                     put(module.bias, f'{where}.bias', f'{where}.weight_bias')
-                    folded = ''
+                before = (where, module) if same else None
+                read += same
             elif isinstance(module, nn.Linear):
-                put(module.weight, f'{where}.weight')
+                read += put(module.weight, f'{where}.weight')
                 put(module.bias, f'{where}.bias')
             elif isinstance(module, nn.BatchNorm2d):
                 if f'{where}.running_mean' in values:
                     for each, parameter in module.state_dict().items():
                         if each != 'num_batches_tracked':
                             put(parameter, f'{where}.{each}')
-                elif folded is not None:
+                elif before is not None:
+                    first, convolution = before
                     module.reset_running_stats()
                     module.weight.fill_(float(np.sqrt(1 + module.eps)))
                     module.bias.zero_()
-                    if folded:
-                        put(module.bias, f'{folded}.bias', f'{folded}.weight_bias')
-                folded = None
+                    if convolution.bias is None:
+                        put(module.bias, f'{first}.bias', f'{first}.weight_bias')
+                before = None
+    if not read:
+        msg = f'{name}: its ONNX file has no layer of this network'
+        raise ModelError(msg)
 
 
 def fit_statistics(network: nn.Module, inputs: Mapping[str, np.ndarray]) -> None:

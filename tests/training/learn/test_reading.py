@@ -1,0 +1,105 @@
+"""Networks whose parameters are read back from their ONNX files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('torch')
+pytest.importorskip('onnxscript')
+
+import numpy as np
+import torch
+from torch import nn
+
+from astrosieve.exceptions import ModelError
+from astrosieve_training.learn.export import onnx_bytes
+from astrosieve_training.learn.reading import fill_from_onnx, fit_statistics
+
+SHAPE = (2, 8, 8)
+
+
+class Layers(nn.Module):
+    """Normalisation after a convolution, after one with offsets, and after a sum."""
+
+    def __init__(self, last: int = 5) -> None:
+        super().__init__()
+        self.plain = nn.Sequential(nn.Conv2d(2, 4, 3, bias=False), nn.BatchNorm2d(4))
+        self.offset = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4))
+        self.left = nn.Conv2d(4, 4, 1, bias=False)
+        self.right = nn.Conv2d(4, 4, 1, bias=False)
+        self.norm = nn.BatchNorm2d(4)
+        self.head = nn.Linear(4 * 36, last)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.offset(torch.relu(self.plain(image))))
+        x = x + torch.relu(self.norm(self.left(x) + torch.relu(self.right(x))))
+        logits: torch.Tensor = self.head(x.flatten(1))
+        return logits
+
+
+def images(n: int, seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {'image': rng.normal(1, 3, (n, *SHAPE)).astype(np.float32)}
+
+
+def said(network: nn.Module, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    with torch.no_grad():
+        logits: np.ndarray = network(torch.from_numpy(inputs['image'])).numpy()
+    return logits
+
+
+@pytest.fixture(scope='module')
+def trained() -> nn.Module:
+    """A network whose normalisations have seen something."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        network = Layers()
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.uniform_(module.weight, 0.5, 2)
+                nn.init.normal_(module.bias)
+    said(network, images(64, 2))
+    return network.eval()
+
+
+@pytest.fixture(scope='module')
+def path(trained: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp('onnx') / 'layers.onnx'
+    file.write_bytes(onnx_bytes(trained, {'image': SHAPE}))
+    return file
+
+
+def test_the_same_logits(trained: nn.Module, path: Path) -> None:
+    """As read back, and with statistics fitted, in training too."""
+    network = Layers().eval()
+    fill_from_onnx(network, path, 'layers')
+    some = images(32, 3)
+    expected = said(trained, some)
+    np.testing.assert_allclose(said(network, some), expected, atol=1e-4)
+    assert np.abs(said(network.train(), some) - expected).max() > 0.1
+    fill_from_onnx(network, path, 'layers')
+    fit_statistics(network, some)
+    np.testing.assert_allclose(said(network.eval(), some), expected, atol=1e-4)
+    np.testing.assert_allclose(said(network.train(), some), expected, atol=1e-3)
+
+
+def test_layers_of_another_shape(trained: nn.Module, path: Path) -> None:
+    """They are refused, or left as they are; the others are read."""
+    network = Layers(last=6)
+    with pytest.raises(ModelError, match=r'head.weight is \(5, 144\) in its ONNX file'):
+        fill_from_onnx(network, path, 'layers')
+    network = Layers(last=6)
+    fresh = network.head.weight.clone()
+    fill_from_onnx(network, path, 'layers', strict=False)
+    assert (network.head.weight == fresh).all()
+    left = trained.get_parameter('left.weight')
+    np.testing.assert_array_equal(network.left.weight.detach(), left.detach())
+
+
+def test_another_network(path: Path) -> None:
+    """A file without any layer of a network is none to begin with."""
+    for strict, message in ((True, "no '0.weight'"), (False, 'no layer')):
+        with pytest.raises(ModelError, match=message):
+            fill_from_onnx(nn.Sequential(nn.Linear(3, 3)), path, 'x', strict=strict)
