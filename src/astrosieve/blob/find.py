@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from numpy.typing import ArrayLike
 from astrosieve import __version__
 from astrosieve.blob.errors import DifferenceError
 from astrosieve.blob.flags import BLOB_FLAGS
-from astrosieve.blob.marks import LEAST, STRIDE, Marks, read_marks
+from astrosieve.blob.marks import LEAST, MARGIN, STRIDE, Marks, read_marks
 from astrosieve.blob.preprocessing import (
     ImagePreprocessing,
     Prepared,
@@ -33,6 +35,7 @@ from astrosieve.models.registry import Model, load_model
 __all__ = [
     'COLUMNS',
     'OPERATING_POINT',
+    'cell_outputs',
     'find_blobs',
     'flags_of',
     'known_places',
@@ -51,7 +54,7 @@ OPERATING_POINT = 'reported'
 _SIDE = 64  # pixels; less is no image to look for blobs in
 _USABLE = 0.2  # share of the pixels
 _NEAR = 3.0  # pixels: a known blob is as near, at least
-_STRIP, _OVERLAP, _BLOCK = 512, 128, 16  # rows of strips; what sizes are multiples of
+_STRIP, _OVERLAP, _BLOCK = 544, 128, 16  # rows of strips; what sizes are multiples of
 _FRACTION = 0.5  # a difference of fractions has no larger level or noise
 _SPOILT = 0.25  # share of a blob's pixels
 _LEAST = 0.01  # lowest probability that can be asked for
@@ -254,7 +257,8 @@ def marks_of(
     -------
     marks : `~astrosieve.blob.marks.Marks`
     """
-    outputs = _outputs(model, prepare, prepared.signal)
+    predict = partial(model.outputs, chunk_size=1)
+    outputs = cell_outputs(predict, prepare, prepared.signal)
     scale = float(np.ravel(model.card.temperature)[0])
     lowest = scale * float(np.log(least / (1 - least)))
     weights = model.card.options.get('weights')
@@ -269,34 +273,55 @@ def marks_of(
     return marks.take(inside)
 
 
-def _outputs(
-    model: Model, prepare: ImagePreprocessing, signal: np.ndarray
+def cell_outputs(
+    predict: Callable[[dict[str, np.ndarray]], np.ndarray],
+    prepare: ImagePreprocessing,
+    signal: np.ndarray,
 ) -> np.ndarray:
     """
-    Return the outputs for an image, (9, cells, cells).
+    Return the outputs of a network for an image.
 
-    The image is given to the network in strips of its rows, one for each core or more,
-    and each cell taken from the strip whose edges are the farther.
+    The image, with a margin of pixels that are not there about it, is given to the
+    network in strips of its rows, one for each core or more, and each cell taken from
+    the strip whose edges are the farther. Of the edges of images the network has
+    learnt by such margins.
+
+    Parameters
+    ----------
+    predict : callable
+        Returns the outputs of inputs, (N, 9, cells, cells).
+    prepare : `~astrosieve.blob.preprocessing.ImagePreprocessing`
+        Makes the inputs.
+    signal : (ny, nx) float32 `~numpy.ndarray`
+        A prepared image, in units of its noise.
+
+    Returns
+    -------
+    outputs : (9, ny / 4, nx / 4) float32 `~numpy.ndarray`
+        Of cells, as many as cover the image.
     """
-    ny, nx = (-(-n // _BLOCK) * _BLOCK for n in signal.shape)
+    ny, nx = (-(-(n + 2 * MARGIN) // _BLOCK) * _BLOCK for n in signal.shape)
     padded = np.full((ny, nx), np.nan, np.float32)
-    padded[: signal.shape[0], : signal.shape[1]] = signal
+    rows, columns = (slice(MARGIN, MARGIN + n) for n in signal.shape)
+    padded[rows, columns] = signal
     n = max(-(-ny // _STRIP), 1)
     height = -(-(ny + (n - 1) * _OVERLAP) // (n * _BLOCK)) * _BLOCK
     height = min(height, ny)
     starts = (np.linspace(0, ny - height, n) // _BLOCK).astype(int) * _BLOCK
     strips = np.stack([padded[start : start + height] for start in starts])
-    outputs = model.outputs(prepare(strips), chunk_size=1)
+    outputs = predict(prepare(strips))
     whole = np.empty((outputs.shape[1], ny // STRIDE, nx // STRIDE), np.float32)
     first = 0
     for number, start in enumerate(starts):
         last = start + height
         if number + 1 < n:  # in the middle of what two have in common
             last = (last + starts[number + 1]) // (2 * STRIDE) * STRIDE
-        rows = slice((first - start) // STRIDE, (last - start) // STRIDE)
-        whole[:, first // STRIDE : last // STRIDE] = outputs[number][:, rows]
+        some = slice((first - start) // STRIDE, (last - start) // STRIDE)
+        whole[:, first // STRIDE : last // STRIDE] = outputs[number][:, some]
         first = last
-    return whole
+    top, left = (MARGIN // STRIDE,) * 2
+    below, right = (-(-n // STRIDE) for n in signal.shape)
+    return whole[:, top : top + below, left : left + right]
 
 
 def _table(marks: Marks, model: Model, prepared: Prepared) -> Table:

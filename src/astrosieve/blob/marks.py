@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ['FEATURES', 'LEAST', 'OUTPUTS', 'STRIDE', 'Marks', 'read_marks']
+__all__ = ['FEATURES', 'LEAST', 'MARGIN', 'OUTPUTS', 'STRIDE', 'Marks', 'read_marks']
 
 STRIDE = 4
 """Pixels along a side of a cell."""
@@ -27,6 +27,9 @@ OUTPUTS = (
 
 FEATURES = ('logit', 'radius', 'depth', 'x_err', 'radius_err', 'depth_err')
 """What the probability of a candidate depends on."""
+
+MARGIN = 16
+"""Pixels about an image that are not there, as a network is shown it; cells, whole."""
 
 LEAST = -2.0
 """Lowest logit of candidates that are weighed."""

@@ -60,6 +60,21 @@ def test_offset_and_scale(shipped: Model) -> None:
     np.testing.assert_allclose(found['depth'], 3 * expected['depth'], rtol=1e-2)
 
 
+def test_edges(shipped: Model) -> None:
+    """Half of a blob is enough, at each of the four edges."""
+    drawn = runpy.run_path(str(GOLDEN / 'make_golden.py'))['difference']()
+    ny, nx = drawn.shape
+    places = np.array([(-0.4, 200), (nx - 0.6, 170), (150, -0.4), (220, ny - 0.6)])
+    rows, columns = np.mgrid[:ny, :nx]
+    for x, y in places:
+        away = np.hypot(columns - x, rows - y)
+        drawn += (0.025 * (1 - np.tanh((away - 5) / 1.5))).astype(np.float32)
+    found = find_blobs(drawn, model=shipped)
+    at = np.column_stack([found['x'], found['y']])
+    nearest = np.hypot(*(at - places[:, None]).transpose(2, 0, 1)).min(axis=1)
+    assert (nearest < 2).all()
+
+
 def test_published_network() -> None:
     """It is as small as it may be, and says of subframes what it said when exported."""
     model = load_model('blob-isr2021')

@@ -124,7 +124,7 @@ def test_calibrated(made: Made) -> None:
 def test_calibrated_anew(made: Made, config: BlobConfig, tmp_path: Path) -> None:
     """The network of a finished training says the same, with another probability."""
     others = replace(config, calibrating=ImageSet(6, 250, 3))
-    run = train(others, tmp_path, made.folder)
+    run = train(others, tmp_path, trained=made.folder)
     assert not list(tmp_path.glob('run-*.pt'))
     assert run.summary == made.run.summary
     assert run.config.calibrating.seed == 250
@@ -137,10 +137,44 @@ def test_calibrated_from_a_model(
     made: Made, config: BlobConfig, tmp_path: Path
 ) -> None:
     """The network of a model's file says what the training said."""
-    run = train(config, tmp_path, made.model)
+    run = train(config, tmp_path, trained=made.model)
     assert run.weights == pytest.approx(made.run.weights, rel=1e-2)
     told = made.run.summary['training_data']
     assert run.summary == load_run(tmp_path).summary == {'training_data': told}
+
+
+def test_training_begins_with_another(
+    made: Made, config: BlobConfig, tmp_path: Path
+) -> None:
+    """A training, or a model, hardly moves where it hardly learns; the card says so."""
+    still = replace(config, train=replace(config.train, epochs=1, learning_rate=1e-9))
+    marks = made.run.network.get_submodule('marks').weight.detach()
+    version = config.version
+    for name, start, told in (
+        ('run', made.folder, f'a training of blob {version}'),
+        ('model', made.model, f'blob {version}'),
+    ):
+        run = train(still, tmp_path / name, start=start)
+        ours = run.network.get_submodule('marks').weight.detach()
+        np.testing.assert_allclose(ours, marks, atol=1e-5)
+        card, _ = export_run(run, tmp_path / name / 'weights', n=8)
+        assert card.training_data.endswith(f'blobs, begun with {told}')
+
+
+def test_one_way_to_begin(tmp_path: Path) -> None:
+    """What is only calibrated does not begin; a network of subframes does neither."""
+    both = ['train', '--start', 'blob', '--trained', 'blob', '-o', str(tmp_path / 'x')]
+    result = CliRunner().invoke(blob, both)
+    assert result.exit_code == 2
+    assert 'give --trained or --start, not both' in result.output
+    subframes = [
+        'train', '--config', 'blob-isr2021', '--start', 'blob', '-o',
+        str(tmp_path / 'x'),
+    ]  # fmt: skip
+    result = CliRunner().invoke(blob, subframes)
+    assert result.exit_code == 2
+    assert '--start is for networks that mark blobs' in result.output
+    assert not (tmp_path / 'x').exists()
 
 
 def test_exported(made: Made, config: BlobConfig) -> None:

@@ -113,7 +113,8 @@ def test_training_begins_with_another(
     )
     assert after['down.0.2.along_x.weight'].shape[-1] == 7
     card, _ = export_run(run, tmp_path / 'weights', n=8)
-    assert card.training_data.endswith('the network of a training on 24 others')
+    told = f'begun with a training of contaminant {config.version}'
+    assert card.training_data.endswith(told)
 
 
 def test_training_begins_with_a_model(

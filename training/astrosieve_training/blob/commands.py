@@ -82,8 +82,18 @@ def simulate(
     help='A finished training of blob, or a model, whose network is only calibrated '
     'anew.',
 )
+@click.option(
+    '--start',
+    metavar='RUN|NAME|PATH',
+    help='A finished training of blob, or a model, whose parameters this one begins '
+    'with.',
+)
 def train(
-    config: str, output: Path | None, seed: int | None, trained: str | None
+    config: str,
+    output: Path | None,
+    seed: int | None,
+    trained: str | None,
+    start: str | None,
 ) -> None:
     """
     Train a network on simulated differences.
@@ -91,13 +101,20 @@ def train(
     An interrupted training goes on where it stopped.
     """
     subframes = config_kind('blob', config) == _SUBFRAMES
+    known = {
+        name: training_or_model(given, 'blob')
+        for name, given in (('trained', trained), ('start', start))
+        if given is not None
+    }
+    if subframes and known:
+        raise click.UsageError(f'--{next(iter(known))} is for networks that mark blobs')
+    if len(known) > 1:
+        raise click.UsageError('give --trained or --start, not both')
     if subframes:
         loaded = need('blob.isr2021.config').load_subframe_config(config)
     else:
         loaded = need('blob.config').load_config(config)
     loaded, folder = training_of(loaded, seed, output)
-    if subframes and trained is not None:
-        raise click.UsageError('--trained is for networks that mark blobs')
     if subframes:
         run = need('blob.isr2021.train').train_subframes(loaded, folder)
         epochs = ', '.join(
@@ -105,8 +122,7 @@ def train(
         )
         click.echo(f'{run.summary["subframes"]} subframes; epochs: {epochs}')
     else:
-        known = training_or_model(trained, 'blob') if trained is not None else None
-        run = need('blob.train').train(loaded, folder, known)
+        run = need('blob.train').train(loaded, folder, **known)
         click.echo(f'{run.summary["training_data"]}; {run.point}')
     click.echo(f'written to {folder}')
 

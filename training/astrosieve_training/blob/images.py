@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import Table
 
 from astrosieve.blob import preprocessing as preprocessings
+from astrosieve.blob.marks import MARGIN
 from astrosieve.blob.preprocessing import (
     ImagePreprocessing,
     Prepared,
@@ -31,7 +32,6 @@ __all__ = [
     'turned_places',
 ]
 
-_AROUND = 16  # pixels beyond the edges that windows can reach
 _BLOBS, _DIPS = 0.5, 0.2  # shares of the windows that hold one on purpose
 _INWARD = 8  # pixels from the edge of such a window
 
@@ -165,8 +165,8 @@ class Windows:
         signal = np.rot90(image[rows, columns].astype(np.float32), kind % 4)
         places = {}
         for name, each in (('blobs', blobs), ('dips', dips), ('grown', grown)):
-            x = each[:, 0] + _AROUND - first[1]
-            y = each[:, 1] + _AROUND - first[0]
+            x = each[:, 0] + MARGIN - first[1]
+            y = each[:, 1] + MARGIN - first[0]
             x, y = turned_places(x, y, side, kind)
             places[name] = np.column_stack([x, y, each[:, 2:]])
         target, weight = targets(**places, shape=(side, side))
@@ -184,7 +184,7 @@ class Windows:
         sought = rng.random()
         places = blobs if sought < _BLOBS else dips
         if sought < _BLOBS + _DIPS and len(places):
-            x, y = places[rng.integers(len(places)), :2] + _AROUND
+            x, y = places[rng.integers(len(places)), :2] + MARGIN
             drawn = [
                 round(at - rng.uniform(_INWARD, self.side - _INWARD)) for at in (y, x)
             ]
@@ -242,7 +242,7 @@ def _image(config: BlobConfig, seed: int, blobs: int) -> dict[str, np.ndarray]:
     """Return an image and its truth."""
     made = simulated_image(config, seed, blobs=blobs)
     prepared = prepared_image(made, get_preprocessing(config.preprocessing))
-    signal = np.pad(prepared.signal, _AROUND, constant_values=np.nan)
+    signal = np.pad(prepared.signal, MARGIN, constant_values=np.nan)
     grown = np.asarray(made.dips['kind']) == 'grown'
     places = np.column_stack([made.dips['x'], made.dips['y']]).astype(np.float32)
     with np.errstate(over='ignore'):

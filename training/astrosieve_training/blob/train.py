@@ -12,6 +12,7 @@ import numpy as np
 from astropy.table import Table
 from torch import nn
 
+from astrosieve.blob.find import cell_outputs
 from astrosieve.blob.marks import FEATURES, LEAST, Marks, read_marks
 from astrosieve.blob.preprocessing import get_preprocessing
 from astrosieve.models.cards import OperatingPoint
@@ -20,6 +21,7 @@ from astrosieve.models.registry import Model
 from astrosieve_training.blob import networks, targets
 from astrosieve_training.blob.config import BlobConfig, ImageSet
 from astrosieve_training.blob.images import (
+    Windows,
     prepared_image,
     simulated_image,
     simulated_windows,
@@ -28,6 +30,7 @@ from astrosieve_training.blob.matching import match
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.reading import fill_from_onnx
 from astrosieve_training.learn.runs import load_network, write_run
+from astrosieve_training.learn.starts import Start, start_of
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
@@ -36,6 +39,7 @@ __all__ = ['Candidates', 'Run', 'candidates', 'load_run', 'train']
 
 _FALSE = 0.03  # false blobs an image at the operating point
 _PROBABLE = 0.3  # lowest threshold
+_STATISTICS = 32  # windows that a model to begin with is fitted to
 _NORMAL = 0.6827  # share within one standard deviation
 
 
@@ -71,7 +75,13 @@ class Run:
     summary: dict[str, Any]
 
 
-def train(config: BlobConfig, folder: Path, trained: Path | Model | None = None) -> Run:
+def train(
+    config: BlobConfig,
+    folder: Path,
+    *,
+    trained: Path | Model | None = None,
+    start: Path | Model | None = None,
+) -> Run:
     """
     Train a network, choose its best epoch, and calibrate it.
 
@@ -84,13 +94,17 @@ def train(config: BlobConfig, folder: Path, trained: Path | Model | None = None)
     trained : `~pathlib.Path` or `~astrosieve.models.registry.Model`, optional
         A finished training, or a model, whose network is taken as it is, and
         calibrated anew.
+    start : `~pathlib.Path` or `~astrosieve.models.registry.Model`, optional
+        A finished training, or a model, whose parameters this one begins with where
+        names and shapes agree. The summary, and the card, say so.
 
     Returns
     -------
     run : `Run`
     """
     if trained is None:
-        network, summary = _trained(config, folder)
+        begun = None if start is None else start_of(start)
+        network, summary = _trained(config, folder, begun)
     elif isinstance(trained, Model):
         network, summary = _read(trained, config)
     else:
@@ -108,7 +122,20 @@ def _read(model: Model, config: BlobConfig) -> tuple[nn.Module, dict[str, Any]]:
     return network.eval(), {'training_data': model.card.training_data}
 
 
-def _trained(config: BlobConfig, folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+def _begun(config: BlobConfig, start: Start | None, training: Windows) -> nn.Module:
+    """Build a network, filled with what it begins with."""
+    network = networks.build(config)
+    if start is not None:
+        rng = np.random.default_rng([config.seed, 6])
+        rows = rng.permutation(len(training))[:_STATISTICS]
+        inputs, _, _ = training.batch(rows, rng)
+        start.fill(network, inputs)
+    return network
+
+
+def _trained(
+    config: BlobConfig, folder: Path, start: Start | None
+) -> tuple[nn.Module, dict[str, Any]]:
     """Return the best network, and what it learnt from, losses and counts."""
     stages = Stages(folder / 'images', tidy=False)
     training, validation = (
@@ -120,7 +147,7 @@ def _trained(config: BlobConfig, folder: Path) -> tuple[nn.Module, dict[str, Any
     )
     states = [
         loop.train_run(
-            partial(networks.build, config),
+            partial(_begun, config, start, training),
             training,
             validation,
             targets.MarkLoss(config.measuring),
@@ -128,7 +155,9 @@ def _trained(config: BlobConfig, folder: Path) -> tuple[nn.Module, dict[str, Any
             seed=config.seed,
             number=number,
             path=folder / f'run-{number:02d}.pt',
-            key=digest(config, code_version(networks, targets)),
+            key=digest(
+                config, start.key if start else {}, code_version(networks, targets)
+            ),
             predict=partial(loop.predict_logits, chunk_size=16),
         )
         for number in range(config.train.runs)
@@ -137,10 +166,11 @@ def _trained(config: BlobConfig, folder: Path) -> tuple[nn.Module, dict[str, Any
     network = networks.build(config)
     network.load_state_dict(best.best)
     ny, nx = config.shape
+    begun_with = f', begun with {start.told}' if start else ''
     return network, {
         'training_data': (
             f'{config.training.images} simulated differences of {ny}x{nx} pixels with '
-            f'{len(training.blobs)} blobs'
+            f'{len(training.blobs)} blobs{begun_with}'
         ),
         'windows': len(training),
         'epoch': best.best_epoch,
@@ -181,9 +211,7 @@ def candidates(
     for seed in which.seeds:
         made = simulated_image(config, seed)
         prepared = prepared_image(made, prepare)
-        whole = [(0, -n % 16) for n in config.shape]
-        signal = np.pad(prepared.signal, whole, constant_values=np.nan)
-        marks = read_marks(predict(prepare(signal[None]))[0], LEAST)
+        marks = read_marks(cell_outputs(predict, prepare, prepared.signal), LEAST)
         _, noise = prepared.mesh.at(marks.x, marks.y)
         deep = marks.depth * noise >= config.least_depth
         marks, noise = marks.take(deep), noise[deep]

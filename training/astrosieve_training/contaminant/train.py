@@ -27,9 +27,8 @@ from astrosieve_training.contaminant.datasets import (
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.calibrate import fit_sigmoids
 from astrosieve_training.learn.losses import BinaryLoss, Loss
-from astrosieve_training.learn.reading import fill_from_onnx, fit_statistics
-from astrosieve_training.learn.runs import load_network, read_run, write_run
-from astrosieve_training.settings import ConfigError
+from astrosieve_training.learn.runs import load_network, write_run
+from astrosieve_training.learn.starts import Start, start_of
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
@@ -83,62 +82,16 @@ def build_network(config: ContaminantConfig) -> nn.Module:
     return networks.build(config.network, planes, len(CLASSES))
 
 
-@dataclass(frozen=True)
-class _Start:
-    """
-    What a training begins with.
-
-    Parameters
-    ----------
-    told : str
-        In words, for the card.
-    key : Any
-        Tells it from others.
-    fill : callable
-        Sets the parameters of a network where names and shapes agree.
-    """
-
-    told: str
-    key: Any
-    fill: Callable[[nn.Module], None]
-
-
-def _from_run(folder: Path) -> _Start:
-    content, parameters = read_run(folder)
-
-    def fill(network: nn.Module) -> None:
-        state = network.state_dict()
-        known = {
-            name: value
-            for name, value in parameters.items()
-            if name in state and value.shape == state[name].shape
-        }
-        if not any(value.ndim > 1 for value in known.values()):
-            raise ConfigError(f'{folder}: its network shares no layer with this one')
-        network.load_state_dict({**state, **known})
-
-    images = content['summary']['images']
-    told = f'the network of a training on {images} others'
-    return _Start(told, content, fill)
-
-
-def _from_model(model: Model, training: Images, seed: int) -> _Start:
-    rows = np.random.default_rng([seed, 6]).permutation(len(training))[:_STATISTICS]
-
-    def fill(network: nn.Module) -> None:
-        fill_from_onnx(network, model.path, model.card.name, strict=False)
-        planes = training.planes[np.sort(rows)].astype(np.float32)
-        fit_statistics(network, {'image': planes})
-
-    card = model.card
-    return _Start(f'{card.name} {card.version}', card.sha256, fill)
-
-
-def _begun(config: ContaminantConfig, start: _Start | None) -> nn.Module:
+def _begun(
+    config: ContaminantConfig, start: Start | None, training: Images
+) -> nn.Module:
     """Build a network, filled with what it begins with."""
     network = build_network(config)
     if start is not None:
-        start.fill(network)
+        rng = np.random.default_rng([config.seed, 6])
+        rows = rng.permutation(len(training))[:_STATISTICS]
+        planes = training.planes[np.sort(rows)].astype(np.float32)
+        start.fill(network, {'image': planes})
     return network
 
 
@@ -184,7 +137,7 @@ def train(
     """
     stages = Stages(images or folder / 'images', tidy=False)
     say = say or (lambda text: None)
-    begun = _from_run(start) if isinstance(start, Path) else None
+    begun = None if start is None else start_of(start)
     say('simulating')
     training, validation = (
         simulated_images(config, which, stages, name)
@@ -193,12 +146,10 @@ def train(
             ('validation', config.validation),
         )
     )
-    if isinstance(start, Model):
-        begun = _from_model(start, training, config.seed)
     say('training')
     states = [
         loop.train_run(
-            partial(_begun, config, begun),
+            partial(_begun, config, begun, training),
             training,
             validation,
             _loss(config, training),

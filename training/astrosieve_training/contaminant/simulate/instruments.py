@@ -132,6 +132,11 @@ FAMILIES = {
         ('raw', 'counts', 'electron', 'rate', 'scaled', 'subtracted'),
         thickness_um=30.0, arms=(2, 3, 4, 4, 6, 8),
     ),
+    'narrow': Family(
+        'ccd', (0.9, 1.6), (20, 2000), (3, 10), (0.5, 3.0), (3e4, 2e5), (10, 900),
+        ('moffat', 'moffat', 'gauss', 'airy'),
+        ('raw', 'counts', 'electron', 'rate', 'subtracted'), arms=(4, 4, 6),
+    ),
     'any': Family(
         'ccd', (1.2, 6.0), (3, 20000), (2, 20), (0.5, 5.0), (2e4, 3e5), (1, 2000),
         ('moffat', 'gauss', 'airy', 'undersampled', 'defocused'),

@@ -12,21 +12,27 @@ from astrosieve_training.simulate.fields import add_at, log_uniform, smooth_fiel
 __all__ = ['add_bright_stars', 'add_galaxies', 'add_spectra', 'add_stars']
 
 _FAINTEST = 0.05  # of the noise: less is left out
+_NARROW = 2.0  # FWHM, pixels
 
 
 def add_stars(draft: Draft) -> None:
     """
     Add stars, from none to a crowd, here and there a cluster of them.
 
-    In some images all are bright, in most of those whose stars are narrow: these look
-    like hits, and what tells them is that all are alike.
+    In some images all are bright, in most of those whose stars are narrow, the faintest
+    far above the noise perhaps: these look like hits, and what tells them is that all
+    are alike.
     """
     rng, profile, noise = draft.rng, draft.profile, draft.noise
     ny, nx = draft.shape
     density = log_uniform(rng, 0.3, 25 if rng.random() < 0.8 else 140)
     number = min(int(rng.poisson(density * ny * nx / 1e4)), 1200)
     slope = rng.uniform(0.45, 1.1)
-    least = 0.5 if rng.random() < (0.4 if profile.fwhm < 2 else 0.7) else 6.0
+    narrow = profile.fwhm < _NARROW
+    if rng.random() < (0.4 if narrow else 0.7):
+        least = 0.5
+    else:
+        least = log_uniform(rng, 4, 100) if narrow else 6.0
     ceiling = draft.instrument.ceiling / noise
     top = ceiling * (3.0 if rng.random() < 0.3 else rng.uniform(0.05, 0.8))
     peaks = np.minimum(least * (1 - rng.random(number)) ** (-1 / slope), top)
