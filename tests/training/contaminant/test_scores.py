@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip('sklearn')
 
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from astrosieve_training.contaminant.scores import Tally
 
@@ -32,6 +32,25 @@ def test_average_precision(pixels: tuple[np.ndarray, np.ndarray]) -> None:
     expected = average_precision_score(has[known], scores[known])
     assert tally.average_precision() == pytest.approx(expected, abs=1e-3)
     assert tally.n == has[known].sum()
+
+
+def test_roc(pixels: tuple[np.ndarray, np.ndarray]) -> None:
+    """The area is that of sklearn, half where a score says nothing, else unknown."""
+    scores, has = pixels
+    everything = np.ones_like(has)
+    tally = Tally()
+    tally.add(scores, has, everything)
+    expected = roc_auc_score(has.ravel(), scores.ravel())
+    assert tally.roc_area() == pytest.approx(expected, abs=1e-3)
+    others, members = tally.roc()
+    assert others[0] == members[0] == 0
+    assert others[-1] == members[-1] == 1
+    even = Tally()
+    even.add(np.zeros_like(scores), has, everything)
+    assert even.roc_area() == 0.5
+    none = Tally()
+    none.add(scores, np.zeros_like(has), everything)
+    assert np.isnan(none.roc_area())
 
 
 def test_a_mask_is_a_score() -> None:

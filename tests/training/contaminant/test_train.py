@@ -325,7 +325,7 @@ def test_evaluate(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert 'cosmic_ray' in content['precision']['other instruments, contaminant']
     card = load_model(path).card
     assert any('cosmic_ray' in line for line in card.metrics['tables'])
-    for figure in ('precision', 'reliability', 'cores', 'sheet'):
+    for figure in ('precision', 'reliability', 'cores', 'sheet', 'roc'):
         assert (tmp_path / 'o' / f'contaminant-{figure}.png').stat().st_size > 5000
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from astrosieve_training.blob.matching import match
 from astrosieve_training.blob.simulate import SimulatedDifference
 from astrosieve_training.learn.calibrate import Aim, thresholds
 
-__all__ = ['dao_blobs', 'fitted_profiles', 'matched_filter', 'tuned_threshold']
+__all__ = ['dao_blobs', 'fitted_profiles', 'matched_filter', 'tuned_thresholds']
 
 _RADII = (3.0, 4.5, 6.5, 9.0, 13.0)  # pixels: half widths of Gaussians, radii of discs
 _WIDEST = 29  # pixels: half of the widest kernel
@@ -171,23 +171,31 @@ def fitted_profiles(found: Table, made: SimulatedDifference, threshold: float) -
     return fitted
 
 
-def tuned_threshold(
-    find: Find, images: Iterable[tuple[SimulatedDifference, Prepared]]
-) -> float:
+def tuned_thresholds(
+    finders: Mapping[str, Find],
+    images: Iterable[tuple[SimulatedDifference, Prepared]],
+) -> dict[str, float]:
     """
-    Return the score at which a finder does best, by the F1 of what it reports.
+    Return the score at which each finder does best, by the F1 of what it reports.
 
     Parameters
     ----------
-    find : callable
-        Takes a prepared image, returns a table with ``x``, ``y`` and ``score``.
+    finders : mapping of str to callable
+        Each takes a prepared image, returns a table with ``x``, ``y`` and ``score``.
     images : iterable of (SimulatedDifference, Prepared)
-        Images with their truth.
+        Images with their truth; each is looked at once, and not kept.
     """
-    scores, real = [], []
+    scores: dict[str, list[np.ndarray]] = {name: [] for name in finders}
+    real: dict[str, list[np.ndarray]] = {name: [] for name in finders}
     for made, prepared in images:
-        found = find(prepared)
-        scores.append(np.asarray(found['score']))
-        real.append(match(found['x'], found['y'], made.blobs) >= 0)
-    all_scores, all_real = np.concatenate(scores), np.concatenate(real)
-    return thresholds(all_scores, all_real, {'best': Aim('f1')})['best']
+        for name, find in finders.items():
+            found = find(prepared)
+            scores[name].append(np.asarray(found['score']))
+            real[name].append(match(found['x'], found['y'], made.blobs) >= 0)
+    return {
+        name: thresholds(
+            np.concatenate(scores[name]), np.concatenate(real[name]),
+            {'best': Aim('f1')},
+        )['best']
+        for name in finders
+    }  # fmt: skip

@@ -22,7 +22,7 @@ from astrosieve_training.blob.baselines import (
     dao_blobs,
     fitted_profiles,
     matched_filter,
-    tuned_threshold,
+    tuned_thresholds,
 )
 from astrosieve_training.blob.config import BlobConfig, ImageSet
 from astrosieve_training.blob.figures import (
@@ -88,17 +88,13 @@ def _images(config: BlobConfig, which: ImageSet) -> Iterator[SimulatedDifference
 def _baselines(config: BlobConfig) -> list[Finder]:
     """Return the other finders, with thresholds that calibrating images set."""
     prepare = get_preprocessing(config.preprocessing)
-    images = [
+    finders = {'matched filter': matched_filter, 'DAOStarFinder': dao_blobs}
+    images = (
         (made, prepared_image(made, prepare))
         for made in _images(config, config.calibrating)
-    ]
-    return [
-        Finder(name, _prepared(find), tuned_threshold(find, images))
-        for name, find in (
-            ('matched filter', matched_filter),
-            ('DAOStarFinder', dao_blobs),
-        )
-    ]
+    )
+    limits = tuned_thresholds(finders, images)
+    return [Finder(name, _prepared(finders[name]), limits[name]) for name in finders]
 
 
 def _prepared(

@@ -82,6 +82,21 @@ class Tally:
         precision = members / np.maximum(others + members, 1)
         return float((self.counts[1, ::-1] * precision).sum() / members[-1])
 
+    def roc(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return shares of others and of members that are kept, both rising from 0."""
+        others, members = (
+            np.concatenate([[0.0], each / max(int(each[-1]), 1)])
+            for each in self._kept()
+        )
+        return others, members
+
+    def roc_area(self) -> float:
+        """Return the area under the ROC curve; NaN where one of both is missing."""
+        if not self.counts.sum(axis=1).all():
+            return float('nan')
+        others, members = self.roc()
+        return float((np.diff(others) * (members[1:] + members[:-1])).sum() / 2)
+
     def found(self, false: float) -> Share:
         """Return the share of members found where that of others is at most this."""
         others, members = self._kept()

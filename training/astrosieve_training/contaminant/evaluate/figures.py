@@ -11,14 +11,22 @@ from matplotlib.colors import to_rgb
 
 from astrosieve.contaminant.classes import CLASSES
 from astrosieve.contaminant.segment import segment_contaminants
-from astrosieve.figures import GREY, INK
+from astrosieve.figures import COLOURS, GREY, INK
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
 from astrosieve_training.contaminant.evaluate.cases import Case
 from astrosieve_training.contaminant.evaluate.judged import Judged
 from astrosieve_training.judge.figures import draw_shares, figure_file
 
-__all__ = ['draw_cores', 'draw_precision', 'draw_reliability', 'draw_sheet']
+__all__ = [
+    'draw_cores',
+    'draw_precision',
+    'draw_reliability',
+    'draw_rocs',
+    'draw_sheet',
+]
+
+_FEWEST = 1e-6  # share of other pixels at which curves begin
 
 
 def draw_precision(everyone: Sequence[Judged], own: str, path: Path) -> None:
@@ -42,6 +50,28 @@ def draw_precision(everyone: Sequence[Judged], own: str, path: Path) -> None:
         axis.set_yticks(rows, CLASSES.names)
         if others:
             axis.legend(fontsize=6, loc='upper left', bbox_to_anchor=(1.01, 1))
+
+
+def draw_rocs(everyone: Sequence[Judged], path: Path) -> None:
+    """Draw the ROC curve of each class, of all who tell several classes."""
+    many = [each for each in everyone if len(each.tallies) > 1]
+    columns = 5
+    rows = -(-len(CLASSES) // columns)
+    with figure_file(path, rows=rows, columns=columns, size=(2.2, 2.2)) as (fig, axes):
+        for axis, name in zip(axes.flat, CLASSES.names, strict=True):
+            for number, each in enumerate(many):
+                if name in each.tallies:
+                    style = ('-', '--', ':', '-.')[number % 4]
+                    axis.plot(
+                        *each.tallies[name].roc(), style, color=COLOURS[number],
+                        label=each.by,
+                    )  # fmt: skip
+            axis.set(xscale='log', xlim=(_FEWEST, 1), ylim=(0, 1.02))
+            axis.set_title(name, fontsize=8)
+            axis.tick_params(labelsize=7)
+        fig.supxlabel('other pixels that are kept', fontsize=8)
+        fig.supylabel('pixels of the class that are kept', fontsize=8)
+        axes[0, 0].legend(fontsize=6, loc='lower right')
 
 
 def draw_reliability(own: Judged, path: Path) -> None:

@@ -140,6 +140,7 @@ def judge(
         limits,
         [
             Section('By family of instruments', _families(everyone)),
+            Section('Areas under ROC curves', _areas(everyone, finders)),
             Section('Real images', _real(everyone)),
             Section(
                 f'Hits found at {FALSE:.1%} false pixels, without defects, and by FWHM',
@@ -190,13 +191,14 @@ def _drawn(
     name = model.card.name
     paths = [
         folder / f'{name}-{each}.png'
-        for each in ('precision', 'reliability', 'cores', 'sheet')
+        for each in ('precision', 'reliability', 'cores', 'sheet', 'roc')
     ]
     simulated = [each for (sample, _), each in everyone.items() if sample == SIMULATED]
     figures.draw_precision(simulated, name, paths[0])
     figures.draw_reliability(everyone[SIMULATED, name], paths[1])
     figures.draw_cores(cores, paths[2])
     figures.draw_sheet(model, shown, paths[3])
+    figures.draw_rocs(simulated, paths[4])
     return paths
 
 
@@ -301,6 +303,18 @@ def _summary(everyone: Everyone, finders: Sequence[Finder]) -> list[str]:
     rows.append(('mean of 14 classes, without reflection', *means, '-'))
     told = [by for by in many if by in judged]
     return markdown_table(('class, AP', *told, 'best of the others'), rows)
+
+
+def _areas(everyone: Everyone, finders: Sequence[Finder]) -> list[str]:
+    """Return the area under the ROC curve of each class, of all who tell many."""
+    many = {f.name for f in finders if len(f.classes) > 1}
+    told = [each for each in _simulated(everyone) if each.by in many]
+    rows = [
+        (name, *(f'{each.tallies[name].roc_area():.4f}' if name in each.tallies else '-'
+                 for each in told))
+        for name in CLASSES.names
+    ]  # fmt: skip
+    return markdown_table(('class, area', *(each.by for each in told)), rows)
 
 
 def _short(everyone: Everyone, name: str) -> list[str]:
