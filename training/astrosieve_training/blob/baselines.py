@@ -148,7 +148,8 @@ def fitted_profiles(found: Table, made: SimulatedDifference, threshold: float) -
 
         def off(p: np.ndarray, x: Any = x, y: Any = y, values: Any = values) -> Any:
             away = np.hypot(x - p[1], y - p[2]) / np.exp(p[3])
-            return p[0] * np.exp2(-(away ** np.exp(p[4]))) + p[5] - values
+            with np.errstate(over='ignore'):  # far from it there is nothing
+                return p[0] * np.exp2(-(away ** np.exp(p[4]))) + p[5] - values
 
         start = [
             row['depth'],
