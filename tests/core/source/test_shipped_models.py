@@ -64,9 +64,9 @@ def test_published_model_stays_available() -> None:
 
 
 def test_weights_are_small(model: Model) -> None:
-    """A source model has 500 kB at most, all together 20 MB."""
+    """A source model has 500 kB at most, those of all tasks 25 MB together."""
     assert model.path.stat().st_size <= 500_000
-    assert sum(p.stat().st_size for p in WEIGHTS.iterdir() if p.is_file()) <= 20e6
+    assert sum(p.stat().st_size for p in WEIGHTS.iterdir() if p.is_file()) <= 25e6
 
 
 def test_cards_are_complete(model: Model) -> None:
