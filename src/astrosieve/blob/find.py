@@ -35,11 +35,11 @@ from astrosieve.models.registry import Model, load_model
 __all__ = [
     'COLUMNS',
     'OPERATING_POINT',
-    'cell_outputs',
     'find_blobs',
     'flags_of',
     'known_places',
     'marks_of',
+    'network_marks',
 ]
 
 COLUMNS = (
@@ -50,6 +50,8 @@ COLUMNS = (
 
 OPERATING_POINT = 'reported'
 """The operating point of a card at which blobs are reported."""
+
+Predict = Callable[[dict[str, np.ndarray]], np.ndarray]
 
 _SIDE = 64  # pixels; less is no image to look for blobs in
 _USABLE = 0.2  # share of the pixels
@@ -258,33 +260,20 @@ def marks_of(
     marks : `~astrosieve.blob.marks.Marks`
     """
     predict = partial(model.outputs, chunk_size=1)
-    outputs = cell_outputs(predict, prepare, prepared.signal)
     scale = float(np.ravel(model.card.temperature)[0])
     lowest = scale * float(np.log(least / (1 - least)))
     weights = model.card.options.get('weights')
     if weights is None:
-        marks = read_marks(outputs, lowest)
-    else:
-        marks = read_marks(outputs, LEAST).weighed(weights)
-        marks = marks.take(marks.logit >= lowest)
-    ny, nx = prepared.signal.shape
-    inside = (marks.x > -0.5) & (marks.x < nx - 0.5)
-    inside &= (marks.y > -0.5) & (marks.y < ny - 0.5)
-    return marks.take(inside)
+        return network_marks(predict, prepare, prepared.signal, lowest)
+    marks = network_marks(predict, prepare, prepared.signal, LEAST).weighed(weights)
+    return marks.take(marks.logit >= lowest)
 
 
-def cell_outputs(
-    predict: Callable[[dict[str, np.ndarray]], np.ndarray],
-    prepare: ImagePreprocessing,
-    signal: np.ndarray,
-) -> np.ndarray:
+def network_marks(
+    predict: Predict, prepare: ImagePreprocessing, signal: np.ndarray, least: float
+) -> Marks:
     """
-    Return the outputs of a network for an image.
-
-    The image, with a margin of pixels that are not there about it, is given to the
-    network in strips of its rows, one for each core or more, and each cell taken from
-    the strip whose edges are the farther. Of the edges of images the network has
-    learnt by such margins.
+    Return what a network marks within an image.
 
     Parameters
     ----------
@@ -294,11 +283,30 @@ def cell_outputs(
         Makes the inputs.
     signal : (ny, nx) float32 `~numpy.ndarray`
         A prepared image, in units of its noise.
+    least : float
+        Lowest logit.
 
     Returns
     -------
-    outputs : (9, ny / 4, nx / 4) float32 `~numpy.ndarray`
-        Of cells, as many as cover the image.
+    marks : `~astrosieve.blob.marks.Marks`
+    """
+    marks = read_marks(_outputs(predict, prepare, signal), least)
+    ny, nx = signal.shape
+    inside = (marks.x > -0.5) & (marks.x < nx - 0.5)
+    inside &= (marks.y > -0.5) & (marks.y < ny - 0.5)
+    return marks.take(inside)
+
+
+def _outputs(
+    predict: Predict, prepare: ImagePreprocessing, signal: np.ndarray
+) -> np.ndarray:
+    """
+    Return the outputs for an image, (9, ceil(ny / 4), ceil(nx / 4)).
+
+    The image, with a margin of pixels that are not there about it, is given to the
+    network in strips of its rows, one for each core or more, and each cell taken from
+    the strip whose edges are the farther. By such margins the network knows the edges
+    of the images that it learnt from.
     """
     ny, nx = (-(-(n + 2 * MARGIN) // _BLOCK) * _BLOCK for n in signal.shape)
     padded = np.full((ny, nx), np.nan, np.float32)
@@ -319,9 +327,9 @@ def cell_outputs(
         some = slice((first - start) // STRIDE, (last - start) // STRIDE)
         whole[:, first // STRIDE : last // STRIDE] = outputs[number][:, some]
         first = last
-    top, left = (MARGIN // STRIDE,) * 2
-    below, right = (-(-n // STRIDE) for n in signal.shape)
-    return whole[:, top : top + below, left : left + right]
+    margin = MARGIN // STRIDE
+    rows, columns = (slice(margin, margin + -(-n // STRIDE)) for n in signal.shape)
+    return whole[:, rows, columns]
 
 
 def _table(marks: Marks, model: Model, prepared: Prepared) -> Table:

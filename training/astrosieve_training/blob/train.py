@@ -12,8 +12,8 @@ import numpy as np
 from astropy.table import Table
 from torch import nn
 
-from astrosieve.blob.find import cell_outputs
-from astrosieve.blob.marks import FEATURES, LEAST, Marks, read_marks
+from astrosieve.blob.find import network_marks
+from astrosieve.blob.marks import FEATURES, LEAST, Marks
 from astrosieve.blob.preprocessing import get_preprocessing
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import Share
@@ -21,7 +21,6 @@ from astrosieve.models.registry import Model
 from astrosieve_training.blob import networks, targets
 from astrosieve_training.blob.config import BlobConfig, ImageSet
 from astrosieve_training.blob.images import (
-    Windows,
     prepared_image,
     simulated_image,
     simulated_windows,
@@ -30,7 +29,7 @@ from astrosieve_training.blob.matching import match
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.reading import fill_from_onnx
 from astrosieve_training.learn.runs import load_network, write_run
-from astrosieve_training.learn.starts import Start, start_of
+from astrosieve_training.learn.warm_start import WarmStart, begun, read_warm_start
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
@@ -39,7 +38,6 @@ __all__ = ['Candidates', 'Run', 'candidates', 'load_run', 'train']
 
 _FALSE = 0.03  # false blobs an image at the operating point
 _PROBABLE = 0.3  # lowest threshold
-_STATISTICS = 32  # windows that a model to begin with is fitted to
 _NORMAL = 0.6827  # share within one standard deviation
 
 
@@ -103,8 +101,8 @@ def train(
     run : `Run`
     """
     if trained is None:
-        begun = None if start is None else start_of(start)
-        network, summary = _trained(config, folder, begun)
+        warm = None if start is None else read_warm_start(start)
+        network, summary = _trained(config, folder, warm)
     elif isinstance(trained, Model):
         network, summary = _read(trained, config)
     else:
@@ -122,19 +120,8 @@ def _read(model: Model, config: BlobConfig) -> tuple[nn.Module, dict[str, Any]]:
     return network.eval(), {'training_data': model.card.training_data}
 
 
-def _begun(config: BlobConfig, start: Start | None, training: Windows) -> nn.Module:
-    """Build a network, filled with what it begins with."""
-    network = networks.build(config)
-    if start is not None:
-        rng = np.random.default_rng([config.seed, 6])
-        rows = rng.permutation(len(training))[:_STATISTICS]
-        inputs, _, _ = training.batch(rows, rng)
-        start.fill(network, inputs)
-    return network
-
-
 def _trained(
-    config: BlobConfig, folder: Path, start: Start | None
+    config: BlobConfig, folder: Path, start: WarmStart | None
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Return the best network, and what it learnt from, losses and counts."""
     stages = Stages(folder / 'images', tidy=False)
@@ -147,7 +134,9 @@ def _trained(
     )
     states = [
         loop.train_run(
-            partial(_begun, config, start, training),
+            partial(
+                begun, partial(networks.build, config), start, training, config.seed
+            ),
             training,
             validation,
             targets.MarkLoss(config.measuring),
@@ -211,7 +200,7 @@ def candidates(
     for seed in which.seeds:
         made = simulated_image(config, seed)
         prepared = prepared_image(made, prepare)
-        marks = read_marks(cell_outputs(predict, prepare, prepared.signal), LEAST)
+        marks = network_marks(predict, prepare, prepared.signal, LEAST)
         _, noise = prepared.mesh.at(marks.x, marks.y)
         deep = marks.depth * noise >= config.least_depth
         marks, noise = marks.take(deep), noise[deep]

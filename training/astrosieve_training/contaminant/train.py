@@ -28,7 +28,7 @@ from astrosieve_training.learn import loop
 from astrosieve_training.learn.calibrate import fit_sigmoids
 from astrosieve_training.learn.losses import BinaryLoss, Loss
 from astrosieve_training.learn.runs import load_network, write_run
-from astrosieve_training.learn.starts import Start, start_of
+from astrosieve_training.learn.warm_start import begun, read_warm_start
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
@@ -40,7 +40,6 @@ _SPREAD = 2.0  # expected of the calibration's parameters
 _HIT, _OBJECT = CLASSES.names.index('cosmic_ray'), CLASSES.names.index('object')
 _CORES = 0.02  # of stars' cores that may be flagged as cosmic rays
 _BRIGHT = np.arcsinh(5) / 3  # in the first plane: stars of which cores are counted
-_STATISTICS = 24  # images that a model to begin with is fitted to
 _KNOWN = 0.3  # Matthews coefficient: a class that is known less is flagged where likely
 
 
@@ -80,19 +79,6 @@ def build_network(config: ContaminantConfig) -> nn.Module:
     """Build the network of a configuration, with fresh parameters."""
     planes = get_preprocessing(config.network.preprocessing).shapes['image'][0]
     return networks.build(config.network, planes, len(CLASSES))
-
-
-def _begun(
-    config: ContaminantConfig, start: Start | None, training: Images
-) -> nn.Module:
-    """Build a network, filled with what it begins with."""
-    network = build_network(config)
-    if start is not None:
-        rng = np.random.default_rng([config.seed, 6])
-        rows = rng.permutation(len(training))[:_STATISTICS]
-        planes = training.planes[np.sort(rows)].astype(np.float32)
-        start.fill(network, {'image': planes})
-    return network
 
 
 def _loss(config: ContaminantConfig, training: Images) -> Loss:
@@ -137,7 +123,7 @@ def train(
     """
     stages = Stages(images or folder / 'images', tidy=False)
     say = say or (lambda text: None)
-    begun = None if start is None else start_of(start)
+    warm = None if start is None else read_warm_start(start)
     say('simulating')
     training, validation = (
         simulated_images(config, which, stages, name)
@@ -149,7 +135,7 @@ def train(
     say('training')
     states = [
         loop.train_run(
-            partial(_begun, config, begun, training),
+            partial(begun, partial(build_network, config), warm, training, config.seed),
             training,
             validation,
             _loss(config, training),
@@ -158,7 +144,7 @@ def train(
             number=number,
             path=folder / f'run-{number:02d}.pt',
             key=digest(
-                config, begun.key if begun else {}, code_version(networks, losses)
+                config, warm.key if warm else {}, code_version(networks, losses)
             ),
             predict=partial(loop.predict_logits, chunk_size=config.train.batch_size),
         )
@@ -173,7 +159,7 @@ def train(
         'epoch': best.best_epoch,
         'seconds': best.seconds,
         'history': best.history,
-        'begun_with': begun.told if begun else '',
+        'begun_with': warm.told if warm else '',
     }
     del training, validation
     say('calibrating')

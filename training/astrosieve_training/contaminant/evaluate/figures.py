@@ -54,7 +54,7 @@ def draw_precision(everyone: Sequence[Judged], own: str, path: Path) -> None:
 
 def draw_rocs(everyone: Sequence[Judged], path: Path) -> None:
     """Draw the ROC curve of each class, of all who tell several classes."""
-    many = [each for each in everyone if len(each.tallies) > 1]
+    many = [each for each in everyone if each.tells_many]
     columns = 5
     rows = -(-len(CLASSES) // columns)
     with figure_file(path, rows=rows, columns=columns, size=(2.2, 2.2)) as (fig, axes):

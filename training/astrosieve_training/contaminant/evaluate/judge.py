@@ -136,11 +136,11 @@ def judge(
     ]  # fmt: skip
     return Report(
         model,
-        _summary(everyone, finders),
+        _summary(everyone),
         limits,
         [
             Section('By family of instruments', _families(everyone)),
-            Section('Areas under ROC curves', _areas(everyone, finders)),
+            Section('Areas under ROC curves', _areas(everyone)),
             Section('Real images', _real(everyone)),
             Section(
                 f'Hits found at {FALSE:.1%} false pixels, without defects, and by FWHM',
@@ -280,48 +280,47 @@ def _simulated(everyone: Everyone) -> list[Judged]:
     return [each for (sample, _), each in everyone.items() if sample == SIMULATED]
 
 
-def _summary(everyone: Everyone, finders: Sequence[Finder]) -> list[str]:
+def _summary(everyone: Everyone) -> list[str]:
     """Return the average precision of each class, a column for all who tell many."""
-    many = [f.name for f in finders if len(f.classes) > 1]
-    judged = {each.by: each for each in _simulated(everyone)}
+    judged = _simulated(everyone)
+    many = [each for each in judged if each.tells_many]
     rows = []
     for name in CLASSES.names:
         few = {
-            by: each.precision(name)
-            for by, each in judged.items()
-            if by not in many and np.isfinite(each.precision(name))
+            each.by: each.precision(name)
+            for each in judged
+            if not each.tells_many and np.isfinite(each.precision(name))
         }
         best = max(few, key=lambda by: few[by], default=None)
         rows.append(
             (
                 name,
-                *(_cell(judged[by].precision(name)) for by in many if by in judged),
+                *(_cell(each.precision(name)) for each in many),
                 f'{few[best]:.3f} ({best})' if best else '-',
             )
         )
-    means = [_cell(judged[by].mean_precision()) for by in many if by in judged]
+    means = [_cell(each.mean_precision()) for each in many]
     rows.append(('mean of 14 classes, without reflection', *means, '-'))
-    told = [by for by in many if by in judged]
+    told = [each.by for each in many]
     return markdown_table(('class, AP', *told, 'best of the others'), rows)
 
 
-def _areas(everyone: Everyone, finders: Sequence[Finder]) -> list[str]:
+def _areas(everyone: Everyone) -> list[str]:
     """Return the area under the ROC curve of each class, of all who tell many."""
-    many = {f.name for f in finders if len(f.classes) > 1}
-    told = [each for each in _simulated(everyone) if each.by in many]
+    many = [each for each in _simulated(everyone) if each.tells_many]
     rows = [
         (name, *(f'{each.tallies[name].roc_area():.4f}' if name in each.tallies else '-'
-                 for each in told))
+                 for each in many))
         for name in CLASSES.names
     ]  # fmt: skip
-    return markdown_table(('class, area', *(each.by for each in told)), rows)
+    return markdown_table(('class, area', *(each.by for each in many)), rows)
 
 
 def _short(everyone: Everyone, name: str) -> list[str]:
     """Return what a README shows."""
     own = everyone[SIMULATED, name]
     rows = [
-        (each.by, _cell(each.mean_precision()) if len(each.tallies) > 1 else '-',
+        (each.by, _cell(each.mean_precision()) if each.tells_many else '-',
          _cell(each.precision('cosmic_ray')), _cell(each.precision('satellite_trail')))
         for each in _simulated(everyone)
         if each is own or {'cosmic_ray', 'satellite_trail'} & {*each.tallies}

@@ -74,6 +74,11 @@ class Judged:
     images: int = 0
     seconds: float = 0.0
 
+    @property
+    def tells_many(self) -> bool:
+        """Whether it was asked for several classes."""
+        return len(self.tallies) > 1
+
     def precision(self, name: str) -> float:
         """Return the average precision of a class; NaN where it is not told."""
         known = name in self.tallies

@@ -1,4 +1,4 @@
-"""What a training begins with, in place of chance."""
+"""Warm starts: what a training begins with, in place of chance."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ import numpy as np
 from torch import nn
 
 from astrosieve.models.registry import Model
+from astrosieve_training.learn.examples import Examples
 from astrosieve_training.learn.reading import fill_from_onnx, fit_statistics
 from astrosieve_training.learn.runs import read_run
 from astrosieve_training.settings import ConfigError
 
-__all__ = ['Start', 'start_of']
+__all__ = ['WarmStart', 'begun', 'read_warm_start']
+
+_ROWS = 32  # of what is learnt from, that batch normalisations are fitted to
 
 Inputs = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Start:
+class WarmStart:
     """
     A network whose parameters another one begins with.
 
@@ -41,7 +44,7 @@ class Start:
     fill: Callable[[nn.Module, Inputs], None]
 
 
-def start_of(given: Path | Model) -> Start:
+def read_warm_start(given: Path | Model) -> WarmStart:
     """
     Return what a training begins with.
 
@@ -52,8 +55,7 @@ def start_of(given: Path | Model) -> Start:
 
     Returns
     -------
-    start : `Start`
-        Its ``fill`` raises ConfigError or ModelError if no layer agrees.
+    start : `WarmStart`
 
     Raises
     ------
@@ -63,7 +65,44 @@ def start_of(given: Path | Model) -> Start:
     return _of_model(given) if isinstance(given, Model) else _of_run(given)
 
 
-def _of_run(folder: Path) -> Start:
+def begun(
+    build: Callable[[], nn.Module],
+    start: WarmStart | None,
+    examples: Examples,
+    seed: int,
+) -> nn.Module:
+    """
+    Build a network, with the parameters that it begins with.
+
+    Parameters
+    ----------
+    build : callable
+        Returns a network with fresh parameters.
+    start : `WarmStart` or None
+        None leaves these as they are.
+    examples : `~astrosieve_training.learn.examples.Examples`
+        What it will learn from.
+    seed : int
+        Draws some of them.
+
+    Returns
+    -------
+    network : `torch.nn.Module`
+
+    Raises
+    ------
+    ConfigError, ModelError
+        If the start has no layer of this network.
+    """
+    network = build()
+    if start is not None:
+        rng = np.random.default_rng([seed, 6])
+        inputs, _, _ = examples.batch(rng.permutation(len(examples))[:_ROWS], rng)
+        start.fill(network, inputs)
+    return network
+
+
+def _of_run(folder: Path) -> WarmStart:
     content, parameters = read_run(folder)
 
     def fill(network: nn.Module, inputs: Inputs) -> None:
@@ -79,14 +118,14 @@ def _of_run(folder: Path) -> Start:
 
     config = content['config']
     told = f'a training of {config["name"]} {config["version"]}'
-    return Start(told, content, fill)
+    return WarmStart(told, content, fill)
 
 
-def _of_model(model: Model) -> Start:
+def _of_model(model: Model) -> WarmStart:
     card = model.card
 
     def fill(network: nn.Module, inputs: Inputs) -> None:
         fill_from_onnx(network, model.path, card.name, strict=False)
         fit_statistics(network, inputs)
 
-    return Start(f'{card.name} {card.version}', card.sha256, fill)
+    return WarmStart(f'{card.name} {card.version}', card.sha256, fill)
