@@ -34,7 +34,7 @@ def plain(**changes: object) -> Spectrograph:
         'ceiling': 65535.0, 'amplifiers': (1, 1), 'overscan': 0, 'prescan': 0,
         'overscan_rows': 0, 'trimmed': False, 'subtracted': False, 'number': 'uint16',
         'dark': 0.0, 'hot_share': 0.0, 'bad_columns': 0, 'structure': 0.0, 'glow': 0.0,
-        'response': 0.0, 'quirks': Quirks(),
+        'response': 0.0, 'read_time': 0.0, 'quirks': Quirks(),
     }  # fmt: skip
     optics = {
         'orientation': 'x+', 'shape': (160, 600), 'binning': (1, 1), 'lsf': 1.0,
@@ -209,6 +209,19 @@ def test_cosmic_rays_come_with_time():
     ]
     assert 5 < hit[1] / hit[0] < 20
     assert not (light(simulate_frame(spectrograph, 'bias', 1)) > 40).any()
+
+
+def test_pixels_are_hit_while_they_are_read():
+    """A bias that takes a minute to read has the hits of half a minute."""
+    slow = plain(cosmic_ray_rate=1.0, read_time=60.0)
+    hit = [
+        (light(frame) > 40).sum()
+        for frame in (
+            simulate_frame(slow, 'bias', 1),
+            simulate_frame(slow, 'dark', 1, exptime=270.0, kind='dark'),
+        )
+    ]
+    assert 5 < hit[1] / hit[0] < 20
 
 
 def test_hot_pixels_stay_and_grow():

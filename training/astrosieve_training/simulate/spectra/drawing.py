@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 
 from astrosieve_training.simulate.detector import Slab
@@ -25,6 +28,7 @@ _BINNINGS = ((1, 1), (2, 2), (1, 2), (2, 1), (4, 4), (1, 4))
 _BINNING_ODDS = (0.5, 0.24, 0.1, 0.08, 0.04, 0.04)
 _CEILINGS = (65535.0, 32767.0, 60_000.0, 16383.0, 2.0**18 - 1, 2.0**20 - 1)
 _CEILING_ODDS = (0.68, 0.07, 0.05, 0.03, 0.07, 0.1)
+_SLOWEST = 180.0  # seconds of a readout
 _LAYOUTS = {
     'long_slit': layouts.long_slit,
     'multi_slit': layouts.multi_slit,
@@ -86,6 +90,13 @@ def _ccd(rng: np.random.Generator, binning: tuple[int, int], infrared: bool) -> 
             real_numbers=number == 'float32', subtracted=subtracted,
         ),
     )  # fmt: skip
+
+
+def _read_time(seed: int, ccd: CCD, shape: tuple[int, int]) -> float:
+    """Return how long a readout takes, seconds; arrays are read and reset at once."""
+    speed = log_uniform(np.random.default_rng([seed, 11]), 3e4, 1e6)
+    pixels = math.prod(shape) / math.prod(ccd.amplifiers)
+    return 0.0 if ccd.infrared else min(pixels / speed, _SLOWEST)
 
 
 def _size(
@@ -169,6 +180,7 @@ def random_spectrograph(
         slits = _LAYOUTS[family](rng, across, along, wave)
     bx = binning[axis]
     ccd = _ccd(rng, binning, infrared)
+    ccd = replace(ccd, read_time=_read_time(seed, ccd, shape))
     elements = _lamps(rng, family, band)
     seeing = log_uniform(rng, 2.2, 11) / binning[1 - axis]
     return Spectrograph(

@@ -156,8 +156,7 @@ def _unseen(scene: Scene, light: np.ndarray, spectrograph: Spectrograph) -> str:
         light, ccd, scene.exptime
     ):
         return ''
-    current = dark_current(ccd, spectrograph.shape, spectrograph.seed)
-    if not exposed(current, ccd, scene.exptime):
+    if not exposed(dark_current(spectrograph), ccd, scene.exptime):
         return 'bias'
     return '' if scene.kind in scenes.KINDS['dark'] else 'dark'
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -222,7 +223,8 @@ def paint(image: np.ndarray, beam: Beam, slit: Slit, layers: list[Layer]) -> Non
             image[index] += light
 
 
-def fringe_image(spectrograph: Spectrograph, beam: Beam) -> np.ndarray | float:
+@lru_cache(maxsize=1)
+def fringe_image(spectrograph: Spectrograph) -> np.ndarray | float:
     """
     Return the fringes of a thin CCD, about 1.
 
@@ -246,7 +248,9 @@ def fringe_image(spectrograph: Spectrograph, beam: Beam) -> np.ndarray | float:
     bumps += np.linspace(0, rng.normal(0, 4), n, dtype=np.float32)[:, None]
     phase = (2 * np.pi * _PATH / wave).astype(np.float32)
     wobbling = np.float32(rng.uniform(0.0005, 0.003))
-    return 1 + size.astype(np.float32) * np.sin(phase * (1 + wobbling * bumps))
+    fringes = 1 + size.astype(np.float32) * np.sin(phase * (1 + wobbling * bumps))
+    fringes.flags.writeable = False
+    return fringes
 
 
 def stray(image: np.ndarray, spectrograph: Spectrograph) -> np.ndarray:

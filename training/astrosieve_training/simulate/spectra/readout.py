@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import ndimage
 
@@ -22,11 +24,13 @@ def _smooth(rng: np.random.Generator, shape: tuple[int, int], knots: int) -> np.
     return rows.astype(np.float32)
 
 
-def _response(ccd: CCD, shape: tuple[int, int], seed: int) -> np.ndarray:
+@lru_cache(maxsize=1)
+def _response(spectrograph: Spectrograph) -> np.ndarray:
     """Return the relative response of the pixels, dust included; fixed by seed."""
-    rng = np.random.default_rng([seed, 2])
+    shape = spectrograph.shape
+    rng = np.random.default_rng([spectrograph.seed, 2])
     out = rng.standard_normal(shape, dtype=np.float32)
-    out *= ccd.response
+    out *= spectrograph.ccd.response
     out += 1
     for _ in range(rng.poisson(3)):
         y, x = rng.uniform(0, shape[0]), rng.uniform(0, shape[1])
@@ -39,12 +43,15 @@ def _response(ccd: CCD, shape: tuple[int, int], seed: int) -> np.ndarray:
         away = np.hypot(grid[0] - y, grid[1] - x)
         ring = np.exp(-0.5 * ((away - 0.6 * r) / (0.25 * r)) ** 2)
         out[box] *= 1 - deep * ring
+    out.flags.writeable = False
     return out
 
 
-def dark_current(ccd: CCD, shape: tuple[int, int], seed: int) -> np.ndarray:
+@lru_cache(maxsize=1)
+def dark_current(spectrograph: Spectrograph) -> np.ndarray:
     """Return the dark current, electrons per second; fixed by seed."""
-    rng = np.random.default_rng([seed, 3])
+    ccd, shape = spectrograph.ccd, spectrograph.shape
+    rng = np.random.default_rng([spectrograph.seed, 3])
     out = np.full(shape, ccd.dark, np.float32)
     if ccd.infrared:
         out *= 1 + 0.4 * _smooth(rng, shape, 9) ** 2
@@ -55,7 +62,9 @@ def dark_current(ccd: CCD, shape: tuple[int, int], seed: int) -> np.ndarray:
     x = np.arange(shape[1], dtype=np.float32)[None, :] / shape[1]
     if rng.random() < 0.5:
         y, x = 1 - y, (x if rng.random() < 0.5 else 1 - x)
-    return out + ccd.glow * np.exp(-(y + x) / rng.uniform(0.02, 0.12))
+    out += ccd.glow * np.exp(-(y + x) / rng.uniform(0.02, 0.12))
+    out.flags.writeable = False
+    return out
 
 
 def _bad_columns(image: np.ndarray, ccd: CCD, seed: int, exptime: float) -> None:
@@ -104,18 +113,21 @@ def expose(
     electrons : 2D float32 `~numpy.ndarray`
         After saturation and bleeding.
     """
-    ccd, seed = spectrograph.ccd, spectrograph.seed
+    ccd = spectrograph.ccd
     image = light.astype(np.float32)
     if light.any():
-        image *= _response(ccd, image.shape, seed)
+        image *= _response(spectrograph)
     if exptime > 0:
-        image += dark_current(ccd, image.shape, seed) * np.float32(exptime)
-    noise = rng.standard_normal(image.shape, dtype=np.float32)
-    noise *= np.sqrt(np.maximum(image, 0))
-    image += noise
-    if exptime > 0:
+        image += dark_current(spectrograph) * np.float32(exptime)
+    if image.any():
+        noise = rng.standard_normal(image.shape, dtype=np.float32)
+        noise *= np.sqrt(np.maximum(image, 0))
+        image += noise
+    # Pixels are hit while they wait to be read, too: half of the readout, on average.
+    collecting = exptime + ccd.read_time / 2
+    if collecting > 0:
         image += cosmic_ray_image(
-            image.shape, ccd.slab, rng, rate=ccd.cosmic_ray_rate, exptime=exptime,
+            image.shape, ccd.slab, rng, rate=ccd.cosmic_ray_rate, exptime=collecting,
             site='ground', tilt=float(rng.uniform(0, 70)),
         ).image  # fmt: skip
     full = image > ccd.full_well
@@ -125,7 +137,7 @@ def expose(
         else:
             kept, moved = bleed(image, ccd.full_well)
             image = kept + moved
-    _bad_columns(image, ccd, seed, exptime)
+    _bad_columns(image, ccd, spectrograph.seed, exptime)
     return image
 
 

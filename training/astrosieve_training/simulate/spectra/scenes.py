@@ -36,6 +36,8 @@ _LONGEST = 300.0  # seconds, of a standard
 _BROAD = 30  # pixels over which a continuum is even
 _CONTRAST = 0.05  # above the continuum, of lines that can be seen
 _PINHOLES = 3  # in a slit, that a star's one trace is not taken for
+_ACCOMPANIED = 0.35  # of the single objects, by others in a long slit
+_FAINTER = 0.3  # are what stands beside a standard, than beside other objects
 _BRIGHT = 25  # sigma that an observer wants of a standard in each pixel
 
 KINDS = {
@@ -112,8 +114,8 @@ def _limit(spectrograph: Spectrograph) -> float:
     return min(ccd.full_well, (ccd.ceiling - ccd.pedestal) * ccd.gain)
 
 
-def _finish(image: np.ndarray, spectrograph: Spectrograph, beam: Beam) -> np.ndarray:
-    return stray(image * fringe_image(spectrograph, beam), spectrograph)
+def _finish(image: np.ndarray, spectrograph: Spectrograph) -> np.ndarray:
+    return stray(image * fringe_image(spectrograph), spectrograph)
 
 
 def _blank(spectrograph: Spectrograph) -> np.ndarray:
@@ -184,7 +186,7 @@ def arc(
         _unevenly(image, rng, 0.1, 0.7)
     if exptime is None:
         exptime = _exposure(spectrograph, rng, spectrograph.arc_rate, 0.01, 8, 600)
-    return Scene(_finish(image, spectrograph, beam), exptime, kind, twin)
+    return Scene(_finish(image, spectrograph), exptime, kind, twin)
 
 
 def _flat_light(
@@ -265,7 +267,7 @@ def flat(
         high = 0.75 if rng.random() < 0.93 else 4
         low = 0.04 if rng.random() < 0.8 else 0.004
         exptime = _exposure(spectrograph, rng, spectrograph.flat_rate, low, high, 300)
-    return Scene(_finish(image, spectrograph, beam), exptime, kind, twin)
+    return Scene(_finish(image, spectrograph), exptime, kind, twin)
 
 
 def _sky(
@@ -308,12 +310,15 @@ def _place(
     rng: np.random.Generator,
     *,
     off: bool = False,
+    anywhere: bool = False,
 ) -> float:
     """Return where an object stands, pixels from the middle of its slit."""
     if off:
         return float(rng.choice([-1, 1]) * slit.half * rng.uniform(0.93, 1.0))
     n = spectrograph.optical_shape[0]
     place = np.clip(rng.normal(0, 0.25), -0.8, 0.8) * min(slit.half, 400.0)
+    if anywhere:
+        place = rng.uniform(-0.95, 0.95) * slit.half
     if slit.half > 0.25 * n:  # the slit may go on outside the detector
         place = np.clip(slit.centre + place, 0.06 * n, 0.94 * n) - slit.centre
     return float(place)
@@ -330,6 +335,7 @@ def _object_layers(
     *,
     off: bool,
     hot: bool,
+    anywhere: bool = False,
 ) -> list[Layer]:
     """
     Return one object in a slit; peak in electrons per second and pixel.
@@ -337,7 +343,7 @@ def _object_layers(
     ``hot`` says whether it is a star of a standard's kind.
     """
     wave, drift = beam.wave, float(rng.normal(0, 1.0))
-    place = _place(spectrograph, slit, rng, off=off)
+    place = _place(spectrograph, slit, rng, off=off, anywhere=anywhere)
     seeing = spectrograph.seeing * rng.lognormal(0, 0.2)
     z = rng.choice([0.0, rng.uniform(0, 0.15), rng.uniform(0, 1.0)])
     if kind == 'emission':
@@ -380,6 +386,28 @@ def _object_layers(
         spectrum = sources.random_star(wave, rng, hot=0.0)
     spectrum = beam.smear(_unit(spectrum * air))
     return [Layer(spectrum * peak, trace(spectrograph, slit, place, seeing), drift)]
+
+
+def _neighbours(
+    spectrograph: Spectrograph,
+    beam: Beam,
+    peak: float,
+    air: np.ndarray,
+    rng: np.random.Generator,
+) -> list[Layer]:
+    """Return what else stands in a long slit: often nothing, or what is fainter."""
+    if spectrograph.family != 'long_slit' or rng.random() > _ACCOMPANIED:
+        return []
+    slit = spectrograph.slits[0]
+    seen = []
+    for _ in range(1 + rng.poisson(0.7)):
+        what = str(rng.choice(['point', 'extended'], p=[0.8, 0.2]))
+        part = peak * log_uniform(rng, 0.002, 0.4)
+        seen += _object_layers(
+            spectrograph, beam, slit, what, part, air, rng, off=False, hot=False,
+            anywhere=True,
+        )  # fmt: skip
+    return seen
 
 
 def science(
@@ -429,12 +457,14 @@ def science(
                     spectrograph, beam, slit, what, peak / exptime, air, rng, off=off,
                     hot=hot,
                 )  # fmt: skip
+                if single:
+                    seen += _neighbours(spectrograph, beam, peak / exptime, air, rng)
                 if single and hot and peak > _BRIGHT * noise:
                     seen_sky = sky_seen(spectrograph, slit, sky, exptime)
                     if exptime <= _LONGEST or not seen_sky:
                         twin = 'standard'
         paint(image, beam, slit, [Layer(sky, slit_profile(spectrograph, slit)), *seen])
-    return Scene(_finish(image, spectrograph, beam), exptime, kind, twin)
+    return Scene(_finish(image, spectrograph), exptime, kind, twin)
 
 
 def _fibre_layers(
@@ -505,6 +535,7 @@ def standard(
         _place(spectrograph, slits[0], rng, off=off) / slits[0].half,
         rng.normal(0, 1.5),
     )
+    others = _neighbours(spectrograph, beam, _FAINTER * peak, air, rng)
     if len(slits) == 2:
         everywhere = False
     for i, slit in enumerate(slits):
@@ -518,9 +549,9 @@ def standard(
             else:
                 place = share * slit.half
                 body = trace(spectrograph, slit, place, seeing)
-                layers.append(Layer(star * light, body, drift))
+                layers += [Layer(star * light, body, drift), *others]
         paint(image, beam, slit, layers)
-    return Scene(_finish(image, spectrograph, beam), exptime, kind)
+    return Scene(_finish(image, spectrograph), exptime, kind)
 
 
 def dark(

@@ -63,6 +63,8 @@ class CCD:
         Electrons per second at the corner next to the amplifier.
     cosmic_ray_rate : float
         Hits per second and square centimetre.
+    read_time : float
+        Seconds that a readout takes.
     infrared : bool
         An array without bleeding, its rows and columns read by channels.
     quirks : `~astrosieve_training.simulate.spectra.quirks.Quirks`
@@ -91,6 +93,7 @@ class CCD:
     structure: float
     glow: float
     cosmic_ray_rate: float
+    read_time: float = 0.0
     infrared: bool = False
     quirks: Quirks = field(default_factory=Quirks)
 

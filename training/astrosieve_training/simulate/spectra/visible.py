@@ -18,6 +18,7 @@ _PATTERN = 0.25  # of the bias's pattern that they have in common
 _STRIPS = 8  # along each axis: light that is bent or tilted leaves a strip later
 _SPOT = 6.0  # sigma, of a single pixel
 _SPOTS = 5  # hits, or hot pixels, that tell a dark
+_MORE = 2.0  # times the hits during a readout
 
 
 def _lines(ccd: CCD) -> float:
@@ -84,6 +85,8 @@ def exposed(current: np.ndarray, ccd: CCD, exptime: float) -> bool:
     """
     Return whether a dark shows that it was exposed: hits, hot pixels, a glow.
 
+    Hits tell only where they are many more than a bias has, from its readout.
+
     Parameters
     ----------
     current : 2D `~numpy.ndarray`
@@ -94,7 +97,10 @@ def exposed(current: np.ndarray, ccd: CCD, exptime: float) -> bool:
         Seconds.
     """
     area = current.size * (ccd.slab.pixel_um * 1e-4) ** 2
-    if ccd.cosmic_ray_rate * area * exptime > _SPOTS:
+    hits, read = (
+        ccd.cosmic_ray_rate * area * each for each in (exptime, ccd.read_time / 2)
+    )
+    if hits > _SPOTS + _MORE * read:
         return True
     electrons = current * np.float32(exptime)
     middle = float(np.median(electrons))
