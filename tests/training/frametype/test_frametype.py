@@ -21,6 +21,7 @@ import torch
 from astropy.io import fits
 from astropy.table import Table
 from click.testing import CliRunner
+from torch import nn
 
 from astrosieve.frametype import CLASSES, UNKNOWN, classify_file
 from astrosieve.frametype.preprocessing import FLIPS, Summary
@@ -341,6 +342,46 @@ def test_finished_training_is_read(made: Made) -> None:
     assert len(records) == 9 + 9 + 6
     with pytest.raises(ConfigError, match='holds no finished training'):
         load_run(made.folder)
+
+
+@pytest.mark.parametrize('of', ['model', 'folder'])
+def test_networks_begin_with_others(
+    made: Made, config: FrameConfig, of: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """At a rate of nearly nothing they stay what they began with; the card says so."""
+    monkeypatch.setattr(simulate, 'frame', drawn)
+    monkeypatch.setattr(simulate, 'pixels_of', lambda seed: 10_000)
+    loop = replace(config.train, epochs=1, learning_rate=1e-9)
+    few = replace(config, train=loop, trees=TreeSettings(), real=0)
+    start = made.model if of == 'model' else made.folder / 'run'
+    run = train(few, tmp_path, start=start, jobs=1)
+    (begun,) = networks.member_states(run.network.state_dict(), 1)
+    (other,) = networks.member_states(made.run.network.state_dict(), 1)
+    assert begun.keys() == other.keys()
+    layers = {
+        f'{name}.weight'
+        for name, layer in networks.build(few).named_modules()
+        if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Linear))
+    }
+    assert len(layers) == 17
+    for name in layers:
+        torch.testing.assert_close(begun[name], other[name], atol=1e-5, rtol=1e-5)
+    told = 'frametype 1.1' if of == 'model' else 'a training of frametype 1.1'
+    card, _ = export_run(run, tmp_path / 'weights', n=32)
+    assert card.training_data.endswith(f', begun with {told}')
+
+
+def test_parameters_of_members() -> None:
+    """A whole network's parameters are those of its members, and back."""
+    config = load_config('frametype')
+    states = [networks.build(config).state_dict() for _ in range(2)]
+    whole = networks.build(config, whole=True)
+    whole.load_state_dict(networks.joined_states(states), strict=False)
+    found = networks.member_states(whole.state_dict(), 2)
+    for state, each in zip(states, found, strict=True):
+        assert {*state} - {*each} == {'share', 'offsets'}
+        assert all((state[name] == value).all() for name, value in each.items())
 
 
 def test_report(made: Made, tmp_path: Path) -> None:

@@ -85,6 +85,36 @@ def test_the_same_logits(trained: nn.Module, path: Path) -> None:
     np.testing.assert_allclose(said(network.train(), some), expected, atol=1e-3)
 
 
+class Lines(nn.Module):
+    """Layers along one axis that are used twice, and a scale without parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = nn.Sequential(nn.Conv1d(2, 4, 3, bias=False), nn.BatchNorm1d(4))
+        self.scaled = nn.BatchNorm1d(4, affine=False)
+        self.head = nn.Linear(4, 3)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        both = self.line(image[:, :, 0]).amax(2) + self.line(image[:, :, 1]).amax(2)
+        logits: torch.Tensor = self.head(self.scaled(both))
+        return logits
+
+
+def test_layers_that_are_used_twice(tmp_path: Path) -> None:
+    """Their batch normalisation is in the file: read as it is, and left so."""
+    trained = Lines()
+    for seed in range(3):
+        said(trained, images(64, seed))
+    file = tmp_path / 'lines.onnx'
+    file.write_bytes(onnx_bytes(trained.eval(), {'image': SHAPE}))
+    network, some = Lines().eval(), images(32, 3)
+    fill_from_onnx(network, file, 'lines')
+    fit_statistics(network, some)
+    np.testing.assert_allclose(said(network, some), said(trained, some), atol=1e-5)
+    for name in ('line.1.running_mean', 'scaled.running_var'):
+        torch.testing.assert_close(network.get_buffer(name), trained.get_buffer(name))
+
+
 def test_layers_of_another_shape(trained: nn.Module, path: Path) -> None:
     """They are refused, or left as they are; the others are read."""
     network = Layers(last=6)

@@ -22,6 +22,7 @@ from astrosieve_training.steps import (
     seed_option,
     training_folder_option,
     training_of,
+    training_or_model,
     update_option,
 )
 
@@ -68,8 +69,18 @@ def simulate(
 @training_folder_option
 @seed_option("In place of the file's.")
 @_REAL
+@click.option(
+    '--start',
+    metavar='RUN|NAME|PATH',
+    help='A finished training of frametype, or a model, whose networks these begin '
+    'with.',
+)
 def train(
-    config: str, output: Path | None, seed: int | None, real: Path | None
+    config: str,
+    output: Path | None,
+    seed: int | None,
+    real: Path | None,
+    start: str | None,
 ) -> None:
     """
     Train a network: on simulated frames, then with real ones among them.
@@ -78,7 +89,12 @@ def train(
     """
     loaded = need('frametype.config').load_config(config)
     loaded, folder = training_of(loaded, seed, output)
-    run = need('frametype.train').train(loaded, folder, _real_folder(real))
+    run = need('frametype.train').train(
+        loaded,
+        folder,
+        _real_folder(real),
+        start=training_or_model(start, 'frametype') if start else None,
+    )
     counts = ', '.join(f'{n} {name}' for name, n in run.summary['counts'].items())
     click.echo(f'{counts}; calibration error {run.summary["calibration_error"]:.4f}')
     click.echo(f'written to {folder}')

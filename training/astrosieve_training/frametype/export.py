@@ -53,6 +53,8 @@ def export_run(
     spectrographs = run.summary['spectrographs']
     prepare = get_preprocessing(config.preprocessing)
     real = f' and {counts["real"]} real frames' if 'real' in counts else ''
+    told = run.summary['begun_with']
+    begun_with = f', begun with {told}' if told else ''
     card = ModelCard(
         **stated(config),
         task='frametype',
@@ -66,7 +68,7 @@ def export_run(
         options={'least_unknown': round(run.least, 4)},
         training_data=(
             f'{counts["training"]} frames of {spectrographs["training"]} simulated '
-            f'spectrographs{real}'
+            f'spectrographs{real}{begun_with}'
         ),
         split=(
             f'by spectrograph: {spectrographs["validation"]} to choose the epoch, '

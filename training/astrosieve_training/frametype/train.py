@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from astrosieve.models.metrics import (
     expected_calibration_error,
     threshold_at_completeness,
 )
+from astrosieve.models.registry import Model
 from astrosieve_training.frametype import networks
 from astrosieve_training.frametype.config import FrameConfig
 from astrosieve_training.frametype.datasets import (
@@ -35,6 +36,7 @@ from astrosieve_training.learn import loop
 from astrosieve_training.learn.calibrate import fit_scaling
 from astrosieve_training.learn.losses import ClassLoss
 from astrosieve_training.learn.runs import load_network, write_run
+from astrosieve_training.learn.warm_start import begun, read_warm_start
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest, module_of
 
@@ -129,6 +131,15 @@ class _Work:
     training: Frames
     validation: Frames
     jobs: int
+    key: Any = None  # of what the members begin with
+    begun: list[State] | None = None  # each of them
+
+    def build(self, number: int) -> nn.Module:
+        """Build a member, with what it begins with."""
+        network = networks.build(self.config)
+        if self.begun:
+            network.load_state_dict(self.begun[number], strict=False)
+        return network
 
     def run(
         self, name: str, examples: Frames, starts: list[State] | None = None
@@ -144,7 +155,7 @@ class _Work:
             weights *= torch.tensor(counts.mean() / np.maximum(counts, 1))
         states = Parallel(n_jobs=self.jobs)(
             delayed(loop.train_run)(
-                partial(networks.build, config),
+                partial(self.build, number),
                 examples,
                 self.validation,
                 ClassLoss(weights),
@@ -152,7 +163,7 @@ class _Work:
                 seed=config.seed,
                 number=number,
                 path=self.folder / f'{name}-{number:02d}.pt',
-                key=digest(config.classes, config.preprocessing, version),
+                key=digest(config.classes, config.preprocessing, version, self.key),
                 start=starts[number] if starts else None,
             )
             for number in range(config.train.runs)
@@ -169,7 +180,12 @@ class _Work:
 
 
 def train(
-    config: FrameConfig, folder: Path, real: Path | None = None, *, jobs: int = -1
+    config: FrameConfig,
+    folder: Path,
+    real: Path | None = None,
+    *,
+    start: Path | Model | None = None,
+    jobs: int = -1,
 ) -> Run:
     """
     Train a network.
@@ -183,6 +199,9 @@ def train(
     real : `~pathlib.Path`, optional
         Folder of real frames, see
         `~astrosieve_training.frametype.datasets.real_frames`.
+    start : `~pathlib.Path` or `~astrosieve.models.registry.Model`, optional
+        A finished training, or a model, whose networks these begin with; its trees are
+        left behind, and new ones grown.
     jobs : int, optional
         Spectrographs, and members of the network, done side by side; -1 for as many as
         there are cores.
@@ -199,6 +218,14 @@ def train(
         for name in ('training', 'validation', 'calibrating')
     }
     work = _Work(config, folder, sets['training'], sets['validation'], jobs)
+    warm = None if start is None else read_warm_start(start)
+    if warm is not None:
+        whole = begun(
+            partial(networks.build, config, whole=True), warm, work.training,
+            config.seed,
+        )  # fmt: skip
+        members = networks.member_states(whole.state_dict(), config.train.runs)
+        work = replace(work, key=warm.key, begun=members)
     states = work.run('run', work.training)
     network = networks.build(config, whole=True)
     grown = _grown(config, sets['training'], stages)
@@ -210,6 +237,7 @@ def train(
         'counts': {name: len(each) for name, each in sets.items()},
         'spectrographs': {n: len(set(each.origin)) for n, each in sets.items()},
         'real': [],
+        'begun_with': warm.told if warm else '',
     }
     told_by = Run(config, network, *calibrated(states), {})
     if real is not None:

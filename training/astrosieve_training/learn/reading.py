@@ -3,7 +3,8 @@ Parameters of a network, read back from its ONNX file.
 
 What is exported has its batch normalisation folded into the convolutions and the
 calibration's offsets added to the last biases. It is read back as it is: the batch
-normalisations become biases, until they are fitted to what the network sees.
+normalisations become biases, until they are fitted to what the network sees. Of layers
+that a network uses more than once the file has the batch normalisation itself.
 """
 
 from __future__ import annotations
@@ -81,10 +82,12 @@ def fill_from_onnx(
         return False
 
     read = 0
-    before: tuple[str, nn.Conv2d] | None = None  # it does what the next layer did
+    before: tuple[str, nn.Conv1d | nn.Conv2d] | None = (
+        None  # it does what the next layer did
+    )
     with torch.no_grad():
         for where, module in network.named_modules():
-            if isinstance(module, nn.Conv2d):
+            if isinstance(module, (nn.Conv1d, nn.Conv2d)):
                 same = put(module.weight, f'{where}.weight')
                 if module.bias is not None:
                     put(module.bias, f'{where}.bias', f'{where}.weight_bias')
@@ -93,7 +96,7 @@ def fill_from_onnx(
             elif isinstance(module, nn.Linear):
                 read += put(module.weight, f'{where}.weight')
                 put(module.bias, f'{where}.bias')
-            elif isinstance(module, nn.BatchNorm2d):
+            elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
                 if f'{where}.running_mean' in values:
                     for each, parameter in module.state_dict().items():
                         if each != 'num_batches_tracked':
@@ -116,7 +119,8 @@ def fit_statistics(network: nn.Module, inputs: Mapping[str, np.ndarray]) -> None
     Let a network's batch normalisations know what they see, and say what they said.
 
     Those that are read from an ONNX file add and do nothing else: a batch in training
-    would be normalised, and the network another than that of the file.
+    would be normalised, and the network another than that of the file. Those along one
+    axis stay as they are.
 
     Parameters
     ----------

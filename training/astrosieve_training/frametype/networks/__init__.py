@@ -11,9 +11,10 @@ from torch import nn
 from astrosieve.frametype.preprocessing import get_preprocessing
 from astrosieve_training.frametype.config import FrameConfig
 
-__all__ = ['build', 'joined_states']
+__all__ = ['build', 'joined_states', 'member_states']
 
 _FIRST = 'members.0.'
+_OF_NO_MEMBER = ('layers.', 'last.')  # of the network of SPIT, which is one
 
 
 def build(
@@ -43,3 +44,17 @@ def joined_states(
         for i, state in enumerate(states)
         for name, each in state.items()
     }
+
+
+def member_states(
+    state: dict[str, torch.Tensor], number: int
+) -> list[dict[str, torch.Tensor]]:
+    """Return what each of the members has learnt, of a whole network's parameters."""
+    return [
+        {
+            name.replace(f'members.{i}.', _FIRST, 1): each
+            for name, each in state.items()
+            if name.startswith((f'members.{i}.', *_OF_NO_MEMBER))
+        }
+        for i in range(number)
+    ]
