@@ -155,7 +155,7 @@ def made(
         patch.setattr(simulate, 'pixels_of', lambda seed: 10_000)
         run = train(config, folder / 'run', real, jobs=1)
         card, difference = export_run(run, folder / 'weights', n=32)
-        model = load_model(folder / 'weights' / 'frametype-1.1.onnx', threads=1)
+        model = load_model(folder / 'weights' / 'frametype-1.2.onnx', threads=1)
         report = judge(model, config, folder / 'run', run=run, real=real, jobs=1)
     return Made(folder, run, card, difference, model, report)
 
@@ -367,7 +367,7 @@ def test_networks_begin_with_others(
     assert len(layers) == 17
     for name in layers:
         torch.testing.assert_close(begun[name], other[name], atol=1e-5, rtol=1e-5)
-    told = 'frametype 1.1' if of == 'model' else 'a training of frametype 1.1'
+    told = 'frametype 1.2' if of == 'model' else 'a training of frametype 1.2'
     card, _ = export_run(run, tmp_path / 'weights', n=32)
     assert card.training_data.endswith(f', begun with {told}')
 
@@ -435,7 +435,7 @@ def test_steps(made: Made, tmp_path: Path) -> None:
         frametype, ['export', str(made.folder / 'run'), '-o', out]
     )
     assert result.exit_code == 0, result.output
-    assert (tmp_path / 'w' / 'frametype-1.1.onnx').is_file()
+    assert (tmp_path / 'w' / 'frametype-1.2.onnx').is_file()
     result = CliRunner().invoke(frametype, ['export', str(tmp_path), '-o', out])
     assert result.exit_code == 1
     assert 'holds no finished training' in result.stderr
