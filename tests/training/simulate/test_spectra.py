@@ -14,6 +14,7 @@ from astrosieve_training.simulate.spectra import (
     ORIENTATIONS,
     Spectrograph,
     random_spectrograph,
+    scenes,
     simulate_frame,
     write_frame,
 )
@@ -222,6 +223,25 @@ def test_pixels_are_hit_while_they_are_read():
         )
     ]
     assert 5 < hit[1] / hit[0] < 20
+
+
+@pytest.mark.parametrize(
+    ('make', 'kind'), [(scenes.science, 'bright'), (scenes.standard, 'night')]
+)
+def test_others_stand_in_a_long_slit(make, kind, monkeypatch):
+    """Beside a star, where there is room, and fainter; its own light is the same."""
+    lit = []
+    for seed in range(4):
+        alone, both = [], []
+        for share, rates in ((-1.0, alone), (1.0, both)):
+            monkeypatch.setattr(scenes, '_ACCOMPANIED', share)
+            rng = np.random.default_rng(seed)
+            rates.append(make(plain(), rng, 60.0, kind).rate)
+        more = (both[0] - alone[0]).mean(axis=1)
+        assert more.min() > -1e-6
+        assert 0 < more.max() < 0.5 * alone[0].mean(axis=1).max()
+        lit.append(int(np.argmax(more)))
+    assert len(set(lit)) > 1
 
 
 def test_hot_pixels_stay_and_grow():

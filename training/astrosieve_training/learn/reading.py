@@ -82,9 +82,8 @@ def fill_from_onnx(
         return False
 
     read = 0
-    before: tuple[str, nn.Conv1d | nn.Conv2d] | None = (
-        None  # it does what the next layer did
-    )
+    # A convolution that does what the next layer did, too.
+    before: tuple[str, nn.Conv1d | nn.Conv2d] | None = None
     with torch.no_grad():
         for where, module in network.named_modules():
             if isinstance(module, (nn.Conv1d, nn.Conv2d)):
