@@ -29,7 +29,12 @@ from astrosieve_training.blob.matching import match
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.reading import fill_from_onnx
 from astrosieve_training.learn.runs import load_network, write_run
-from astrosieve_training.learn.warm_start import WarmStart, begun, read_warm_start
+from astrosieve_training.learn.warm_start import (
+    WarmStart,
+    begun,
+    begun_with,
+    read_warm_start,
+)
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
@@ -155,11 +160,10 @@ def _trained(
     network = networks.build(config)
     network.load_state_dict(best.best)
     ny, nx = config.shape
-    begun_with = f', begun with {start.told}' if start else ''
     return network, {
         'training_data': (
             f'{config.training.images} simulated differences of {ny}x{nx} pixels with '
-            f'{len(training.blobs)} blobs{begun_with}'
+            f'{len(training.blobs)} blobs{begun_with(start.told if start else "")}'
         ),
         'windows': len(training),
         'epoch': best.best_epoch,

@@ -27,6 +27,7 @@ from astrosieve_training.learn.export import (
 )
 from astrosieve_training.learn.loop import predict_logits
 from astrosieve_training.learn.parity import TOLERANCE, example_images
+from astrosieve_training.learn.warm_start import begun_with
 
 __all__ = ['MAX_BYTES', 'export_run', 'overlap_of']
 
@@ -79,12 +80,6 @@ def overlap_of(network: nn.Module, prepare: ImagePreprocessing) -> int:
     return next((n for n in _OVERLAPS if worst[n] <= _CHANGE), _OVERLAPS[-1])
 
 
-def _begun(run: Run) -> str:
-    """Say what a training began with, where that was another one's network."""
-    begun_with = run.summary['begun_with']
-    return f', begun with {begun_with}' if begun_with else ''
-
-
 def export_run(
     run: Run, folder: Path, *, max_bytes: int | None = None, n: int = 256
 ) -> tuple[ModelCard, float]:
@@ -115,7 +110,7 @@ def export_run(
         class_prior=dict(zip(CLASSES.names, run.shares, strict=True)),
         operating_points={OPERATING_POINT: run.point, CORE_POINT: run.core},
         training_data=f'{config.training.images} simulated images of {side}x{side} '
-        f'pixels{_begun(run)}',
+        f'pixels{begun_with(run.summary["begun_with"])}',
         split=(
             f'by seed: {config.validation.images} images to choose the epoch, '
             f'{config.calibrating.images} to calibrate; judged on instruments that '

@@ -12,6 +12,7 @@ from astrosieve.models.inputs import described_inputs
 from astrosieve_training.frametype.train import Run
 from astrosieve_training.learn.export import export_network, stated
 from astrosieve_training.learn.parity import TOLERANCE
+from astrosieve_training.learn.warm_start import begun_with
 
 __all__ = ['MAX_BYTES', 'export_run']
 
@@ -53,8 +54,6 @@ def export_run(
     spectrographs = run.summary['spectrographs']
     prepare = get_preprocessing(config.preprocessing)
     real = f' and {counts["real"]} real frames' if 'real' in counts else ''
-    told = run.summary['begun_with']
-    begun_with = f', begun with {told}' if told else ''
     card = ModelCard(
         **stated(config),
         task='frametype',
@@ -68,7 +67,7 @@ def export_run(
         options={'least_unknown': round(run.least, 4)},
         training_data=(
             f'{counts["training"]} frames of {spectrographs["training"]} simulated '
-            f'spectrographs{real}{begun_with}'
+            f'spectrographs{real}{begun_with(run.summary["begun_with"])}'
         ),
         split=(
             f'by spectrograph: {spectrographs["validation"]} to choose the epoch, '

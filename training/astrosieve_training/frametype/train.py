@@ -132,13 +132,13 @@ class _Work:
     validation: Frames
     jobs: int
     key: Any = None  # of what the members begin with
-    begun: list[State] | None = None  # each of them
+    beginnings: list[State] | None = None  # of each
 
     def build(self, number: int) -> nn.Module:
         """Build a member, with what it begins with."""
         network = networks.build(self.config)
-        if self.begun:
-            network.load_state_dict(self.begun[number], strict=False)
+        if self.beginnings:
+            network.load_state_dict(self.beginnings[number], strict=False)
         return network
 
     def run(
@@ -225,7 +225,7 @@ def train(
             config.seed,
         )  # fmt: skip
         members = networks.member_states(whole.state_dict(), config.train.runs)
-        work = replace(work, key=warm.key, begun=members)
+        work = replace(work, key=warm.key, beginnings=members)
     states = work.run('run', work.training)
     network = networks.build(config, whole=True)
     grown = _grown(config, sets['training'], stages)

@@ -16,7 +16,7 @@ from astrosieve_training.learn.reading import fill_from_onnx, fit_statistics
 from astrosieve_training.learn.runs import read_run
 from astrosieve_training.settings import ConfigError
 
-__all__ = ['WarmStart', 'begun', 'read_warm_start']
+__all__ = ['WarmStart', 'begun', 'begun_with', 'read_warm_start']
 
 _ROWS = 32  # of what is learnt from, that batch normalisations are fitted to
 
@@ -100,6 +100,11 @@ def begun(
         inputs, _, _ = examples.batch(rng.permutation(len(examples))[:_ROWS], rng)
         start.fill(network, inputs)
     return network
+
+
+def begun_with(told: str) -> str:
+    """Return what a card adds of the start of a training; nothing if it had none."""
+    return f', begun with {told}' if told else ''
 
 
 def _of_run(folder: Path) -> WarmStart:
