@@ -17,7 +17,7 @@ KINDS = ('bias', 'flat', 'arc', 'standard')
 
 
 @pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize('name', ['spit-1', 'frame-2'])
+@pytest.mark.parametrize('name', ['spit-1', 'frame-3'])
 def test_shapes(name: str, kind: str, drawn: Draw) -> None:
     """Inputs are finite and of the shapes that are said."""
     prepare = get_preprocessing(name)
@@ -66,8 +66,26 @@ def test_transposed_frame(kind: str, drawn: Draw) -> None:
     assert np.allclose(inputs['profiles'][::-1], turned['profiles'], atol=1e-5)
     crops = inputs['crops'].transpose(0, 2, 1)
     assert np.allclose(crops, turned['crops'], atol=1e-5)
+    assert np.allclose(inputs['traces'][::-1], turned['traces'], atol=1e-5)
     assert np.allclose(inputs['axes'][::-1], turned['axes'], atol=1e-4)
     assert np.abs(inputs['numbers'] - turned['numbers']).max() < 0.02
+
+
+def test_traces_follow_bent_orders() -> None:
+    """A star's spectrum is read along its order, the sky beside it."""
+    rng = np.random.default_rng(8)
+    y, x = np.mgrid[:400, :1000].astype(np.float32)
+    away = y - (120 + 4e-5 * (x - 300) ** 2)  # 20 pixels from end to end
+    sky = 300.0 * (np.abs(x - 640) < 2) * (np.abs(away) < 20)
+    star = 900.0 * np.exp(-((away / 2) ** 2)) * (np.abs(x - 400) > 3)
+    data = rng.normal(500 + sky + star, 5).astype(np.float32)
+    first = Summary()(data)['traces'][0, 0]
+    middle, beside = first[6], first[9]
+    assert np.median(middle) > 0.6
+    assert middle[102] < 0.1  # the line that the star lacks
+    assert abs(np.median(beside)) < 0.1
+    assert beside[163] > 0.4  # the line that the sky has
+    assert first[16][163] < np.median(first[16]) + 0.1  # above the sky there is none
 
 
 @pytest.mark.parametrize('shape', [(16, 16), (17, 4000), (700, 31), (1000, 1500)])

@@ -50,14 +50,18 @@ from astrosieve_training.frametype.train import Run, folds, load_run, train
 from astrosieve_training.judge.report import Report
 from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.settings import ConfigError
+from astrosieve_training.simulate.spectra import FAMILIES
 from astrosieve_training.stages import Stages
 
 TYPES = CLASSES.names
 pytestmark = pytest.mark.usefixtures('converted_once')
 
 
-def drawn(seed: int, frame_type: str, number: int = 0) -> Any:
+def drawn(
+    seed: int, frame_type: str, number: int = 0, families: tuple[str, ...] = FAMILIES
+) -> Any:
     """Return a frame that is easily told, of a detector of its own."""
+    assert set(families) <= set(FAMILIES)
     rng = np.random.default_rng([seed, number, len(frame_type)])
     shape = (int(rng.integers(70, 110)), int(rng.integers(90, 140)))
     y, x = np.mgrid[: shape[0], : shape[1]]
@@ -152,10 +156,12 @@ def made(
     folder = tmp_path_factory.mktemp('frametype')
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simulate, 'frame', drawn)
-        patch.setattr(simulate, 'pixels_of', lambda seed: 10_000)
+        patch.setattr(simulate, 'pixels_of', lambda *of: 10_000)
         run = train(config, folder / 'run', real, jobs=1)
         card, difference = export_run(run, folder / 'weights', n=32)
-        model = load_model(folder / 'weights' / 'frametype-1.2.onnx', threads=1)
+        model = load_model(
+            folder / 'weights' / f'frametype-{config.version}.onnx', threads=1
+        )
         report = judge(model, config, folder / 'run', run=run, real=real, jobs=1)
     return Made(folder, run, card, difference, model, report)
 
@@ -177,6 +183,13 @@ def test_sets_share_no_spectrograph(config: FrameConfig) -> None:
         load_config('frametyp')
 
 
+def test_more_echelles_follow() -> None:
+    """They are drawn by seeds of their own, which no other set may have."""
+    some = FrameSet(3, 10, echelles=2)
+    assert [len(some.families(seed)) for seed in some.seeds] == [4, 4, 4, 1, 1]
+    assert some.families(14) == ('echelle',)
+
+
 def test_flagship_is_small_and_symmetric() -> None:
     """At most 3 MB; a transposed frame gets the same answer."""
     from astrosieve.frametype.preprocessing.summary import TRANSPOSED
@@ -185,15 +198,15 @@ def test_flagship_is_small_and_symmetric() -> None:
     network = networks.build(config, whole=True).eval()
     assert sum(p.numel() for p in network.parameters()) * 4 < 2_900_000
     rng = np.random.default_rng(3)
-    maps, profiles, axes, numbers, crops = (
+    maps, profiles, axes, numbers, crops, traces = (
         torch.tensor(rng.normal(size=(2, *shape)).astype(np.float32))
         for shape in Summary().shapes.values()
     )
     with torch.inference_mode():
-        one = network(maps, profiles, axes, numbers, crops)
+        one = network(maps, profiles, axes, numbers, crops, traces)
         other = network(
             maps[:, list(TRANSPOSED)].transpose(2, 3), profiles.flip(1), axes.flip(1),
-            numbers, crops.transpose(2, 3),
+            numbers, crops.transpose(2, 3), traces.flip(1),
         )  # fmt: skip
     assert torch.allclose(one, other, atol=1e-5)
 
@@ -211,6 +224,7 @@ def test_statistics_are_those_of_the_flipped_frame() -> None:
         'axes': inputs['axes'][:, ::-1],
         'numbers': inputs['numbers'],
         'crops': inputs['crops'].swapaxes(2, 3),
+        'traces': inputs['traces'][:, ::-1],
     }
     look = Statistics()
     one, *others = (
@@ -261,12 +275,13 @@ def test_contested_frames_are_left_out(
 ) -> None:
     """What shows nothing of its class is known, and can be set aside."""
     monkeypatch.setattr(simulate, 'frame', drawn)
-    monkeypatch.setattr(simulate, 'pixels_of', lambda seed: 10_000)
+    monkeypatch.setattr(simulate, 'pixels_of', lambda *of: 10_000)
     some = FrameSet(8, 0, oddities=2)
     frames = simulated_frames(config, some, Stages(tmp_path), 'x', jobs=1)
     assert len(frames) == 8 * (len(TYPES) + 1)
     assert (frames.contested != '').sum() == 1
-    assert len(frames.decidable) == len(frames) - 1
+    left = simulated_frames(config, some, Stages(tmp_path), 'x', decidable=True, jobs=1)
+    assert len(left) == len(frames.decidable) == len(frames) - 1
 
 
 def test_counts_are_balanced(made: Made, config: FrameConfig, real: Path) -> None:
@@ -351,7 +366,7 @@ def test_networks_begin_with_others(
 ) -> None:  # fmt: skip
     """At a rate of nearly nothing they stay what they began with; the card says so."""
     monkeypatch.setattr(simulate, 'frame', drawn)
-    monkeypatch.setattr(simulate, 'pixels_of', lambda seed: 10_000)
+    monkeypatch.setattr(simulate, 'pixels_of', lambda *of: 10_000)
     loop = replace(config.train, epochs=1, learning_rate=1e-9)
     few = replace(config, train=loop, trees=TreeSettings(), real=0)
     start = made.model if of == 'model' else made.folder / 'run'
@@ -435,7 +450,7 @@ def test_steps(made: Made, tmp_path: Path) -> None:
         frametype, ['export', str(made.folder / 'run'), '-o', out]
     )
     assert result.exit_code == 0, result.output
-    assert (tmp_path / 'w' / 'frametype-1.2.onnx').is_file()
+    assert (tmp_path / 'w' / f'frametype-{config.version}.onnx').is_file()
     result = CliRunner().invoke(frametype, ['export', str(tmp_path), '-o', out])
     assert result.exit_code == 1
     assert 'holds no finished training' in result.stderr

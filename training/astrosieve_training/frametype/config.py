@@ -19,6 +19,7 @@ from astrosieve_training.settings import (
     load_dataclass,
     one_of,
 )
+from astrosieve_training.simulate.spectra import FAMILIES
 
 __all__ = ['FrameConfig', 'FrameSet', 'TreeSettings', 'load_config']
 
@@ -47,6 +48,9 @@ class FrameSet(Settings):
         Of each frame, beside the whole: cut at the edges, binned.
     largest : int
         Pixels; spectrographs with larger detectors are passed over.
+    echelles : int
+        How many more seeds, after these, whose spectrographs are all echelles, the
+        layout that is called right least often.
     """
 
     spectrographs: Count
@@ -55,11 +59,17 @@ class FrameSet(Settings):
     oddities: Count = 1
     windows: Natural = 0
     largest: Count = 20_000_000
+    echelles: Natural = 0
 
     @property
     def seeds(self) -> range:
         """Seeds of the spectrographs."""
-        return range(self.seed, self.seed + self.spectrographs)
+        return range(self.seed, self.seed + self.spectrographs + self.echelles)
+
+    def families(self, seed: int) -> tuple[str, ...]:
+        """Return the layouts that the spectrograph of a seed is drawn from."""
+        more = seed >= self.seed + self.spectrographs
+        return ('echelle',) if more else FAMILIES
 
 
 @dataclass(frozen=True)

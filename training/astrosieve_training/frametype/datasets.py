@@ -171,6 +171,7 @@ def simulated_frames(
     stages: Stages,
     name: str,
     *,
+    decidable: bool = False,
     jobs: int = -1,
 ) -> Frames:
     """
@@ -188,23 +189,28 @@ def simulated_frames(
         Keeps them.
     name : str
         Of the set.
+    decidable : bool, optional
+        Whether contested frames are left out.
     jobs : int, optional
         Spectrographs that are simulated side by side; -1 for as many as there are
         cores.
     """
     version = code_version(simulate, preprocessings)
-    key = digest(config.classes, config.preprocessing, which.frames, which.oddities,
-                 which.windows, version)  # fmt: skip
+    settings = (config.classes, config.preprocessing, which.frames, which.oddities,
+                which.windows, version)  # fmt: skip
     parts = Parallel(n_jobs=jobs)(
         delayed(stages.arrays)(
-            f'{name}-{seed}', key, partial(_simulated, config, which, seed)
+            f'{name}-{seed}',
+            digest(*settings, which.families(seed)),
+            partial(_simulated, config, which, seed),
         )
         for seed in which.seeds
-        if simulate.pixels_of(seed) <= which.largest
+        if simulate.pixels_of(seed, which.families(seed)) <= which.largest
     )
-    return joined(
-        [_frames(each, config.preprocessing) for each in parts if len(each['target'])]
-    )
+    made = [
+        _frames(each, config.preprocessing) for each in parts if len(each['target'])
+    ]
+    return joined([each.decidable for each in made] if decidable else made)
 
 
 def _simulated(
@@ -213,11 +219,11 @@ def _simulated(
     """Return the frames of one spectrograph."""
     prepare = get_preprocessing(config.preprocessing)
     rng = np.random.default_rng([seed, 2])
-    found = []
+    families, found = which.families(seed), []
     for frame_type in config.classes:
         odd = frame_type == UNKNOWN
         for number in range(which.oddities if odd else which.frames):
-            made = simulate.frame(seed, frame_type, number)
+            made = simulate.frame(seed, frame_type, number, families)
             truth = made.truth
             if truth.frame_type in config.classes:
                 label = config.classes.index(truth.frame_type)

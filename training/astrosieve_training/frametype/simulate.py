@@ -11,6 +11,7 @@ from astropy.table import Table
 
 from astrosieve.atomic import atomic_path
 from astrosieve_training.simulate.spectra import (
+    FAMILIES,
     SimulatedFrame,
     Spectrograph,
     random_spectrograph,
@@ -22,16 +23,21 @@ __all__ = ['frame', 'pixels_of', 'write_frames']
 
 
 @lru_cache(maxsize=4)
-def _spectrograph(seed: int) -> Spectrograph:
-    return random_spectrograph(seed)
+def _spectrograph(seed: int, families: tuple[str, ...]) -> Spectrograph:
+    return random_spectrograph(seed, families=families)
 
 
-def pixels_of(seed: int) -> int:
+def pixels_of(seed: int, families: tuple[str, ...] = FAMILIES) -> int:
     """Return how many pixels a spectrograph's detector has."""
-    return math.prod(_spectrograph(seed).shape)
+    return math.prod(_spectrograph(seed, families).shape)
 
 
-def frame(seed: int, frame_type: str, number: int = 0) -> SimulatedFrame:
+def frame(
+    seed: int,
+    frame_type: str,
+    number: int = 0,
+    families: tuple[str, ...] = FAMILIES,
+) -> SimulatedFrame:
     """
     Return a frame of a simulated spectrograph.
 
@@ -43,10 +49,12 @@ def frame(seed: int, frame_type: str, number: int = 0) -> SimulatedFrame:
         A class, 'unknown' among them.
     number : int, optional
         Of the frame; each has a seed of its own, whatever is drawn beside it.
+    families : tuple of str, optional
+        Layouts that the spectrograph is drawn from.
     """
     words = np.random.SeedSequence([seed, number, *frame_type.encode()])
     own = int(words.generate_state(1)[0])
-    return simulate_frame(_spectrograph(seed), frame_type, own)
+    return simulate_frame(_spectrograph(seed, families), frame_type, own)
 
 
 def write_frames(

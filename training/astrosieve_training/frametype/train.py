@@ -213,8 +213,8 @@ def train(
     stages = Stages(folder / 'frames', tidy=False)
     sets = {
         name: simulated_frames(
-            config, getattr(config, name), stages, name, jobs=jobs
-        ).decidable
+            config, getattr(config, name), stages, name, decidable=True, jobs=jobs
+        )
         for name in ('training', 'validation', 'calibrating')
     }
     work = _Work(config, folder, sets['training'], sets['validation'], jobs)

@@ -14,11 +14,17 @@ from astrosieve.frametype.preprocessing.numbers import (
     numbers,
     spread,
 )
+from astrosieve.frametype.preprocessing.traces import (
+    BINS,
+    LINES,
+    MIRRORED,
+    TRACES,
+    traces,
+)
 
 __all__ = ['Summary']
 
 _CELLS = 64
-_BINS = 256
 _TRIM = 0.8  # share of differences that measure the noise
 _NORMAL = 0.5586 * np.sqrt(2)  # mean of the smallest 80 % of |differences|, in sigma
 _MAPS = 9
@@ -97,16 +103,17 @@ class Summary:
     noise there: pedestal, gain and unit change nothing.
     """
 
-    name = 'frame-2'
+    name = 'frame-3'
     max_pixels: int | None = 3_000_000
 
     def __init__(self) -> None:
         self.shapes: dict[str, tuple[int, ...]] = {
             'maps': (_MAPS, _CELLS, _CELLS),
-            'profiles': (2, _PROFILES, _BINS),
+            'profiles': (2, _PROFILES, BINS),
             'axes': (2, AXIS_NUMBERS),
             'numbers': (NUMBERS,),
             'crops': (_CROPS, _CROP, _CROP),
+            'traces': (2, TRACES, LINES, BINS),
         }
         self.meanings = {
             'maps': 'per cell of a 64x64 grid: median, 97th percentile and maximum as '
@@ -123,6 +130,9 @@ class Summary:
             'same whichever axis is which',
             'crops': 'pixels about the brightest of four cells, as arcsinh of sigma: '
             'the brightest cell, that of most contrast, those of rank 90 and 50 %',
+            'traces': 'along x and y, in 256 bins: means of groups of pixels across '
+            'the three brightest traces, as these bend, as arcsinh of sigma; largest '
+            'and least on the trace; means over the largest; above both sides',
         }
 
     def __call__(self, pixels: np.ndarray) -> dict[str, np.ndarray]:
@@ -147,6 +157,9 @@ class Summary:
             ),
             'numbers': numbers(found),
             'crops': _crops(found),
+            'traces': np.stack(
+                [traces(found, each) for each in (found.image, found.image.T)]
+            ),
         }
 
     def flip(
@@ -157,12 +170,16 @@ class Summary:
         along_x, along_y = np.moveaxis(inputs['profiles'], -3, 0)
         along_x = along_x[..., list(ACROSS), :] if y else along_x
         along_y = along_y[..., list(ACROSS), :] if x else along_y
+        on_x, on_y = np.moveaxis(inputs['traces'], -4, 0)
+        on_x = on_x[..., list(MIRRORED), :] if y else on_x
+        on_y = on_y[..., list(MIRRORED), :] if x else on_y
         return {
             'maps': inputs['maps'][..., ::dy, ::dx],
             'profiles': np.stack([along_x[..., ::dx], along_y[..., ::dy]], axis=-3),
             'axes': inputs['axes'],
             'numbers': inputs['numbers'],
             'crops': inputs['crops'][..., ::dy, ::dx],
+            'traces': np.stack([on_x[..., ::dx], on_y[..., ::dy]], axis=-4),
         }
 
 
@@ -231,7 +248,7 @@ def _collapsed(found: Levels, axis: int) -> np.ndarray:
 
 def _bins(profiles: np.ndarray) -> np.ndarray:
     """Return the pixels of 256 bins, (..., 256, pixels of one)."""
-    start, length = _starts(profiles.shape[-1], _BINS)
+    start, length = _starts(profiles.shape[-1], BINS)
     return profiles[..., start[:, None] + np.arange(length)]
 
 

@@ -35,7 +35,8 @@ def _line(before: int, after: int) -> nn.Sequential:
 
 class FrameNetwork(nn.Module):
     """
-    Looks at maps, profiles and crops with either axis first, and keeps what both have.
+    Looks at maps, profiles, crops and traces with either axis first, and keeps what
+    both have.
 
     The answer for a frame and for the transposed one is the same to the last bit but
     the order of sums.
@@ -45,7 +46,7 @@ class FrameNetwork(nn.Module):
     n_classes : int
         Outputs.
     shapes : dict of str to tuple of int
-        Of maps, profiles, numbers of the axes, numbers, and crops.
+        Of maps, profiles, numbers of the axes, numbers, crops, and traces.
     """
 
     def __init__(self, n_classes: int, shapes: dict[str, tuple[int, ...]]) -> None:
@@ -62,11 +63,16 @@ class FrameNetwork(nn.Module):
         self.crops = nn.Sequential(
             _plane(2, 16, 5), _plane(16, 24), _plane(24, 32), _plane(32, 32),
         )  # fmt: skip
+        self.traces = nn.Sequential(
+            _line(shapes['traces'][2], 24), _line(24, 32), _line(32, 40),
+            _line(40, 40),
+        )  # fmt: skip
         self.scaled = nn.BatchNorm1d(numbers, affine=False)
         self.scaled_axes = nn.BatchNorm1d(along, affine=False)
         self.looked = nn.Sequential(
-            nn.Dropout(0.2), nn.Linear(2 * 64 + 4 * 48 + 4 * 32, _HIDDEN), nn.ReLU()
+            nn.Dropout(0.2), nn.Linear(2 * 64 + 4 * 48 + 4 * 32, _HIDDEN)
         )
+        self.followed = nn.Sequential(nn.Dropout(0.2), nn.Linear(4 * 40, _HIDDEN))
         self.measured = nn.Sequential(
             nn.Dropout(0.05),
             nn.Linear(numbers + 2 * along, 2 * _NUMBERS), nn.ReLU(),
@@ -86,19 +92,24 @@ class FrameNetwork(nn.Module):
         axes: torch.Tensor,
         numbers: torch.Tensor,
         crops: torch.Tensor,
+        traces: torch.Tensor,
     ) -> torch.Tensor:
         """Return (N, C) logits."""
         turned = maps[:, list(TRANSPOSED)].transpose(2, 3)
         seen = [self._seen(each) for each in (maps, turned)]
         near = [self._near(each) for each in (crops, crops.transpose(2, 3))]
         along = [self._along(profiles[:, axis]) for axis in (0, 1)]
+        on = [self._on(traces[:, axis]) for axis in (0, 1)]
         sides = [self.scaled_axes(axes[:, axis]) for axis in (0, 1)]
         plain = self.scaled(numbers)
         views = [
             torch.cat(
                 [
-                    self.looked(
-                        torch.cat([seen[i], along[i], along[1 - i], near[i]], 1)
+                    torch.relu(
+                        self.looked(
+                            torch.cat([seen[i], along[i], along[1 - i], near[i]], 1)
+                        )
+                        + self.followed(on[i])
                     ),
                     self.measured(torch.cat([plain, sides[i], sides[1 - i]], 1)),
                 ],
@@ -126,6 +137,12 @@ class FrameNetwork(nn.Module):
     def _along(self, profiles: torch.Tensor) -> torch.Tensor:
         features = self.profiles(profiles)
         return torch.cat([features.mean(2), features.amax(2)], 1)
+
+    def _on(self, traces: torch.Tensor) -> torch.Tensor:
+        features = self.traces(traces.flatten(0, 1))
+        found = torch.cat([features.mean(2), features.amax(2)], 1)
+        found = found.reshape(*traces.shape[:2], found.shape[1])
+        return torch.cat([found.mean(1), found.amax(1)], 1)
 
 
 class FrameNetworks(nn.Module):
@@ -161,9 +178,10 @@ class FrameNetworks(nn.Module):
         axes: torch.Tensor,
         numbers: torch.Tensor,
         crops: torch.Tensor,
+        traces: torch.Tensor,
     ) -> torch.Tensor:
         """Return (N, C) logits."""
-        inputs = (maps, profiles, axes, numbers, crops)
+        inputs = (maps, profiles, axes, numbers, crops, traces)
         logits = torch.stack([each(*inputs) for each in self.members]).mean(0)
         if self.trees is not None:
             others = self.trees(self.statistics(*inputs))

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from astrosieve.frametype.preprocessing.summary import ACROSS, TRANSPOSED
+from astrosieve.frametype.preprocessing.traces import MIRRORED
 
 __all__ = ['Statistics']
 
@@ -16,7 +17,7 @@ _WIDE = 9  # bins of a profile over which it is smoothed
 
 class Statistics(nn.Module):
     """
-    Moments, quantiles, steps and likenesses of maps, profiles and crops.
+    Moments, quantiles, steps and likenesses of maps, profiles, crops and traces.
 
     Of what is measured along both axes there is the lesser and the larger value, so
     that a frame, the flipped ones and the transposed one have the same statistics.
@@ -24,17 +25,19 @@ class Statistics(nn.Module):
 
     def forward(
         self, maps: Tensor, profiles: Tensor, axes: Tensor, numbers: Tensor,
-        crops: Tensor,
+        crops: Tensor, traces: Tensor,
     ) -> Tensor:  # fmt: skip
         """Return (N, F) statistics, the measured numbers first."""
         lines = _mirrored(profiles, ACROSS, dim=2)
         along = torch.stack([_of_lines(lines[:, axis]) for axis in (0, 1)], 1)
+        followed = _mirrored(traces, MIRRORED, dim=3)
+        on = torch.stack([_of_traces(followed[:, axis]) for axis in (0, 1)], 1)
         planes = _mirrored(maps, TRANSPOSED, dim=1)
         return torch.cat(
             [
                 numbers, _sides(axes), _sides(along),
-                _of_planes(planes, (1, 4)), _of_pairs(planes),
-                _of_planes(crops, (1, 2, 5, 12)),
+                _of_planes(planes, (1, 4)), _of_pairs(planes.flatten(2)),
+                _of_planes(crops, (1, 2, 5, 12)), _sides(on),
             ],
             1,
         )  # fmt: skip
@@ -88,17 +91,23 @@ def _of_lines(lines: Tensor) -> Tensor:
     return torch.cat([torch.stack(values, -1), spread], -1).flatten(1)
 
 
-def _scaled(planes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return mean, spread, and planes less the one over the other."""
-    mean = planes.mean((2, 3), keepdim=True)
-    away = planes - mean
-    size = ((away**2).mean((2, 3), keepdim=True) + 1e-8).sqrt()
+def _of_traces(lines: Tensor) -> Tensor:
+    """Return statistics of traces (N, traces, C, bins), (N, F)."""
+    first, others = lines[:, 0], lines[:, 1:].mean(1)
+    return torch.cat([_of_lines(first), _of_pairs(first), _of_lines(others)], 1)
+
+
+def _scaled(values: Tensor, dims: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return mean, spread, and values less the one over the other."""
+    mean = values.mean(dims, keepdim=True)
+    away = values - mean
+    size = ((away**2).mean(dims, keepdim=True) + 1e-8).sqrt()
     return mean.flatten(1), size.flatten(1), away / (size + _SMALL)
 
 
 def _of_planes(planes: Tensor, lags: tuple[int, ...]) -> Tensor:
     """Return statistics of maps or crops (N, C, rows, columns), (N, F)."""
-    mean, size, scaled = _scaled(planes)
+    mean, size, scaled = _scaled(planes, (2, 3))
     sides = []
     for turned, plain in (
         (scaled, planes), (scaled.transpose(2, 3), planes.transpose(2, 3)),
@@ -123,10 +132,10 @@ def _of_planes(planes: Tensor, lags: tuple[int, ...]) -> Tensor:
     )  # fmt: skip
 
 
-def _of_pairs(planes: Tensor) -> Tensor:
-    """Return the correlation of each two maps, (N, F)."""
-    scaled = _scaled(planes)[2].flatten(2)
+def _of_pairs(values: Tensor) -> Tensor:
+    """Return the correlation of each two of (N, C, values), (N, F)."""
+    scaled = _scaled(values, (2,))[2]
     products = scaled @ scaled.transpose(1, 2) / scaled.shape[2]
-    first, second = torch.triu_indices(planes.shape[1], planes.shape[1], 1)
-    n = planes.shape[1]
-    return products.flatten(1).index_select(1, (first * n + second).to(planes.device))
+    n = values.shape[1]
+    first, second = torch.triu_indices(n, n, 1)
+    return products.flatten(1).index_select(1, (first * n + second).to(values.device))
