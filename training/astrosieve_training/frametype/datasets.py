@@ -198,7 +198,7 @@ def simulated_frames(
     version = code_version(simulate, preprocessings)
     settings = (config.classes, config.preprocessing, which.frames, which.oddities,
                 which.windows, version)  # fmt: skip
-    parts = Parallel(n_jobs=jobs)(
+    found = Parallel(n_jobs=jobs, return_as='generator')(
         delayed(stages.arrays)(
             f'{name}-{seed}',
             digest(*settings, which.families(seed)),
@@ -207,10 +207,13 @@ def simulated_frames(
         for seed in which.seeds
         if simulate.pixels_of(seed, which.families(seed)) <= which.largest
     )
-    made = [
-        _frames(each, config.preprocessing) for each in parts if len(each['target'])
-    ]
-    return joined([each.decidable for each in made] if decidable else made)
+    # Thousands of spectrographs fill the memory: no more than one is there twice.
+    parts = []
+    for arrays in found:
+        if len(arrays['target']):
+            made = _frames(arrays, config.preprocessing)
+            parts.append(made.decidable if decidable else made)
+    return joined(parts)
 
 
 def _simulated(

@@ -165,8 +165,8 @@ def judge(
     least = model.card.options.get('least_unknown', 1.0)
     simulated = _simulated(sample, config.name, p, frames, config, least)
     learnt = simulated_frames(
-        config, config.training, stages, 'training', jobs=jobs
-    ).decidable
+        config, config.training, stages, 'training', decidable=True, jobs=jobs
+    )
     forest = forest_types(learnt, frames, config.classes)
     everyone = [simulated, replace(simulated, by='forest', types=forest)]
     limits = _simulated_limits(simulated, p, frames)
@@ -190,8 +190,8 @@ def judge(
     if spit is not None:
         own = spit.config
         seen = simulated_frames(
-            own, own.judged, stages, 'judged-spit', jobs=jobs
-        ).decidable
+            own, own.judged, stages, 'judged-spit', decidable=True, jobs=jobs
+        )
         theirs_p, _ = frame_flips(spit.network, spit.temperature, seen)
         theirs = [
             _simulated(
