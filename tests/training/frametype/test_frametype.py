@@ -379,10 +379,11 @@ def test_networks_begin_with_others(
         for name, layer in networks.build(few).named_modules()
         if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Linear))
     }
-    assert len(layers) == 17
+    assert len(layers) == 22
     for name in layers:
         torch.testing.assert_close(begun[name], other[name], atol=1e-5, rtol=1e-5)
-    told = 'frametype 1.2' if of == 'model' else 'a training of frametype 1.2'
+    told = f'frametype {config.version}'
+    told = told if of == 'model' else f'a training of {told}'
     card, _ = export_run(run, tmp_path / 'weights', n=32)
     assert card.training_data.endswith(f', begun with {told}')
 
@@ -450,7 +451,7 @@ def test_steps(made: Made, tmp_path: Path) -> None:
         frametype, ['export', str(made.folder / 'run'), '-o', out]
     )
     assert result.exit_code == 0, result.output
-    assert (tmp_path / 'w' / f'frametype-{config.version}.onnx').is_file()
+    assert (tmp_path / 'w' / made.model.path.name).is_file()
     result = CliRunner().invoke(frametype, ['export', str(tmp_path), '-o', out])
     assert result.exit_code == 1
     assert 'holds no finished training' in result.stderr

@@ -207,13 +207,16 @@ def simulated_frames(
         for seed in which.seeds
         if simulate.pixels_of(seed, which.families(seed)) <= which.largest
     )
-    # Thousands of spectrographs fill the memory: no more than one is there twice.
-    parts = []
+    parts: dict[str, list[np.ndarray]] = {}
     for arrays in found:
-        if len(arrays['target']):
-            made = _frames(arrays, config.preprocessing)
-            parts.append(made.decidable if decidable else made)
-    return joined(parts)
+        if not len(arrays['target']):
+            continue
+        seen = arrays['contested'] == '' if decidable else slice(None)
+        for column, values in arrays.items():
+            parts.setdefault(column, []).append(values[seen])
+    # Thousands of spectrographs fill the memory: but one column is there twice.
+    together = {column: np.concatenate(parts.pop(column)) for column in tuple(parts)}
+    return _frames(together, config.preprocessing)
 
 
 def _simulated(
