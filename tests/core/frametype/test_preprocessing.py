@@ -88,6 +88,17 @@ def test_traces_follow_bent_orders() -> None:
     assert first[16][163] < np.median(first[16]) + 0.1  # above the sky there is none
 
 
+def test_steps_of_the_level_are_no_traces() -> None:
+    """A darker border, or an amplifier with a level of its own, is not followed."""
+    rng = np.random.default_rng(9)
+    y, x = np.mgrid[:400, :600].astype(np.float32)
+    star = 40.0 * np.exp(-(((y - 300 - x / 100) / 2) ** 2))
+    level = 500 - 150.0 * (y < 11) + 60.0 * (y > 200)
+    first = Summary()(rng.normal(level + star, 5).astype(np.float32))['traces'][0, 0]
+    assert np.median(first[16]) > 0.2  # above both sides
+    assert np.median(np.abs(first[2] - first[10])) < 0.05  # which are alike
+
+
 @pytest.mark.parametrize('shape', [(16, 16), (17, 4000), (700, 31), (1000, 1500)])
 def test_any_size(shape: tuple[int, int]) -> None:
     """Small, narrow and odd frames have inputs too."""

@@ -7,7 +7,10 @@ import numpy as np
 from astrosieve.frametype.classes import UNKNOWN
 from astrosieve_training.frametype.datasets import Frames
 
-__all__ = ['forest_types', 'header_types']
+__all__ = ['LOOKED_AT', 'forest_types', 'header_types']
+
+LOOKED_AT = ('numbers', 'axes', 'image')
+"""Inputs whose statistics the forest learns, where frames have them."""
 
 
 def header_types(frames: Frames) -> np.ndarray:
@@ -17,7 +20,11 @@ def header_types(frames: Frames) -> np.ndarray:
 
 def _statistics(frames: Frames) -> np.ndarray:
     """Return numbers of each frame for the forest: moments and quantiles of inputs."""
-    inputs, _, _ = frames.batch(np.arange(len(frames)), None)
+    inputs = {
+        name: each.astype(np.float32)
+        for name, each in frames.inputs.items()
+        if name in LOOKED_AT
+    }
     if 'numbers' in inputs:
         axes = np.sort(inputs['axes'], axis=1).reshape(len(frames), -1)
         return np.concatenate([inputs['numbers'], axes], axis=1)

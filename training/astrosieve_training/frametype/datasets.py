@@ -34,6 +34,7 @@ from astrosieve_training.versions import code_version, digest
 __all__ = ['Frames', 'joined', 'real_folder', 'real_frames', 'simulated_frames']
 
 _COLUMNS = ('target', 'origin', 'family', 'night', 'path', 'header', 'contested')
+_INPUT = 'inputs_'  # before the name of an input, beside columns
 _CUT = 0.12  # of a frame's side, at most, that a window leaves out
 _BINNED = 0.25  # chance that a window's pixels are summed in pairs, for each axis
 
@@ -148,16 +149,16 @@ def _made(
 ) -> dict[str, np.ndarray]:
     """Return arrays of rows: inputs, and what the columns of frames are."""
     inputs, *others = zip(*rows, strict=True)
-    arrays = {f'inputs_{n}': np.stack([each[n] for each in inputs]) for n in inputs[0]}
+    arrays = {f'{_INPUT}{n}': np.stack([each[n] for each in inputs]) for n in inputs[0]}
     arrays = {name: each.astype(np.float16) for name, each in arrays.items()}
     return arrays | dict(zip(_COLUMNS, map(np.array, others), strict=True))
 
 
 def _frames(arrays: dict[str, np.ndarray], preprocessing: str) -> Frames:
     inputs = {
-        name.removeprefix('inputs_'): each
+        name.removeprefix(_INPUT): each
         for name, each in arrays.items()
-        if name.startswith('inputs_')
+        if name.startswith(_INPUT)
     }
     rest = {name: arrays[name] for name in _COLUMNS if name != 'target'}
     return Frames(
@@ -172,6 +173,7 @@ def simulated_frames(
     name: str,
     *,
     decidable: bool = False,
+    only: Sequence[str] = (),
     jobs: int = -1,
 ) -> Frames:
     """
@@ -191,6 +193,8 @@ def simulated_frames(
         Of the set.
     decidable : bool, optional
         Whether contested frames are left out.
+    only : sequence of str, optional
+        Inputs that are of use, where not all of them are.
     jobs : int, optional
         Spectrographs that are simulated side by side; -1 for as many as there are
         cores.
@@ -213,6 +217,8 @@ def simulated_frames(
             continue
         seen = arrays['contested'] == '' if decidable else slice(None)
         for column, values in arrays.items():
+            if only and column.removeprefix(_INPUT) not in (*_COLUMNS, *only):
+                continue
             parts.setdefault(column, []).append(values[seen])
     # Thousands of spectrographs fill the memory: but one column is there twice.
     together = {column: np.concatenate(parts.pop(column)) for column in tuple(parts)}

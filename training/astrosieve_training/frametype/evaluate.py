@@ -16,7 +16,11 @@ from astrosieve.frametype.classify import decide
 from astrosieve.markdown import markdown_table
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
-from astrosieve_training.frametype.baselines import forest_types, header_types
+from astrosieve_training.frametype.baselines import (
+    LOOKED_AT,
+    forest_types,
+    header_types,
+)
 from astrosieve_training.frametype.config import FrameConfig
 from astrosieve_training.frametype.datasets import (
     Frames,
@@ -165,8 +169,9 @@ def judge(
     least = model.card.options.get('least_unknown', 1.0)
     simulated = _simulated(sample, config.name, p, frames, config, least)
     learnt = simulated_frames(
-        config, config.training, stages, 'training', decidable=True, jobs=jobs
-    )
+        config, config.training, stages, 'training', decidable=True, only=LOOKED_AT,
+        jobs=jobs,
+    )  # fmt: skip
     forest = forest_types(learnt, frames, config.classes)
     everyone = [simulated, replace(simulated, by='forest', types=forest)]
     limits = _simulated_limits(simulated, p, frames)

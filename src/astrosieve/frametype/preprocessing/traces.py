@@ -17,6 +17,7 @@ _SEEN = 8  # pixels of a block along the trace; without the largest and the leas
 _SLOPE = 0.25  # pixels across for one along, at most
 _REACH = 8  # pixels across that a trace moves from block to block, at most
 _BEND = 0.03  # what a pixel of such a move costs
+_BESIDE = 32  # part of the frame at either side, that a trace is compared with
 _APART = 12  # traces, at least: this part of the frame, in pixels
 _ALONE = 8  # pixels apart, at least
 # Pixels from the trace, of the middle and of each group at a side.
@@ -37,7 +38,7 @@ def _smooth(values: np.ndarray, width: int) -> np.ndarray:
 
 
 def _contrast(found: Levels, image: np.ndarray) -> np.ndarray:
-    """Return how bright each line of each block is, above those about it."""
+    """Return how bright each line of each block is, above those at its sides."""
     n, along = image.shape
     columns = np.linspace(0, along, _BLOCKS + 1)
     first, last = columns[:-1].astype(int), np.ceil(columns[1:]).astype(int) - 1
@@ -46,8 +47,12 @@ def _contrast(found: Levels, image: np.ndarray) -> np.ndarray:
     seen = image[:, places.T].transpose(1, 0, 2)  # (pixels of a block, across, blocks)
     level = seen.sum(axis=0) - seen.max(axis=0) - seen.min(axis=0)
     level = found.of(level / (_SEEN - 2)).astype(float)
-    wide = max(n // 16, 3) | 1
-    fine = _smooth(level, 3) - _smooth(level, min(wide, n - 1 + n % 2))
+    # Above both sides: a step of the level (a border, an amplifier) is no trace.
+    wide = max(n // _BESIDE, 1) | 1
+    about, rows = _smooth(level, wide), np.arange(n)
+    away = wide // 2 + 2
+    below, above = about[(rows - away).clip(0)], about[(rows + away).clip(None, n - 1)]
+    fine = _smooth(level, 3) - np.maximum(below, above)
     return np.ascontiguousarray(compressed(fine).T)
 
 
