@@ -42,6 +42,7 @@ from astrosieve_training.versions import code_version, digest, module_of
 
 __all__ = ['Run', 'folds', 'frame_flips', 'load_run', 'predict_flips', 'train']
 
+_CHUNK = 64  # frames at a time: the first layers of frametype-spit are large
 _SPREAD = 2.0  # expected of the calibration's parameters
 _SHARES = np.linspace(0, 1, 21)  # of the trees
 _CAUGHT = 0.9  # of the frames that are none of the types, to be called unknown
@@ -269,7 +270,7 @@ def frame_flips(
     network: nn.Module, temperature: float, frames: Frames
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a network's probabilities of the flips, (N, 4, C), and class numbers."""
-    predict = partial(loop.predict_logits, network)
+    predict = partial(loop.predict_logits, network, chunk_size=_CHUNK)
     logits = predict_flips(predict, frames)
     p = softmax(logits.reshape(-1, logits.shape[2]), temperature)
     return p.reshape(logits.shape), frames.target
