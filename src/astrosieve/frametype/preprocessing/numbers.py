@@ -8,17 +8,22 @@ import numpy as np
 
 __all__ = [
     'AXIS_NUMBERS',
+    'BINS',
     'NUMBERS',
     'Levels',
     'axis_numbers',
+    'binned',
     'brightest',
     'compressed',
     'numbers',
+    'smoothed',
     'spread',
+    'starts',
 ]
 
 NUMBERS = 41
 AXIS_NUMBERS = 33
+BINS = 256
 _TINY = 1e-9
 _LAGS = (1, 4, 16, 64)
 
@@ -63,6 +68,18 @@ class Levels:
         middle = self.of(self.middle)
         rows, columns = (np.quantile(middle, 0.2, axis=axis) for axis in (1, 0))
         return middle - rows[:, None] - columns + np.quantile(middle, 0.2)
+
+
+def starts(size: int, n: int) -> tuple[np.ndarray, int]:
+    """Return first pixels and length of n windows that cover an axis."""
+    length = -(-size // n)
+    return np.linspace(0, size - length, n).round().astype(int), length
+
+
+def binned(profiles: np.ndarray) -> np.ndarray:
+    """Return the pixels of 256 bins, (..., 256, pixels of one)."""
+    start, length = starts(profiles.shape[-1], BINS)
+    return profiles[..., start[:, None] + np.arange(length)]
 
 
 def spread(n: int, most: int) -> np.ndarray:
@@ -150,17 +167,18 @@ def numbers(found: Levels) -> np.ndarray:
     return np.array(found_numbers, dtype=np.float32).clip(-3, 3)
 
 
-def _smoothed(profile: np.ndarray, width: int) -> np.ndarray:
-    """Return means over windows of an odd width."""
-    width = min(width, len(profile) // 2 * 2 - 1)
-    padded = np.pad(profile, width // 2 + 1, mode='edge')
-    sums = np.cumsum(padded, dtype=float)
-    return (sums[width:] - sums[:-width])[: len(profile)] / width
+def smoothed(values: np.ndarray, width: int) -> np.ndarray:
+    """Return means along the first axis, over windows of an odd width."""
+    width = min(width, len(values) // 2 * 2 - 1)
+    half = width // 2
+    edges = [(half + 1, half), *[(0, 0)] * (values.ndim - 1)]
+    sums = np.cumsum(np.pad(values, edges, mode='edge'), axis=0, dtype=float)
+    return (sums[width:] - sums[:-width]) / width
 
 
 def _fine(profile: np.ndarray) -> np.ndarray:
     """Return a profile without what is broad."""
-    return profile - _smoothed(profile, max(len(profile) // 16, 3) | 1)
+    return profile - smoothed(profile, max(len(profile) // 16, 3) | 1)
 
 
 def _match(first: np.ndarray, second: np.ndarray) -> float:
@@ -229,7 +247,7 @@ def brightest(found: Levels, across: np.ndarray) -> tuple[np.ndarray, np.ndarray
     at = int(np.argmax(_fine(middle)))
     line = found.of(across[max(at - 1, 0) : at + 2].mean(axis=0))
     others = found.of(np.median(across[spread(len(across), 200)], axis=0))
-    line, others = (_smoothed(each, 3) for each in (line, others))
+    line, others = (smoothed(each, 3) for each in (line, others))
     return line - others, others
 
 

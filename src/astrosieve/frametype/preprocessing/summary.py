@@ -6,16 +6,18 @@ import numpy as np
 
 from astrosieve.frametype.preprocessing.numbers import (
     AXIS_NUMBERS,
+    BINS,
     NUMBERS,
     Levels,
     axis_numbers,
+    binned,
     brightest,
     compressed,
     numbers,
     spread,
+    starts,
 )
 from astrosieve.frametype.preprocessing.traces import (
-    BINS,
     LINES,
     MIRRORED,
     TRACES,
@@ -47,15 +49,9 @@ def _trimmed(image: np.ndarray) -> np.ndarray:
     return image
 
 
-def _starts(size: int, n: int) -> tuple[np.ndarray, int]:
-    """Return first pixels and length of n windows that cover an axis."""
-    length = -(-size // n)
-    return np.linspace(0, size - length, n).round().astype(int), length
-
-
 def _cells(image: np.ndarray) -> np.ndarray:
     """Return the pixels of 64x64 cells, (64, 64, pixels of one)."""
-    (y, ny), (x, nx) = (_starts(size, _CELLS) for size in image.shape)
+    (y, ny), (x, nx) = (starts(size, _CELLS) for size in image.shape)
     rows = y[:, None] + np.arange(ny)
     columns = x[:, None] + np.arange(nx)
     cells = image[rows.ravel()][:, columns.ravel()].reshape(_CELLS, ny, _CELLS, nx)
@@ -212,8 +208,8 @@ def _crops(found: Levels) -> np.ndarray:
         place = np.unravel_index(cell, found.high.shape)
         box = []
         for size, number in zip(image.shape, place, strict=True):
-            starts, length = _starts(size, _CELLS)
-            box.append(slice(starts[number], starts[number] + length))
+            corners, length = starts(size, _CELLS)
+            box.append(slice(corners[number], corners[number] + length))
         part = image[tuple(box)]
         inside = np.unravel_index(int(np.argmax(part)), part.shape)
         rows, columns = (
@@ -246,15 +242,9 @@ def _collapsed(found: Levels, axis: int) -> np.ndarray:
     return found.of(np.stack([*_ranked(across, 0.1, 0.5, 0.9), *medians]))
 
 
-def _bins(profiles: np.ndarray) -> np.ndarray:
-    """Return the pixels of 256 bins, (..., 256, pixels of one)."""
-    start, length = _starts(profiles.shape[-1], BINS)
-    return profiles[..., start[:, None] + np.arange(length)]
-
-
 def _binned(profiles: np.ndarray) -> np.ndarray:
     """Return the largest and least in 256 bins, and means over the largest of all."""
-    bins = _bins(profiles)
+    bins = binned(profiles)
     scale = max(float(np.quantile(profiles[2], 0.998)), 3.0)
     return np.concatenate(
         [
@@ -267,7 +257,7 @@ def _binned(profiles: np.ndarray) -> np.ndarray:
 
 def _line(line: np.ndarray) -> np.ndarray:
     """Return the largest and least in 256 bins, and medians over nearly the largest."""
-    bins = _bins(line)
+    bins = binned(line)
     middle = np.median(bins, axis=1)
     scale = max(float(np.quantile(middle, 0.98)), 3.0)
     return np.stack(

@@ -6,12 +6,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from astrosieve.frametype.preprocessing.numbers import Levels, compressed
+from astrosieve.frametype.preprocessing.numbers import (
+    Levels,
+    binned,
+    compressed,
+    smoothed,
+)
 
-__all__ = ['BINS', 'LINES', 'MIRRORED', 'TRACES', 'traces']
+__all__ = ['LINES', 'MIRRORED', 'TRACES', 'traces']
 
 TRACES = 3
-BINS = 256
 _BLOCKS = 64
 _SEEN = 8  # pixels of a block along the trace; without the largest and the least
 _SLOPE = 0.25  # pixels across for one along, at most
@@ -29,14 +33,6 @@ LINES = _WIDTH + 4
 MIRRORED = (*range(_WIDTH - 1, -1, -1), *range(_WIDTH, LINES))
 
 
-def _smooth(values: np.ndarray, width: int) -> np.ndarray:
-    """Return means along the first axis, over windows of an odd width."""
-    half = width // 2
-    padded = np.pad(values, ((half + 1, half), (0, 0)), mode='edge')
-    sums = np.cumsum(padded, axis=0, dtype=float)
-    return (sums[width:] - sums[:-width]) / width
-
-
 def _contrast(found: Levels, image: np.ndarray) -> np.ndarray:
     """Return how bright each line of each block is, above those at its sides."""
     n, along = image.shape
@@ -49,10 +45,10 @@ def _contrast(found: Levels, image: np.ndarray) -> np.ndarray:
     level = found.of(level / (_SEEN - 2)).astype(float)
     # Above both sides: a step of the level (a border, an amplifier) is no trace.
     wide = max(n // _BESIDE, 1) | 1
-    about, rows = _smooth(level, wide), np.arange(n)
+    about, rows = smoothed(level, wide), np.arange(n)
     away = wide // 2 + 2
     below, above = about[(rows - away).clip(0)], about[(rows + away).clip(None, n - 1)]
-    fine = _smooth(level, 3) - np.maximum(below, above)
+    fine = smoothed(level, 3) - np.maximum(below, above)
     return np.ascontiguousarray(compressed(fine).T)
 
 
@@ -110,10 +106,7 @@ def _groups(found: Levels, image: np.ndarray, path: np.ndarray) -> np.ndarray:
 
 def _lines(groups: np.ndarray) -> np.ndarray:
     """Return the lines of one trace, (LINES, BINS)."""
-    along = groups.shape[1]
-    length = -(-along // BINS)
-    start = np.linspace(0, along - length, BINS).round().astype(int)
-    bins = groups[:, start[:, None] + np.arange(length)]
+    bins = binned(groups)
     means = bins.mean(axis=2)
     middle = bins[_SIDES]
     sky = (bins[1] + bins[-2]) / 2  # before the last group, which may be another's
