@@ -27,7 +27,7 @@ from astrosieve.frametype import CLASSES, UNKNOWN, classify_file
 from astrosieve.frametype.preprocessing import FLIPS, Summary
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import Model, load_model
-from astrosieve_training.frametype import datasets, networks, simulate
+from astrosieve_training.frametype import datasets, evaluate, networks, simulate
 from astrosieve_training.frametype.baselines import forest_types, header_types
 from astrosieve_training.frametype.commands import frametype
 from astrosieve_training.frametype.config import (
@@ -386,6 +386,21 @@ def test_networks_begin_with_others(
     told = told if of == 'model' else f'a training of {told}'
     card, _ = export_run(run, tmp_path / 'weights', n=32)
     assert card.training_data.endswith(f', begun with {told}')
+
+
+def test_untuned_networks_are_asked_now(made: Made, real: Path) -> None:
+    """What a training kept of real frames counts where it learnt from such alone."""
+    frames = real_frames(made.run.config, real)
+    kept = [{'fold': 'kept'}]
+    summary = {**made.run.summary, 'real': kept}
+    tuned = replace(made.run, summary=summary)
+    untuned = replace(tuned, config=replace(made.run.config, real=0))
+    assert evaluate._records(tuned, real) == kept
+    assert evaluate._records(untuned, None) == kept
+    records = evaluate._records(untuned, real)
+    names = ['simulated frames alone', *folds(frames)]
+    assert list(dict.fromkeys(each['fold'] for each in records)) == names
+    assert sum(each['fold'] == names[0] for each in records) == len(frames)
 
 
 def test_parameters_of_members() -> None:

@@ -33,6 +33,7 @@ from astrosieve_training.frametype.train import (
     folds,
     frame_flips,
     predict_flips,
+    told_untuned,
 )
 from astrosieve_training.judge.figures import draw_reliability, figure_file
 from astrosieve_training.judge.limits import Limit, Number, calibration_limit
@@ -185,8 +186,8 @@ def judge(
         aside = [Section('Contested frames', _contested(doubtful, contested))]
     if run is not None and config.trees.rounds:
         everyone += _alone(run, sample, p, frames)
-    if run is not None and run.summary['real']:
-        found = _real(run.summary['real'], config)
+    if run is not None and (records := _records(run, real)):
+        found = _real(records, config)
         everyone += found
         limits += _real_limits(found)
     if real is not None:
@@ -202,7 +203,7 @@ def judge(
             _simulated(
                 f'{sample}, five types', own.name, theirs_p, seen, own, spit.least
             ),
-            *_real(spit.summary['real'], own),
+            *_real(_records(spit, real), own),
         ]
         everyone += theirs
         published = [_published(theirs_p, seen)]
@@ -330,6 +331,19 @@ def _published(p: np.ndarray, frames: Frames) -> Section:
         [('right, a flipped image', '98.7 %', single), ('by the vote', _PUBLISHED, '')],
     )
     return Section('The published network', lines)
+
+
+def _records(run: Run, real: Path | None) -> list[dict[str, Any]]:
+    """
+    Return what networks said of real frames that they had not seen.
+
+    Those that went on with other real frames left it with their training; one that
+    learnt from none is asked now, with the preprocessing as it is now.
+    """
+    if run.config.real or real is None:
+        records: list[dict[str, Any]] = run.summary['real']
+        return records
+    return told_untuned(run, real_frames(run.config, real))
 
 
 def _real(records: list[dict[str, Any]], config: FrameConfig) -> list[Judged]:

@@ -40,7 +40,15 @@ from astrosieve_training.learn.warm_start import begun, read_warm_start
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest, module_of
 
-__all__ = ['Run', 'folds', 'frame_flips', 'load_run', 'predict_flips', 'train']
+__all__ = [
+    'Run',
+    'folds',
+    'frame_flips',
+    'load_run',
+    'predict_flips',
+    'told_untuned',
+    'train',
+]
 
 _CHUNK = 64  # frames at a time: the first layers of frametype-spit are large
 _SPREAD = 2.0  # expected of the calibration's parameters
@@ -118,6 +126,21 @@ def folds(real: Frames) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         if (half == number).any():
             found[f'nights {number + 1}'] = (half != number, half == number)
     return found
+
+
+def _splits(real: Frames) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return the folds of real frames, and first none learnt from, all judged."""
+    everybody = np.ones(len(real), bool)
+    return {'simulated frames alone': (~everybody, everybody), **folds(real)}
+
+
+def told_untuned(run: Run, real: Frames) -> list[dict[str, Any]]:
+    """Return what a network that learnt from no real frame says of them, by fold."""
+    return [
+        record
+        for name, (_, left) in _splits(real).items()
+        for record in _told(name, run, real.take(left))
+    ]
 
 
 State = dict[str, torch.Tensor]
@@ -243,13 +266,11 @@ def train(
     told_by = Run(config, network, *calibrated(states), {})
     if real is not None:
         frames = real_frames(config, real)
-        nobody, everybody = np.zeros(len(frames), bool), np.ones(len(frames), bool)
-        told = {'simulated frames alone': (nobody, everybody), **folds(frames)}
-        windows = frames.take(nobody)
+        windows = frames.take(np.zeros(len(frames), bool))
         if config.real:
             windows = real_frames(config, real, windows=config.real)
             summary['counts']['real'] = len(frames)
-        for name, (learnt, left) in told.items():
+        for name, (learnt, left) in _splits(frames).items():
             seen = windows.take(np.isin(windows.path, frames.path[learnt]))
             if len(seen):
                 mine = work.tuned(name.replace(' ', '-'), seen, states)
