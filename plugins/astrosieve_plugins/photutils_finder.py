@@ -29,6 +29,7 @@ from astrosieve.models.registry import Model
 from astrosieve.source.classify import classify_image
 from astrosieve.source.finders import with_saturated
 from astrosieve.source.preprocessing import get_preprocessing
+from astrosieve.source.widths import star_chooser
 from astrosieve.tables.catalogs import select_classes
 
 try:
@@ -458,6 +459,7 @@ class ClassifiedStarFinder(StarFinderBase):
         self._takes_mask = _takes_mask(finder)
         preprocessing = get_preprocessing(self.model.card.preprocessing)
         self._needs_fwhm = preprocessing.needs_fwhm
+        self._chooser = star_chooser(self.model)
         self._model_options: dict[str, Any] = {
             'model': self.model,
             'operating_point': operating_point,
@@ -573,7 +575,7 @@ class ClassifiedStarFinder(StarFinderBase):
             return MeasuredImage.of(
                 data, **given | {'fwhm': known}, estimates_fwhm=known is None
             )
-        image = MeasuredImage.of(data, **given)
+        image = MeasuredImage.of(data, likely_stars=self._chooser, **given)
         self._last = _Measured(pixels, image.weighed_fwhm) if self._needs_fwhm else None
         return image
 

@@ -119,13 +119,13 @@ INSTRUMENTS = (
     Instrument(
         'ACS',
         'HRC',
-        fwhm=2.3,
+        fwhm=2.1,
         science_areas={((1044, 1062), 1): (slice(0, 1024), (slice(19, 1043),))},
     ),
     Instrument(
         'ACS',
         'WFC',
-        fwhm=2.0,
+        fwhm=1.8,
         science_areas={
             ((2068, 4144), 1): (slice(0, 2048), _WFC_COLUMNS),
             ((2068, 4144), 2): (slice(20, 2068), _WFC_COLUMNS),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ['HandedOver', 'MeasuredImage']
 
-# How far, as a factor, an estimated width may be from the nominal one of a camera.
-_PLAUSIBLE = (0.75, 1.5)
+# How far, as a factor, an estimated width may be from the nominal one of a camera: its
+# filters are between, HRC's F330W of 1.6 pixels for instance, and a telescope breathes.
+_PLAUSIBLE = (0.65, 1.6)
 _GIVEN_ERROR = 0.15  # of the logarithm of a width that was given
 _APART = 1.5  # the factor between what was given and the stars, beyond which they err
 # FWHM, pixels, and what Gaussians fitted to 3x3 pixels say of it: HST's cameras.
@@ -137,6 +139,10 @@ class MeasuredImage:
         Whether the image is asked for its width, too.
     wcs : object or None
         WCS of astropy's common interface, if there is one.
+    likely_stars : callable or None
+        Called with this image and places, says how likely they are stars, as
+        `~astrosieve.images.psf.LikelyStars` does: a classifier that chooses the stars
+        by which the width of the PSF is measured.
     """
 
     sci: np.ndarray
@@ -152,6 +158,7 @@ class MeasuredImage:
     nominal_fwhm: float | None
     estimates_fwhm: bool
     wcs: Any = None
+    likely_stars: Callable[[MeasuredImage, np.ndarray], Any] | None = None
 
     @classmethod
     def of(
@@ -169,6 +176,7 @@ class MeasuredImage:
         nominal_fwhm: float | None = None,
         estimates_fwhm: bool = True,
         wcs: Any = None,
+        likely_stars: Callable[[MeasuredImage, np.ndarray], Any] | None = None,
     ) -> MeasuredImage:
         """
         Take an image as users have it.
@@ -193,7 +201,7 @@ class MeasuredImage:
             FWHM of the PSF, pixels, 50 at most.
         dq_bits : `~astrosieve.images.dq.DQMeaning`, optional
             By default that of ACS and WFC3/UVIS.
-        nominal_fwhm, estimates_fwhm, wcs : optional
+        nominal_fwhm, estimates_fwhm, wcs, likely_stars : optional
             As above.
 
         Returns
@@ -261,6 +269,7 @@ class MeasuredImage:
             nominal_fwhm=nominal_fwhm,
             estimates_fwhm=estimates_fwhm,
             wcs=wcs,
+            likely_stars=likely_stars,
         )
 
     @classmethod
@@ -272,6 +281,7 @@ class MeasuredImage:
         gain: float | u.Quantity | None = None,
         exptime: float | u.Quantity | None = None,
         fwhm: float | u.Quantity | None = None,
+        likely_stars: Callable[[MeasuredImage, np.ndarray], Any] | None = None,
     ) -> MeasuredImage:
         """
         Take a chip of an exposure.
@@ -285,6 +295,8 @@ class MeasuredImage:
         fwhm : float, optional
             FWHM of the PSF, pixels. It is estimated, too, and where the estimate is
             implausible for a camera that is known, its nominal width stands.
+        likely_stars : callable, optional
+            As above.
 
         Returns
         -------
@@ -301,6 +313,7 @@ class MeasuredImage:
             dq_bits=chip.dq_meaning,
             nominal_fwhm=instrument(chip.instrument, chip.detector).fwhm,
             wcs=chip.wcs,
+            likely_stars=likely_stars,
         )
 
     @cached_property
@@ -372,8 +385,13 @@ class MeasuredImage:
         """
         if not self.estimates_fwhm:
             return None
+        chooser = self.likely_stars
         stars = find_psf_stars(
-            self.sci, spoilt=self.spoilt, background=self.background, mesh=self.mesh
+            self.sci,
+            spoilt=self.spoilt,
+            background=self.background,
+            mesh=self.mesh,
+            likely=None if chooser is None else partial(chooser, self),
         )
         if stars is None or self.nominal_fwhm is None:
             return stars

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +16,7 @@ from astrosieve.images.background import (
     measure_mesh,
 )
 
-__all__ = ['PSFStars', 'estimate_fwhm', 'find_psf_stars']
+__all__ = ['LikelyStars', 'PSFStars', 'estimate_fwhm', 'find_psf_stars']
 
 _MIN_SNR = 15.0  # of the brightest pixel of a star that is measured
 _MIN_AGREEING = 4  # peaks of about one width that make a mode
@@ -37,13 +38,26 @@ _FITTED = 60  # stars to which the PSF is fitted, the brightest
 _FLAT = 0.02  # error of a pixel of a star, of its brightest: what no model has
 _HALO = 0.008  # of the brightest pixel: about the light that is no Moffat profile's
 _STEPS = 12
-# Error of the logarithm of a width that many stars tell, and that of one star.
+# Error of the logarithm of a width that many stars tell, and that of one star: of
+# those whose widths agree alone, and of those that a classifier calls stars too.
 _ERROR = 0.03
-_ERROR_OF_ONE = 1.0
+_ERROR_OF_ONE = (1.0, 0.15)
+_AGREE = 0.08  # of the logarithm: half of the range of widths that agree
+_SMOOTHED = (0.04, 0.03)  # of the logarithm, for the commonest width of either
+_ASKED = 200  # peaks that a classifier is asked about
+_LIKELY = 0.3  # what counts at least
+_ENOUGH = 1.2  # stars, by their probabilities, that make a mode
+_LESSER = 0.35  # of the commonest width: a narrower one that is as common is the PSF
 _OFFSETS = np.arange(-2.0, 3.0)
 # Gauss and Legendre's three points on each axis of a pixel, and their weights.
 _INSIDE = np.array([-0.3872983, 0.0, 0.3872983])
 _SHARES = np.array([5.0, 8.0, 5.0]) / 18
+
+LikelyStars = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""
+Called with (N, 2) places, x and y; returns K widths of the PSF, pixels, ascending, and
+(N, K) probabilities that a star is there, if the PSF has these widths.
+"""
 
 
 def find_psf_stars(
@@ -52,6 +66,7 @@ def find_psf_stars(
     spoilt: np.ndarray | None = None,
     background: Background | None = None,
     mesh: BackgroundMesh | None = None,
+    likely: LikelyStars | None = None,
 ) -> PSFStars | None:
     """
     Find the stars that tell how wide the point-spread function of an image is.
@@ -63,6 +78,10 @@ def find_psf_stars(
     of all is long in one direction: cosmic rays, hot pixels, galaxies. Stars are those
     whose widths agree.
 
+    Where a classifier says what looks like a star, whatever the width of the PSF, it
+    takes the place of these rules: of two widths that are about as common among its
+    stars the narrower is the PSF's, since galaxies are wider.
+
     Parameters
     ----------
     sci : 2D `~numpy.ndarray`
@@ -73,6 +92,8 @@ def find_psf_stars(
         Of the whole image; measured where it is not given.
     mesh : `~astrosieve.images.background.BackgroundMesh`, optional
         Of the image; measured where it is not given.
+    likely : callable, optional
+        What says how likely places are stars, see `LikelyStars`.
 
     Returns
     -------
@@ -84,11 +105,16 @@ def find_psf_stars(
         return None
     mesh = mesh or measure_mesh(sci, spoilt=spoilt, background=background)
     peaks = _Peaks.of(*_bright_peaks(sci, spoilt, background, mesh))
-    stars = peaks.stars((0.0, 0.0))
+    if likely is not None:
+        stars = peaks.likely(likely)
+    else:
+        stars = peaks.stars((0.0, 0.0))
+        if stars is None:
+            shape = peaks.common_shape()
+            stars = None if shape is None else peaks.stars(shape)
     if stars is None:
-        shape = peaks.common_shape()
-        stars = None if shape is None else peaks.stars(shape)
-    return None if stars is None else PSFStars(stars)
+        return None
+    return PSFStars(stars, _ERROR_OF_ONE[likely is not None])
 
 
 def estimate_fwhm(sci: np.ndarray, *, spoilt: np.ndarray | None = None) -> float | None:
@@ -123,6 +149,7 @@ class PSFStars:
     """
 
     _peaks: _Peaks
+    _error_of_one: float
 
     def __len__(self) -> int:
         return len(self._peaks)
@@ -149,7 +176,7 @@ class PSFStars:
     @property
     def fwhm_error(self) -> float:
         """Error of the logarithm of the width, by the number of stars."""
-        return float(np.hypot(_ERROR, _ERROR_OF_ONE / len(self)))
+        return float(np.hypot(_ERROR, self._error_of_one / len(self)))
 
     @property
     def places(self) -> np.ndarray:
@@ -270,14 +297,36 @@ class _Peaks:
 
     def stars(self, shape: tuple[float, float]) -> _Peaks | None:
         """Return the peaks that look like stars of one shape and width."""
-        alike = np.abs(self.ratio - shape[0]) < _ALIKE[0]
-        alike &= np.abs(self.cross - shape[1]) < _ALIKE[1]
-        found = self[alike]
-        found = found[found._starlike(shape)]
-        return found._agreeing() if len(found) >= _MIN_AGREEING else None
+        found = self[self._starlike(shape)]
+        if len(found) < _MIN_AGREEING:
+            return None
+        grid, counts = found._commonness(np.ones(len(found)), _SMOOTHED[0])
+        best = int(counts.argmax())
+        return found._agreeing(grid[best]) if counts[best] >= _MIN_AGREEING else None
+
+    def likely(self, likely: LikelyStars) -> _Peaks | None:
+        """Return the peaks that a classifier calls stars and whose widths agree."""
+        # Those that look like round stars are asked about first, then the brightest.
+        order = np.lexsort((-self.boxes[:, 2, 2] / self.noise, ~self._starlike((0, 0))))
+        asked = self[order[:_ASKED]]
+        if not len(asked):
+            return None
+        widths, star = likely(asked.places)
+        own = [
+            np.interp(width, widths, each)
+            for width, each in zip(asked.fwhm, star, strict=True)
+        ]
+        weight = star.mean(axis=1) * own
+        weight[weight < _LIKELY] = 0
+        grid, counts = asked._commonness(weight, _SMOOTHED[1])
+        modes = (counts[1:-1] >= counts[:-2]) & (counts[1:-1] > counts[2:])
+        modes &= counts[1:-1] >= max(_ENOUGH, _LESSER * counts.max())
+        if not modes.any():
+            return None
+        return asked[weight > 0]._agreeing(grid[1 + int(modes.argmax())])
 
     def _starlike(self, shape: tuple[float, float]) -> np.ndarray:
-        """Return which peaks fall off, and leave as little, as stars of a shape."""
+        """Return which peaks have a shape, fall off and leave as little as stars."""
         boxes, core = self.boxes, self.boxes[:, 1:4, 1:4]
         gaussian = self._gaussians(shape, centred=False)
         # The ring beyond the 3x3 box: a Gaussian's share, plus wings, but no track.
@@ -285,7 +334,9 @@ class _Peaks:
         expected = gaussian.sum(axis=(1, 2)) / inner - 1
         share = boxes.sum(axis=(1, 2)) / core.sum(axis=(1, 2)) - 1
         corners = boxes[:, ::4, ::4].max(axis=(1, 2)) / boxes[:, 2, 2]
-        like = (share > 0.5 * expected) & (share < 1.5 * expected + 0.3)
+        like = np.abs(self.ratio - shape[0]) < _ALIKE[0]
+        like &= np.abs(self.cross - shape[1]) < _ALIKE[1]
+        like &= (share > 0.5 * expected) & (share < 1.5 * expected + 0.3)
         like &= corners < 0.25 + gaussian[:, ::4, ::4].max(axis=(1, 2))
         limit = np.where(self.fwhm < _SAMPLED, *_RESIDUALS)
         if shape != (0.0, 0.0):
@@ -311,15 +362,18 @@ class _Peaks:
         form = form + 2 * b * dx[:, None] * dy[:, :, None]
         return np.asarray(np.exp(-form / (2 * scale[:, None, None])))
 
-    def _agreeing(self) -> _Peaks | None:
-        """Return the peaks of the commonest width, None where too few agree."""
+    def _commonness(
+        self, weight: np.ndarray, smoothed: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return logarithms of widths, and how many peaks have about each of them."""
         logs = np.log(self.fwhm)
-        grid = np.arange(logs.min() - 0.1, logs.max() + 0.1, 0.01)
-        counts = np.exp(-(((grid[:, None] - logs) / 0.04) ** 2) / 2).sum(axis=1)
-        best = int(counts.argmax())
-        if counts[best] < _MIN_AGREEING:
-            return None
-        return self[np.abs(logs - grid[best]) < 0.08]
+        grid = np.arange(logs.min() - 0.2, logs.max() + 0.2, 0.01)
+        near = np.exp(-(((grid[:, None] - logs) / smoothed) ** 2) / 2)
+        return grid, near @ weight
+
+    def _agreeing(self, log_width: float) -> _Peaks:
+        """Return the peaks of about a width."""
+        return self[np.abs(np.log(self.fwhm) - log_width) < _AGREE]
 
 
 def _moffat(form: np.ndarray, wing: float) -> np.ndarray:

@@ -38,7 +38,7 @@ from astrosieve.source.preprocessing import (
     fit_image,
     get_preprocessing,
 )
-from astrosieve.source.widths import averaged
+from astrosieve.source.widths import averaged, star_chooser
 from astrosieve.tables.catalogs import add_classes, position_columns, positions
 
 __all__ = ['COSMIC_RAY_HINT_ODDS', 'classify_image', 'classify_sources']
@@ -315,7 +315,12 @@ def image_for(
 ) -> MeasuredImage:
     """Return an array as an image whose width is estimated if the model asks for it."""
     preprocessing = get_preprocessing(model.card.preprocessing)
-    return MeasuredImage.of(data, estimates_fwhm=preprocessing.needs_fwhm, **known)
+    return MeasuredImage.of(
+        data,
+        estimates_fwhm=preprocessing.needs_fwhm,
+        likely_stars=star_chooser(model),
+        **known,
+    )
 
 
 def _reweighted(

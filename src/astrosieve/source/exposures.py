@@ -24,6 +24,7 @@ from astrosieve.source.classify import classify_image
 from astrosieve.source.explain import Explanation, explain_image
 from astrosieve.source.finders import DEFAULT_FWHM, detect, with_saturated
 from astrosieve.source.flags import CLASS_FLAGS
+from astrosieve.source.widths import star_chooser
 from astrosieve.tables.catalogs import add_classes, fill_masked, positions
 
 __all__ = [
@@ -93,6 +94,7 @@ class ClassifyOptions:
             gain=self.gain,
             exptime=self.exptime,
             fwhm=self.fwhm,
+            likely_stars=star_chooser(load_model(self.model, task='source')),
         )
 
     def for_model(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Widths of the PSF that a network may assume."""
+"""Widths of the PSF that a network may assume, and stars that it finds by them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ['averaged', 'width_hypotheses']
+from astrosieve.images.measured import MeasuredImage
+from astrosieve.models.registry import Model
+from astrosieve.source.preprocessing import fit_without_width, get_preprocessing
+
+__all__ = ['averaged', 'star_chooser', 'width_hypotheses']
 
 _WIDTHS = (1.6, 2.1, 2.8, 3.7)
 
@@ -57,3 +61,44 @@ def averaged(
     """
     parts = [predict(each) for each in width_hypotheses(inputs)]
     return parts[0] if len(parts) == 1 else np.mean(parts, axis=0)
+
+
+def star_chooser(
+    model: Model,
+) -> Callable[[MeasuredImage, np.ndarray], tuple[np.ndarray, np.ndarray]] | None:
+    """
+    Return what finds the stars by which the width of an image's PSF is measured.
+
+    Parameters
+    ----------
+    model : `~astrosieve.models.registry.Model`
+        For sources.
+
+    Returns
+    -------
+    chooser : callable or None
+        Called with an image and (N, 2) places, asks the model about them under each
+        width to assume; for
+        `~astrosieve.images.measured.MeasuredImage.likely_stars`. None for a model that
+        is told no width, and for one that learnt the width which stars seem to have.
+    """
+    card = model.card
+    preprocessing = get_preprocessing(card.preprocessing)
+    if not preprocessing.needs_fwhm or preprocessing.apparent:
+        return None
+    star = card.classes.index('star')
+
+    def chooser(
+        image: MeasuredImage, places: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        batch = fit_without_width(preprocessing, image)(places)
+        likely = np.zeros((len(places), len(_WIDTHS)))
+        if batch.valid.any():
+            known = {name: each[batch.valid] for name, each in batch.inputs.items()}
+            likely[batch.valid] = np.stack(
+                [model.predict(each)[:, star] for each in width_hypotheses(known)],
+                axis=1,
+            )
+        return np.array(_WIDTHS), likely
+
+    return chooser

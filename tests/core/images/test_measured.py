@@ -325,4 +325,4 @@ class TestChips:
         nothing = np.ones((40, 40), dtype=np.float32)
         assert MeasuredImage.of_chip(Chip(nothing, Path('a.fits'))).fwhm is None
         wfc = Chip(nothing, Path('a.fits'), instrument='ACS', detector='WFC')
-        assert MeasuredImage.of_chip(wfc).fwhm == 2
+        assert MeasuredImage.of_chip(wfc).fwhm == 1.8

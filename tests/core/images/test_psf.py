@@ -214,3 +214,92 @@ def test_few_stars_say_less() -> None:
     assert len(few) < 10 < 60 < len(many)
     assert few.fwhm_error > 0.1
     assert many.fwhm_error == pytest.approx(0.03, abs=0.005)
+
+
+def called_stars(truth: np.ndarray, doubtful: np.ndarray | None = None):
+    """Return what calls places near to true ones stars, and doubts about others."""
+
+    def likely(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        assert places.shape[1] == 2
+        widths = np.array([1.6, 2.8, 3.7])
+        star = np.full((len(places), 3), 0.01)
+        for near, p in ((truth, 0.99), (doubtful, 0.7)):
+            if near is not None and len(near):
+                gap = np.abs(places[:, None] - near[None]).max(axis=2).min(axis=1)
+                star[gap < 2] = p
+        return widths, star
+
+    return likely
+
+
+def stamped(*groups: tuple[np.ndarray, float]) -> np.ndarray:
+    """Return 400x400 pixels with Gaussians at places, (x, y), of the widths given."""
+    image = np.random.default_rng(5).normal(0, 1, (400, 400))
+    y, x = np.mgrid[:400, :400]
+    for places, fwhm in groups:
+        for x0, y0 in places:
+            image += 300 * gaussian((x - x0) ** 2 + (y - y0) ** 2, fwhm)
+    return image.astype(np.float32)
+
+
+def some_places(n: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(12, 388, (n, 2))
+
+
+class TestChosen:
+    """Stars that a classifier chooses."""
+
+    def test_hits_are_as_many_as_one_likes(self) -> None:
+        """Rules take sixty sharp peaks for the stars; three stars are enough here."""
+        stars = np.array([(50.3, 60.7), (200.1, 311.4), (351.6, 90.2)])
+        hits = some_places(60, 1)
+        hits = hits[(np.abs(hits[:, None] - stars).max(axis=2) > 12).all(axis=1)]
+        image = stamped((hits, 1.7), (stars, 3.4))
+        assert estimate_fwhm(image) == pytest.approx(1.7, rel=0.1)
+        found = find_psf_stars(image, likely=called_stars(stars))
+        assert len(found) == 3
+        assert found.fwhm == pytest.approx(3.4, rel=0.05)
+        gap = np.abs(found.places[:, None] - stars[None]).max(axis=2).min(axis=1)
+        assert gap.max() < 1
+
+    def test_of_two_widths_the_narrower(self) -> None:
+        """Galaxies are wider than stars, also where twice as many pass for these."""
+        galaxies, stars = some_places(20, 3), some_places(10, 4)
+        image = stamped((galaxies, 3.6), (stars, 2.4))
+        assert estimate_fwhm(image) == pytest.approx(3.6, rel=0.1)
+        likely = called_stars(stars, galaxies)
+        assert find_psf_stars(image, likely=likely).fwhm == pytest.approx(2.4, rel=0.05)
+
+    @pytest.mark.parametrize('n', [0, 1])
+    def test_one_is_not_enough(self, n: int) -> None:
+        """Nor is none."""
+        stars = some_places(40, 6)
+        likely = called_stars(stars[:n])
+        assert find_psf_stars(stamped((stars, 2.4)), likely=likely) is None
+
+    def test_nothing_is_asked_of_an_empty_image(self) -> None:
+        """There is no peak."""
+
+        def never(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            pytest.fail('asked')
+
+        image = np.random.default_rng(0).normal(0, 1, (60, 60)).astype(np.float32)
+        assert find_psf_stars(image, likely=never) is None
+
+    def test_few_of_them_say_more(self) -> None:
+        """Than as many whose widths agree alone."""
+        stars = some_places(6, 7)
+        image = stamped((stars, 2.4))
+        chosen = find_psf_stars(image, likely=called_stars(stars))
+        assert chosen.fwhm_error < 0.05 < find_psf_stars(image).fwhm_error
+
+    def test_not_all_peaks_are_asked_about(self) -> None:
+        """A crowded image takes no longer."""
+        asked = []
+
+        def noted(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            asked.append(len(places))
+            return np.array([2.0]), np.ones((len(places), 1))
+
+        assert find_psf_stars(field(gaussian, 2.0, n_stars=500), likely=noted)
+        assert asked == [200]

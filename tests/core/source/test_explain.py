@@ -16,6 +16,8 @@ from astrosieve.cli import main
 from astrosieve.exceptions import AstrosieveWarning, CatalogError
 from astrosieve.images.pixels import spoilt_pixels
 from astrosieve.models.registry import Model
+from astrosieve.source.classify import image_for
+from astrosieve.source.explain import explain_image
 from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve.source.plotting import explanation_figure
 from astrosieve.source.preprocessing import get_preprocessing
@@ -44,8 +46,10 @@ def test_the_network_is_asked_about_one_width(
 ) -> None:
     """What is hidden and what is not are seen with the width of the classification."""
     model = load_model(scales_model)
-    widths: list[float] = []
     predict = type(model).predict
+    image = image_for(model, star_field.data, unit='electron')
+    assert image.fwhm  # the network is asked which stars tell it, under several
+    widths: list[float] = []
 
     def noted(self: Model, inputs: dict[str, np.ndarray], **options: Any) -> np.ndarray:
         widths.extend(inputs['fwhm'].ravel())
@@ -53,9 +57,9 @@ def test_the_network_is_asked_about_one_width(
 
     monkeypatch.setattr(type(model), 'predict', noted)
     position = tuple(star_field.stars[3])
-    explain_source(star_field.data, position, unit='electron', model=model)
+    explain_image(image, position, model=model)
     assert len(widths) > 100
-    assert len(set(widths)) == 1
+    assert set(widths) == {np.float32(image.fwhm)}
 
 
 @pytest.mark.parametrize(

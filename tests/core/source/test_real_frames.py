@@ -9,13 +9,15 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from astrosieve import classify_sources
+from astrosieve import classify_sources, load_model
 from astrosieve.exceptions import (
     AstrosieveWarning,
     ExposureError,
     OutOfDomainWarning,
 )
 from astrosieve.images.exposures import read_chips
+from astrosieve.images.measured import MeasuredImage
+from astrosieve.source.classify import image_for
 from astrosieve.source.exposures import ClassifyOptions, classify_exposure
 from astrosieve.source.flags import CLASS_FLAGS
 
@@ -94,12 +96,36 @@ def test_a_pedestal_changes_no_class(data_dir: Path) -> None:
     with pytest.warns(AstrosieveWarning, match='the stars are trailed'):
         table = classify_exposure(data_dir / 'hst' / PLUTO, PEAKS)
     catalog = table['x_centroid', 'y_centroid']
-    expected = classify_sources(chip.sci, catalog, unit='electron')
+    known = {'unit': 'electron', 'fwhm': 1.8}
+    expected = classify_sources(chip.sci, catalog, **known)
     for sky in (500.0, -float(np.median(chip.sci))):
-        moved = classify_sources(chip.sci + np.float32(sky), catalog, unit='electron')
+        moved = classify_sources(chip.sci + np.float32(sky), catalog, **known)
         assert np.mean(moved['class_name'] == expected['class_name']) == 1
         difference = np.abs(moved['p_star'] - expected['p_star'])
         assert np.nanmax(difference) < 0.02
+
+
+def test_hits_do_not_tell_the_width(data_dir: Path) -> None:
+    """Pluto's stars are trailed: by rules seven hits have a width of 1.3 pixels."""
+    chip = next(read_chips(data_dir / 'hst' / PLUTO))
+    assert len(MeasuredImage.of(chip.sci).psf_stars) == 7
+    chosen = image_for(load_model('source'), chip.sci, unit='electron')
+    assert chosen.psf_stars is None
+
+
+@pytest.mark.parametrize(
+    ('name', 'width'),
+    [
+        ('acshrc_47tuc_f330w_j8bt09jcq_raw.fits.gz', 1.6),
+        ('acshrc_47tuc_f606w_j8bt06o6q_raw.fits.gz', 2.1),
+    ],
+)
+def test_filters_of_one_camera(data_dir: Path, name: str, width: float) -> None:
+    """What the stars say counts, in the blue too."""
+    chip = next(read_chips(data_dir / 'hst' / name))
+    image = ClassifyOptions().measured(chip)
+    assert len(image.psf_stars) > 100
+    assert image.fwhm == pytest.approx(width, abs=0.1)
 
 
 @pytest.mark.parametrize(

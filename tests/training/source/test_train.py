@@ -168,9 +168,9 @@ class TestAugmentation:
     def widths(
         self, jitter: float, unknown: float = 0.0
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return told over measured (2) and true (3) widths; a tenth is not known."""
+        """Return told over measured (2) and true (2.3) widths; a tenth is not known."""
         n = 4000
-        true = np.full(n, 3.0, dtype=np.float32)
+        true = np.full(n, 2.3, dtype=np.float32)
         true[: n // 10] = np.nan
         examples = Examples(
             {'fwhm': np.full((n, 1), 2.0, dtype=np.float32)},
@@ -188,8 +188,9 @@ class TestAugmentation:
         """Without jitter exactly; where it is not known, the measured one."""
         unknown, known = self.widths(1e-9)
         assert (unknown == 2).all()
-        assert set(known.tolist()) == {2.0, 3.0}
-        assert (known == 3).mean() == pytest.approx(0.5, abs=0.03)
+        true = np.float32(2.3)
+        assert set(known.tolist()) == {2.0, float(true)}
+        assert (known == true).mean() == pytest.approx(0.5, abs=0.03)
 
     def test_without_jitter_the_measured_width_is_told(self) -> None:
         """All of them, wherever there is one."""
@@ -199,15 +200,24 @@ class TestAugmentation:
 
     def test_what_is_not_measured_is_told_as_it_is(self) -> None:
         """The true width stands in for one that could not be measured."""
+        self.check_told([np.nan, 2.7], [3.0, np.float32(2.7)])
+
+    def test_what_is_measured_wrongly_is_told_as_it_is(self) -> None:
+        """A fifth off: hits or galaxies were taken for the stars."""
+        self.check_told([2.3, 2.5, 3.6, 3.8], [3.0, 2.5, np.float32(3.6), 3.0])
+
+    def check_told(self, measured: list[float], expected: list[float]) -> None:
+        """Compare what is told without jitter, where the true width is 3 pixels."""
+        n = len(measured)
         examples = Examples(
-            {'fwhm': np.array([[np.nan], [2.0]], dtype=np.float32)},
-            np.zeros(2, dtype=np.int64),
-            np.zeros(2, dtype=np.float32),
-            np.full(2, 3.0, dtype=np.float32),
+            {'fwhm': np.array(measured, dtype=np.float32)[:, None]},
+            np.zeros(n, dtype=np.int64),
+            np.zeros(n, dtype=np.float32),
+            np.full(n, 3.0, dtype=np.float32),
         )
         settings = TrainConfig(fwhm_jitter=0.0)
         told = _told_widths(examples, settings, np.random.default_rng(0))
-        assert told.tolist() == [[3.0], [2.0]]
+        assert told.ravel().tolist() == expected
 
     def test_some_are_told_nothing(self) -> None:
         """A share of them, whether measured or true."""
@@ -217,7 +227,7 @@ class TestAugmentation:
     def test_told_widths_scatter(self) -> None:
         """By a log-normal factor of the given width about the true one."""
         _, known = self.widths(0.1)
-        logs = np.log(known[known != 2] / 3)
+        logs = np.log(known[known != 2] / 2.3)
         assert len(logs) == pytest.approx(1800, abs=110)
         assert logs.mean() == pytest.approx(0, abs=0.01)
         assert logs.std() == pytest.approx(0.1, rel=0.07)

@@ -284,6 +284,10 @@ class JudgeConfig(Settings):
         Finders whose detections are judged.
     real : bool
         Whether the real frames are judged as well, where they are found.
+    faint : bool
+        Whether the leak of faint galaxies of ``sets`` is set beside what an observer
+        could tell who knows everything, see
+        `astrosieve_training.source.evaluate.observer`.
     held_back : tuple of str
         Sets of cameras that were kept from the training: they may leak twice as
         much, and their calibration may be off three times as far.
@@ -311,6 +315,7 @@ class JudgeConfig(Settings):
     sets: tuple[ExposureSet, ...] = ()
     finders: tuple[FinderConfig, ...] = (FinderConfig('dao'), FinderConfig('peaks'))
     real: bool = True
+    faint: bool = False
     held_back: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     rival: RivalConfig | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from weakref import WeakKeyDictionary
 
 from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.inputs import Batch, named_preprocessing
@@ -27,6 +28,7 @@ __all__ = [
     'SourcePreprocessing',
     'ZScaleLog',
     'fit_image',
+    'fit_without_width',
     'get_preprocessing',
 ]
 
@@ -35,6 +37,10 @@ _PREPROCESSINGS: dict[str, Callable[[], SourcePreprocessing]] = {
     'local-noise-1': partial(LocalNoise, apparent=True),
     'local-noise-2': LocalNoise,
 }
+
+_FITTED: WeakKeyDictionary[MeasuredImage, dict[str, FittedPreprocessing]] = (
+    WeakKeyDictionary()
+)
 
 
 def get_preprocessing(name: str) -> SourcePreprocessing:
@@ -67,8 +73,32 @@ def fit_image(
     fitted : callable
         Takes (N, 2) positions, returns a `Batch`.
     """
+    fitted = fit_without_width(preprocessing, image)
     if not preprocessing.needs_fwhm:
-        return preprocessing.fit(image.sci, spoilt=image.spoilt)
+        return fitted
     apparent = preprocessing.apparent
-    fwhm = image.weighed_apparent_fwhm if apparent else image.weighed_fwhm
-    return preprocessing.fit(image.sci, spoilt=image.spoilt, fwhm=fwhm, mesh=image.mesh)
+    return fitted.told(image.weighed_apparent_fwhm if apparent else image.weighed_fwhm)
+
+
+def fit_without_width(
+    preprocessing: SourcePreprocessing, image: MeasuredImage
+) -> FittedPreprocessing:
+    """
+    Fit a preprocessing to an image, once; the width of its PSF is not asked for.
+
+    Parameters
+    ----------
+    preprocessing, image
+        As for `fit_image`.
+
+    Returns
+    -------
+    fitted : callable
+        As from `fit_image`.
+    """
+    mine = _FITTED.setdefault(image, {})
+    name = preprocessing.name
+    if name not in mine:
+        mesh = image.mesh if preprocessing.needs_fwhm else None
+        mine[name] = preprocessing.fit(image.sci, spoilt=image.spoilt, mesh=mesh)
+    return mine[name]

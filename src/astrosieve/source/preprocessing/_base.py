@@ -27,6 +27,9 @@ class FittedPreprocessing(Protocol):
     def __call__(self, xy: np.ndarray) -> Batch:
         """Return the inputs for (N, 2) positions ``(x, y)``, pixels, 0-based."""
 
+    def told(self, fwhm: float | None) -> FittedPreprocessing:
+        """Return the same with a width of the PSF, pixels, None for not known."""
+
 
 class SourcePreprocessing(Preprocessing, Protocol):
     """

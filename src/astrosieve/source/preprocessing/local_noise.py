@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -100,15 +100,12 @@ class LocalNoise:
         fitted : callable
             Takes (N, 2) positions, returns a `Batch`.
         """
-        if fwhm is not None and not fwhm > 0:
-            msg = f'fwhm must be positive, or None where it is not known; got {fwhm}'
-            raise ValueError(msg)
-        width = float('nan') if fwhm is None else float(fwhm)
         mesh = mesh or measure_mesh(sci, spoilt=spoilt)
         level = float(np.median(mesh.level))
         with np.errstate(over='ignore', invalid='ignore'):
             wide, far = _block_means(sci, spoilt, level)
-        return _FittedLocalNoise(self, sci, spoilt, width, mesh, level, wide, far)
+        blind = _FittedLocalNoise(self, sci, spoilt, np.nan, mesh, level, wide, far)
+        return blind.told(fwhm)
 
 
 def _block_sums(image: np.ndarray) -> np.ndarray:
@@ -192,6 +189,13 @@ class _FittedLocalNoise:
     def fill(self) -> dict[str, float]:
         """Value of a pixel that shows nothing but sky, by name of an image input."""
         return dict.fromkeys(self.settings.scales, 0.0)
+
+    def told(self, fwhm: float | None) -> _FittedLocalNoise:
+        """Return the same with a width of the PSF, pixels, None for not known."""
+        if fwhm is not None and not fwhm > 0:
+            msg = f'fwhm must be positive, or None where it is not known; got {fwhm}'
+            raise ValueError(msg)
+        return replace(self, fwhm=float('nan') if fwhm is None else float(fwhm))
 
     def __call__(self, xy: np.ndarray) -> Batch:
         size = self.settings.size

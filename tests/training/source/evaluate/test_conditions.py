@@ -13,8 +13,11 @@ pytest.importorskip('photutils')
 
 from astrosieve.models.registry import Model
 from astrosieve_training.simulate.plans import ExposureSet
+from astrosieve_training.source.datasets import detections
+from astrosieve_training.source.evaluate import conditions
 from astrosieve_training.source.evaluate.conditions import (
     check_hits,
+    check_measured,
     check_saturated,
     check_widths,
 )
@@ -30,6 +33,8 @@ def test_stated_widths(
 ) -> None:
     """Nothing moves of a network that ignores the width, much of one that obeys it."""
     told = []
+    for module in (conditions, detections):  # these networks choose no stars
+        monkeypatch.setattr(module, 'star_chooser', lambda model: None)
 
     def deaf(inputs: dict[str, np.ndarray]) -> np.ndarray:
         told.append(float(np.median(inputs['fwhm'])))
@@ -53,6 +58,17 @@ def test_stated_widths(
     (star,) = (limit for limit in limits if limit.what.startswith('stars'))
     assert star.measured.value > 0.3
     assert not star.holds
+
+
+def test_widths_that_images_say(model: Model, cache: Path) -> None:
+    """By rules and by what the network chooses; the camera's own does not help."""
+    lines = check_measured(model, [EXPOSURES], cache)
+    rules, chosen = (line.strip('| ').split(' | ') for line in lines[4:])
+    assert rules[:2] == ['tiny', 'rules']
+    assert chosen[1] == 'stars that the network chooses'
+    # One of the two has too few stars for rules.
+    assert float(rules[2].rstrip('%')) < 10
+    assert rules[5].startswith('50.00%')
 
 
 def test_hits_by_detector(model: Model, cache: Path) -> None:

@@ -21,8 +21,10 @@ from astropy.table import Table, vstack
 
 from astrosieve.images.exposures import Chip
 from astrosieve.images.measured import MeasuredImage
+from astrosieve.models.registry import Model
 from astrosieve.source.finders import get_finder
 from astrosieve.source.preprocessing import get_preprocessing
+from astrosieve.source.widths import star_chooser
 from astrosieve_training.simulate import Truth, label_positions, plans
 from astrosieve_training.simulate.files import load_exposure
 from astrosieve_training.simulate.plans import (
@@ -161,6 +163,7 @@ def detection_set(
     use_dq: bool = True,
     fwhm: float | None = None,
     measure: Measure | None = None,
+    model: Model | None = None,
 ) -> DetectionSet:
     """
     Run finders on a chip and label what they find.
@@ -186,27 +189,48 @@ def detection_set(
     measure : callable, optional
         Called with the sky-subtracted image, the positions, the FWHM and the chip;
         returns further columns.
+    model : `~astrosieve.models.registry.Model`, optional
+        What finds the stars by which the width of the PSF is measured; by default
+        rules do.
 
     Returns
     -------
     detections : `DetectionSet`
     """
-    image = _measured(chip, use_dq=use_dq, fwhm=fwhm)
+    image = _measured(chip, use_dq=use_dq, fwhm=fwhm, model=model)
     arrays = _labelled(
         image, label, finders=finders, exposure=exposure, camera=camera, scene=scene
     )
     xy = np.column_stack([arrays['row_x'], arrays['row_y']])
     if not len(xy):
         return DetectionSet({}, Table())
-    arrays.update(network_inputs(image, xy, preprocessing))
+    seen = image
+    if not _asks(model, preprocessing):
+        seen = _measured(chip, use_dq=use_dq, fwhm=fwhm)
+    arrays.update(network_inputs(seen, xy, preprocessing))
     if measure is not None:
         arrays.update(baseline_columns(image, chip, xy, measure))
     return set_from_arrays(arrays)
 
 
-def _measured(chip: Chip, *, use_dq: bool, fwhm: float | None = None) -> MeasuredImage:
+def _measured(
+    chip: Chip,
+    *,
+    use_dq: bool,
+    fwhm: float | None = None,
+    model: Model | None = None,
+) -> MeasuredImage:
     """Return a chip as an image, as though it had no DQ if that is not to be used."""
-    return MeasuredImage.of_chip(chip if use_dq else replace(chip, dq=None), fwhm=fwhm)
+    return MeasuredImage.of_chip(
+        chip if use_dq else replace(chip, dq=None),
+        fwhm=fwhm,
+        likely_stars=None if model is None else star_chooser(model),
+    )
+
+
+def _asks(model: Model | None, preprocessing: str) -> bool:
+    """Return whether inputs are a model's: others are told what rules say."""
+    return model is not None and model.card.preprocessing == preprocessing
 
 
 def _thinned(arrays: dict[str, np.ndarray], most: int, seed: int) -> np.ndarray:
@@ -230,17 +254,22 @@ def _one(
     thin: int,
     places: int,
     measure: Measure | None,
+    model: Model | None,
     stages: Stages,
 ) -> DetectionSet:
     """Return the labelled detections of one simulated exposure."""
 
     @cache
-    def opened() -> tuple[Chip, MeasuredImage, Truth]:
-        chip, truth = load_exposure(plan, _exposure_folder(plan, stages.folder))
-        return chip, _measured(chip, use_dq=use_dq), truth
+    def opened() -> tuple[Chip, Truth]:
+        return load_exposure(plan, _exposure_folder(plan, stages.folder))
+
+    @cache
+    def measured(chosen: bool) -> MeasuredImage:
+        by = model if chosen else None
+        return _measured(opened()[0], use_dq=use_dq, model=by)
 
     def labelled() -> dict[str, np.ndarray]:
-        _, image, truth = opened()
+        image, truth = measured(True), opened()[1]
         rng = np.random.default_rng([plan.seed, _PLACES])
         drawn = rng.uniform(-0.5, np.array(truth.shape[::-1]) - 0.5, (places, 2))
         arrays = _labelled(
@@ -260,8 +289,9 @@ def _one(
 
     here = sys.modules[__name__]
     factories = [module_of(get_finder(finder.name)) for finder in finders]
+    chooser = () if model is None else (model.card.sha256,)
     key = digest(
-        exposure_key(plan), finders, use_dq, thin, places,
+        exposure_key(plan), finders, use_dq, thin, places, *chooser,
         code_version(here, *factories),
     )  # fmt: skip
     arrays = stages.arrays(f'{plan.label}-labels', key, labelled)
@@ -272,13 +302,14 @@ def _one(
     arrays |= stages.arrays(
         f'{plan.label}-inputs',
         digest(key, preprocessing, version),
-        lambda: network_inputs(opened()[1], xy, preprocessing),
+        lambda: network_inputs(
+            measured(_asks(model, preprocessing)), xy, preprocessing
+        ),
     )
     if measure is not None:
 
         def columns() -> dict[str, np.ndarray]:
-            chip, image, _ = opened()
-            return baseline_columns(image, chip, xy, measure)
+            return baseline_columns(measured(True), opened()[0], xy, measure)
 
         arrays |= stages.arrays(
             f'{plan.label}-columns',
@@ -324,6 +355,7 @@ def simulated_set(
     preprocessing: str,
     folder: Path,
     measure: Measure | None = None,
+    model: Model | None = None,
     progress: bool = True,
 ) -> DetectionSet:
     """
@@ -339,7 +371,7 @@ def simulated_set(
         Name of the preprocessing.
     folder : `~pathlib.Path`
         Folder of the cache; what is there already is not made again.
-    measure : callable, optional
+    measure, model : optional
         See `detection_set`.
     progress : bool, optional
         Whether to show a progress bar on a terminal.
@@ -364,6 +396,7 @@ def simulated_set(
                 thin=exposures.thin,
                 places=exposures.places,
                 measure=measure,
+                model=model,
                 stages=stages,
             )
             for i, plan in enumerate(bar)

@@ -91,6 +91,7 @@ def check_phases(
         finders=(finder,),
         preprocessing=model.card.preprocessing,
         folder=cache,
+        model=model,
         progress=False,
     )
     star = model.card.classes.index('star')

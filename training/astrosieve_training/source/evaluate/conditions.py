@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from astrosieve.models.registry import Model
 from astrosieve.source.classes import CLASSES
 from astrosieve.source.exposures import ClassifyOptions, classify_chip
 from astrosieve.source.flags import CLASS_FLAGS
-from astrosieve.source.widths import averaged
+from astrosieve.source.widths import averaged, star_chooser
 from astrosieve.tables.catalogs import positions
 from astrosieve_training.judge.limits import Limit, Number
 from astrosieve_training.judge.scores import binned, rates_at, shares
@@ -41,12 +42,13 @@ from astrosieve_training.source.evaluate.limits import (
     members,
 )
 
-__all__ = ['check_hits', 'check_saturated', 'check_widths']
+__all__ = ['check_hits', 'check_measured', 'check_saturated', 'check_widths']
 
 _FINDER = FinderConfig('peaks', 4.0)
 _FACTORS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.4)
 _BELIEVED = (0.8, 1.25)  # stated over true width within which little may change
 _CHANGE = 0.003
+_OFF = (0.1, 0.2)  # of the logarithm of a width
 _SOMEWHERE = np.full((1, 2), 20.0)
 _WIDTHS = (1.4, 1.8, 2.4, 4.0)
 _HIT_LEAK = 0.003
@@ -62,6 +64,7 @@ def _detections(model: Model, exposures: ExposureSet, cache: Path) -> DetectionS
         finders=(_FINDER,),
         preprocessing=model.card.preprocessing,
         folder=cache,
+        model=model,
         progress=False,
     )
 
@@ -81,8 +84,12 @@ def _told(
     And how far, in its own errors, the width is off that the stars say.
     """
     told, errors = {}, []
+    chooser = star_chooser(model)
     for plan, chip, truth in simulated_exposures(exposures, cache):
-        images = [MeasuredImage.of_chip(chip, fwhm=truth.fwhm * f) for f in _FACTORS]
+        images = [
+            MeasuredImage.of_chip(chip, fwhm=truth.fwhm * f, likely_stars=chooser)
+            for f in _FACTORS
+        ]
         told[plan.label] = [
             network_inputs(each, _SOMEWHERE, model.card.preprocessing)['input_fwhm'][0]
             for each in images
@@ -158,6 +165,57 @@ def check_widths(
         )
         limits.append(Limit(what, Number(change, right[key].n), _CHANGE))
     return lines, limits
+
+
+def check_measured(model: Model, sets: Sequence[ExposureSet], cache: Path) -> list[str]:
+    """
+    See how well images say the width of their PSF, by rules and by chosen stars.
+
+    Parameters
+    ----------
+    model : `~astrosieve.models.registry.Model`
+        What chooses the stars, see `~astrosieve.source.widths.star_chooser`.
+    sets : sequence of `~astrosieve_training.simulate.plans.ExposureSet`
+        Exposures.
+    cache : `~pathlib.Path`
+        Folder of cached exposures.
+
+    Returns
+    -------
+    lines : list of str
+        Markdown.
+    """
+    methods = {'rules': None, 'stars that the network chooses': star_chooser(model)}
+    rows = []
+    for exposures in sets:
+        errors: dict[str, list[float]] = {name: [] for name in methods}
+        for _, chip, truth in simulated_exposures(exposures, cache):
+            for name, chooser in methods.items():
+                # The camera's nominal width is not to help.
+                chip = replace(chip, instrument='', detector='')
+                image = MeasuredImage.of_chip(chip, likely_stars=chooser)
+                width = np.nan if image.psf_stars is None else image.psf_stars.fwhm
+                errors[name].append(abs(float(np.log(width / truth.fwhm))))
+        for name, each in errors.items():
+            off = np.array(each)
+            known = np.isfinite(off)
+            every = np.ones(len(off), dtype=bool)
+            rows.append(
+                (
+                    exposures.name, name,
+                    f'{np.median(off[known]) if known.any() else np.nan:.1%}',
+                    *(Share.of(off > limit, every) for limit in _OFF),
+                    Share.of(~known, every),
+                )
+            )  # fmt: skip
+    off_by = (f'off by more than {limit:.0%}' for limit in _OFF)
+    return [
+        'The width that images alone say, beside that of the PSF simulated; errors of '
+        'the logarithm. By rules Gaussians are fitted to peaks, and what looks round '
+        'and is of the commonest width counts as a star.',
+        '',
+        *markdown_table(('sample', 'stars by', 'median error', *off_by, 'none'), rows),
+    ]
 
 
 def check_hits(

@@ -49,14 +49,18 @@ from astrosieve_training.source.evaluate.checks import (
 )
 from astrosieve_training.source.evaluate.conditions import (
     check_hits,
+    check_measured,
     check_saturated,
     check_widths,
 )
 from astrosieve_training.source.evaluate.figures import draw_judgement
 from astrosieve_training.source.evaluate.judged import Rival
 from astrosieve_training.source.evaluate.limits import FOREST_FACTOR, RIVAL_FACTOR
+from astrosieve_training.source.evaluate.observer import check_faint
 from astrosieve_training.source.evaluate.report import (
+    FAINT,
     HITS,
+    MEASURED,
     SATURATED,
     WIDTHS,
     Judgement,
@@ -70,6 +74,7 @@ _LEARNT = 80  # exposures of the training from which baselines learn
 def _real_set(
     frame: RealFrame,
     finders: Sequence[FinderConfig],
+    model: Model | None,
     preprocessing: str,
     measure: Measure | None,
 ) -> DetectionSet:
@@ -83,6 +88,7 @@ def _real_set(
         scene='real',
         fwhm=frame.fwhm,
         measure=measure,
+        model=model,
     )
     x, y = np.asarray(detections.rows['x']), np.asarray(detections.rows['y'])
     return detections[frame.within(x, y)]
@@ -122,7 +128,8 @@ def train_forest(
     folder = data_folder()
     if config.real.ngc1261 and folder is not None:
         frame = ngc1261(folder, 'left')
-        parts.append(_real_set(frame, config.finders, preprocessing, measure_columns))
+        learnt = _real_set(frame, config.finders, None, preprocessing, measure_columns)
+        parts.append(learnt)
     rng = np.random.default_rng([config.seed, 4])
     forest = Forest(config.network.classes, seed=config.seed)
     return forest.fit(join(parts), rng=rng, ratio=config.train.balance or 1e9)
@@ -195,6 +202,7 @@ def _judge_simulated(
             exposures,
             finders=judging.finders,
             folder=cache,
+            model=judgement.model,
             progress=progress,
         )
         preprocessing = judgement.model.card.preprocessing
@@ -215,7 +223,7 @@ def _judge_real(
     rivals: Sequence[Rival],
 ) -> None:
     for frame in frames:
-        make = partial(_real_set, frame, judging.finders)
+        make = partial(_real_set, frame, judging.finders, judgement.model)
         judgement.real.append(frame.name)
         judgement.add_set(
             frame.name,
@@ -234,6 +242,9 @@ def _check(
     folder: Path,
 ) -> None:
     model = judgement.model
+    if judging.faint:
+        first = {n: next(iter(each.values())) for n, each in judgement.judged.items()}
+        judgement.add_check(FAINT, check_faint(first, judging.sets, cache), ())
     if judging.phases is not None:
         found = check_phases(model, judging.phases, cache, folder)
         judgement.add_check('Positions', *found)
@@ -247,6 +258,8 @@ def _check(
         found = check_hits([model, *beside], judging.hits, cache)
         judgement.add_check(HITS, *found)
     if judging.widths is not None:
+        said = check_measured(model, judging.sets, cache)
+        judgement.add_check(MEASURED, said, ())
         found = check_widths(model, judging.widths, cache)
         judgement.add_check(WIDTHS, *found)
     if judging.saturated is not None:

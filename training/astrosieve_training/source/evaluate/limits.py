@@ -15,19 +15,22 @@ from astropy.table import Table
 
 from astrosieve.models.metrics import Share
 from astrosieve_training.judge.limits import Limit
-from astrosieve_training.judge.scores import rates_at
+from astrosieve_training.judge.scores import rates_at, shares
 
 __all__ = [
     'ABSOLUTE_LIMITS',
     'CALIBRATION_LIMITS',
     'COMPLETENESS',
     'EXTENDED_COMPLETENESS',
+    'FAINT_COMPLETENESS',
     'FAINT_LIMIT',
     'FOREST_FACTOR',
     'RELATIVE_FLOOR',
     'RIVAL_FACTOR',
     'STAR_SNR',
     'faint_leak',
+    'faint_members',
+    'faint_threshold',
     'leaks',
     'members',
     'relative_limits',
@@ -126,6 +129,42 @@ def leaks(
     return rates_at(scores, groups['star'], completeness, groups)[1]
 
 
+def faint_members(rows: Table) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return which rows are faint stars, S/N 5 to 10, and which other faint detections.
+
+    Parameters
+    ----------
+    rows : `~astropy.table.Table`
+        As for `members`.
+
+    Returns
+    -------
+    star, other : (N,) bool `~numpy.ndarray`
+    """
+    snr = np.asarray(rows['snr'], dtype=float)
+    star = np.asarray(rows['label'], dtype=str) == 'star'
+    faint = _counted(rows) & (snr >= FAINT_SNR[0]) & (snr < FAINT_SNR[1])
+    return faint & star, faint & ~star
+
+
+def faint_threshold(scores: np.ndarray, rows: Table) -> float:
+    """
+    Return the score that 97 % of the faint stars have.
+
+    Parameters
+    ----------
+    scores, rows
+        As for `leaks`, with faint stars.
+
+    Returns
+    -------
+    threshold : float
+    """
+    star, _ = faint_members(rows)
+    return rates_at(scores, star, FAINT_COMPLETENESS, {})[0]
+
+
 def faint_leak(scores: np.ndarray, rows: Table, *, without: str = '') -> Share | None:
     """
     Measure the leak among faint detections, S/N 5 to 10.
@@ -143,15 +182,11 @@ def faint_leak(scores: np.ndarray, rows: Table, *, without: str = '') -> Share |
         Share of all that is no star, but has a class, at 97 % completeness of the
         stars; None without either.
     """
-    snr = np.asarray(rows['snr'], dtype=float)
-    label = np.asarray(rows['label'], dtype=str)
-    faint = _counted(rows) & (snr >= FAINT_SNR[0]) & (snr < FAINT_SNR[1])
-    star = faint & (label == 'star')
-    other = faint & (label != 'star') & (label != without)
+    star, other = faint_members(rows)
     if not star.any():
         return None
-    _, found = rates_at(scores, star, FAINT_COMPLETENESS, {'other': other})
-    return found.get('other')
+    other &= np.asarray(rows['label'], dtype=str) != without
+    return shares(scores >= faint_threshold(scores, rows), {'': other}).get('')
 
 
 def stars_on_extended(scores: np.ndarray, rows: Table, threshold: float) -> Share:

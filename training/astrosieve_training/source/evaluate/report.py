@@ -34,11 +34,18 @@ from astrosieve_training.source.evaluate.limits import (
     relative_limits,
 )
 
-__all__ = ['HITS', 'SATURATED', 'TABLES', 'WIDTHS', 'Judgement']
+__all__ = ['FAINT', 'HITS', 'MEASURED', 'SATURATED', 'TABLES', 'WIDTHS', 'Judgement']
 
 HITS, WIDTHS = 'Hits by detector', 'Stated widths of the PSF'
-SATURATED = 'Saturated stars'
-TABLES = {'source-hits': HITS, 'source-widths': WIDTHS, 'source-saturated': SATURATED}
+SATURATED, FAINT = 'Saturated stars', 'Faint galaxies'
+MEASURED = 'Measured widths of the PSF'
+TABLES = {
+    'source-hits': HITS,
+    'source-widths': WIDTHS,
+    'source-saturated': SATURATED,
+    'source-faint': FAINT,
+    'source-measured': MEASURED,
+}
 """Tables of the docs, and the parts of the report that they hold."""
 
 _USED_TODAY = ('DAOStarFinder cuts', 'astroscrappy, tuned')

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ['Augmented', 'augmented']
 
+_WRONG = 0.2  # of the logarithm of a width
+
 
 def _spoil(examples: Examples, share: float, rng: np.random.Generator) -> np.ndarray:
     """Return the cutouts, some with pixels filled as unusable ones are."""
@@ -43,14 +45,16 @@ def _told_widths(
     """
     Return widths of the PSF.
 
-    Half of them, and those not measured, true and jittered; some unknown, NaN.
+    Half of them, and those not measured, true and jittered; some unknown, NaN. Those
+    measured wrongly too: stars that a network chooses are seldom as far off.
     """
     measured = examples.inputs['fwhm']
     n = len(examples)
     factors = np.exp(rng.normal(0, settings.fwhm_jitter, n))
     true = (examples.fwhm * factors).astype(np.float32)[:, None]
     share = 0.5 if settings.fwhm_jitter else 0.0
-    use = (rng.random(n) < share)[:, None] | np.isnan(measured)
+    off = np.abs(np.log(measured / examples.fwhm[:, None])) > _WRONG
+    use = (rng.random(n) < share)[:, None] | np.isnan(measured) | off
     told = np.where(use & np.isfinite(true), true, measured)
     if settings.fwhm_unknown:
         told[rng.random(n) < settings.fwhm_unknown] = np.nan
