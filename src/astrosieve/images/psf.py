@@ -93,7 +93,7 @@ def find_psf_stars(
     mesh : `~astrosieve.images.background.BackgroundMesh`, optional
         Of the image; measured where it is not given.
     likely : callable, optional
-        What says how likely places are stars, see `LikelyStars`.
+        What says how likely places are stars, see `~astrosieve.images.psf.LikelyStars`.
 
     Returns
     -------

@@ -77,10 +77,10 @@ def star_chooser(
     Returns
     -------
     chooser : callable or None
-        Called with an image and (N, 2) places, asks the model about them under each
-        width to assume; for
-        `~astrosieve.images.measured.MeasuredImage.likely_stars`. None for a model that
-        is told no width, and for one that learnt the width which stars seem to have.
+        For the parameter ``likely_stars`` of `~astrosieve.images.MeasuredImage`: called
+        with an image and (N, 2) places, asks the model about them under each width to
+        assume. None for a model that is told no width, and for one that learnt the
+        width which stars seem to have.
     """
     card = model.card
     preprocessing = get_preprocessing(card.preprocessing)
