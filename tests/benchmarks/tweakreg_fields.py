@@ -624,7 +624,7 @@ def main() -> None:
     parser.add_argument('--output', type=Path, default=Path('tweakreg-fields'))
     parser.add_argument('--fields', default='0:240', help='START:STOP')
     parser.add_argument('--model', default='source')
-    parser.add_argument('--operating-point', default='pure')
+    parser.add_argument('--operating-point', default='balanced')
     parser.add_argument('--figure', type=int, help='draw this field, nothing else')
     given = parser.parse_args()
     given.output.mkdir(parents=True, exist_ok=True)

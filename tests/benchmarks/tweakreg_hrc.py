@@ -71,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--output', type=Path, default=Path())
     parser.add_argument('--model', default='source')
-    parser.add_argument('--operating-point', default='pure')
+    parser.add_argument('--operating-point', default='balanced')
     parser.add_argument('--finder', default='dao', help=f"or '{OWN_FINDER}'")
     parser.add_argument('--searchrad', type=float, default=3.0, help='arcseconds')
     given = parser.parse_args()

@@ -114,7 +114,7 @@ def write_catalogs(
     outdir: str | Path = '.',
     finder: str = 'dao',
     keep: Sequence[str] = ('star',),
-    operating_point: str | None = 'pure',
+    operating_point: str | None = 'balanced',
     *,
     model: str | Model = 'source',
     min_stars: int = MIN_STARS,

@@ -117,7 +117,7 @@ def _known_parameters() -> set[str]:
 @model_option('source')
 @keep_option('star')
 @click.option(
-    '--operating-point', default='pure', show_default=True, metavar='NAME',
+    '--operating-point', default='balanced', show_default=True, metavar='NAME',
     help="Threshold on p_star of the model's card; 'none' for the likeliest class.",
 )  # fmt: skip
 @click.option(

@@ -26,7 +26,7 @@ def make_correctors(
     exposures: Sequence[str | Path],
     finder: str = 'dao',
     keep: Sequence[str] = ('star',),
-    operating_point: str | None = 'pure',
+    operating_point: str | None = 'balanced',
     *,
     model: str | Model = 'source',
     min_stars: int = MIN_STARS,

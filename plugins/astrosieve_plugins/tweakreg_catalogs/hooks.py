@@ -105,7 +105,7 @@ def _generate(catalog: Any, **kwargs: Any) -> None:
 def filtered_tweakreg(
     keep: Sequence[str] = ('star',),
     *,
-    operating_point: str | None = 'pure',
+    operating_point: str | None = 'balanced',
     model: str | Model = 'source',
     min_stars: int = MIN_STARS,
     **options: Any,

@@ -155,7 +155,7 @@ class Selection:
 def make_selection(
     keep: Sequence[str] = ('star',),
     *,
-    operating_point: str | None = 'pure',
+    operating_point: str | None = 'balanced',
     model: str | Model = 'source',
     min_stars: int = MIN_STARS,
     **options: Any,

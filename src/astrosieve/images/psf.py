@@ -46,6 +46,8 @@ _AGREE = 0.08  # of the logarithm: half of the range of widths that agree
 _SMOOTHED = (0.04, 0.03)  # of the logarithm, for the commonest width of either
 _ASKED = 200  # peaks that a classifier is asked about
 _LIKELY = 0.3  # what counts at least
+_WIDEST_KNOWN = 4.5  # pixels: about wider stars rules are asked after a classifier
+_MANY = 10  # that agree: then they are believed
 _ENOUGH = 1.2  # stars, by their probabilities, that make a mode
 _LESSER = 0.35  # of the commonest width: a narrower one that is as common is the PSF
 _OFFSETS = np.arange(-2.0, 3.0)
@@ -80,7 +82,8 @@ def find_psf_stars(
 
     Where a classifier says what looks like a star, whatever the width of the PSF, it
     takes the place of these rules: of two widths that are about as common among its
-    stars the narrower is the PSF's, since galaxies are wider.
+    stars the narrower is the PSF's, since galaxies are wider. Where it finds none, ten
+    that agree by the rules count if they are wider than stars that it may know.
 
     Parameters
     ----------
@@ -105,16 +108,13 @@ def find_psf_stars(
         return None
     mesh = mesh or measure_mesh(sci, spoilt=spoilt, background=background)
     peaks = _Peaks.of(*_bright_peaks(sci, spoilt, background, mesh))
-    if likely is not None:
-        stars = peaks.likely(likely)
-    else:
-        stars = peaks.stars((0.0, 0.0))
-        if stars is None:
-            shape = peaks.common_shape()
-            stars = None if shape is None else peaks.stars(shape)
-    if stars is None:
+    chosen = None if likely is None else peaks.likely(likely)
+    if chosen is not None:
+        return PSFStars(chosen, _ERROR_OF_ONE[1])
+    stars = peaks.alike()
+    if stars is None or (likely is not None and not stars.beyond()):
         return None
-    return PSFStars(stars, _ERROR_OF_ONE[likely is not None])
+    return PSFStars(stars, _ERROR_OF_ONE[0])
 
 
 def estimate_fwhm(sci: np.ndarray, *, spoilt: np.ndarray | None = None) -> float | None:
@@ -295,7 +295,19 @@ class _Peaks:
         near = np.median(shapes[distance2[best] < 0.25], axis=0) * _ALIKE
         return float(near[0]), float(near[1])
 
-    def stars(self, shape: tuple[float, float]) -> _Peaks | None:
+    def alike(self) -> _Peaks | None:
+        """Return the peaks that look like round stars of one width, else like long."""
+        stars = self._stars((0.0, 0.0))
+        if stars is not None:
+            return stars
+        shape = self.common_shape()
+        return None if shape is None else self._stars(shape)
+
+    def beyond(self) -> bool:
+        """Return whether these are many, and wider than a classifier may know."""
+        return len(self) >= _MANY and float(np.median(self.fwhm)) > _WIDEST_KNOWN
+
+    def _stars(self, shape: tuple[float, float]) -> _Peaks | None:
         """Return the peaks that look like stars of one shape and width."""
         found = self[self._starlike(shape)]
         if len(found) < _MIN_AGREEING:

@@ -166,6 +166,15 @@ def test_nothing_to_tell_by() -> None:
         assert str(verdict) == 'no stars to judge the image by'
 
 
+@pytest.mark.parametrize(('n', 'told'), [(2, False), (40, True)])
+def test_few_sources_have_nothing_in_common(n: int, told: bool) -> None:
+    """Two trails may be two galaxies; forty are no chance."""
+    verdict = verdict_of(MeasuredImage.of(stars(TRAIL, n=n, seed=6)))
+    assert verdict.told is told
+    assert verdict.failures == (('tracking_lost',) if told else ())
+    assert np.isnan(verdict.probabilities['tracking_lost']) == (not told)
+
+
 def test_warning() -> None:
     """What went wrong is warned of in words."""
     with pytest.warns(AstrosieveWarning, match='stars are drawn out.*probability'):

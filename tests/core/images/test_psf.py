@@ -277,6 +277,19 @@ class TestChosen:
         likely = called_stars(stars[:n])
         assert find_psf_stars(stamped((stars, 2.4)), likely=likely) is None
 
+    @pytest.mark.parametrize(('n', 'fwhm', 'said'), [
+        (30, 7.0, True), (30, 3.4, False), (5, 7.0, False)
+    ])  # fmt: skip
+    def test_wider_than_a_classifier_knows(
+        self, n: int, fwhm: float, said: bool
+    ) -> None:
+        """Rules speak where it finds no star, and many are wide."""
+        image = stamped((some_places(n, 8), fwhm))
+        found = find_psf_stars(image, likely=called_stars(np.empty((0, 2))))
+        assert (found is not None) is said
+        if found is not None:
+            assert found.fwhm == pytest.approx(fwhm, rel=0.05)
+
     def test_nothing_is_asked_of_an_empty_image(self) -> None:
         """There is no peak."""
 

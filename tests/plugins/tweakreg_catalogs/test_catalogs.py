@@ -226,7 +226,9 @@ class TestRescue:
 
     @pytest.fixture
     def selection(self, tiny_model: Path) -> Any:
-        return make_selection(model=str(tiny_model), min_stars=3)
+        return make_selection(
+            model=str(tiny_model), min_stars=3, operating_point='pure'
+        )
 
     def test_enough(self, selection: Any) -> None:
         """Nothing is added and nothing said where enough rows pass."""

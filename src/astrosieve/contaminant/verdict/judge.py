@@ -39,6 +39,8 @@ TASK = 'verdict'
 OPERATING_POINT = 'warn'
 """The operating point of a card at which something is said to have gone wrong."""
 
+_FEWEST = 5  # sources in medians of the image at one scale: less have nothing in common
+
 VERDICTS = (*FAILURES, 'no_stars')
 """What is told of an image; of one without stars nothing else can be."""
 
@@ -192,7 +194,7 @@ def verdict_of(image: MeasuredImage, model: str | Path | Model = MODEL) -> Verdi
     found = named_preprocessing({Sources.name: Sources}, card.preprocessing).find(image)
     p = loaded.predict(network_inputs(found))[0]
     probabilities = dict(zip(VERDICTS, map(float, p), strict=True))
-    if not found.counts.any():
+    if found.counts[:, 1].max() < _FEWEST:
         probabilities['no_stars'] = 1.0
     told = probabilities['no_stars'] < limits['no_stars']
     if not told:

@@ -57,7 +57,7 @@ _ANY = 'any of the three'
 _BINS = 8  # of the figure of probabilities
 _TIMED = 2048  # pixels of the image that takes its time
 _SLOWEST = 0.1  # of the time of the map of pixels
-_LEARNT = 320  # images of the training's families that the forest learns from
+_LEARNT = 2000  # images of the training's families that the forest learns from
 _STARS = (1, 3, 5, 10, 30, np.inf)
 
 
