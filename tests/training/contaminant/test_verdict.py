@@ -202,4 +202,5 @@ def test_commands(config: VerdictConfig, made: Made, tmp_path: Path) -> None:
     words = ['export', str(made.folder), '-o', str(tmp_path)]
     result = CliRunner().invoke(contaminant, words)
     assert result.exit_code == 0, result.output
-    assert load_model(next(tmp_path.glob('contaminant-verdict-*.onnx'))).card.task == 'verdict'
+    weights = next(tmp_path.glob('contaminant-verdict-*.onnx'))
+    assert load_model(weights).card.task == 'verdict'
