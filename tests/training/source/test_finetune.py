@@ -256,7 +256,9 @@ def test_command_fine_tunes_and_exports(
     assert card.classes == start.card.classes
     assert card.description.startswith(f'{start.label}, trained further on')
     assert 'labels of 2 exposures of wfc3-uvis-f606w (truth): ' in card.training_data
-    assert f'; before that, as {start.label}: 720 sim' in card.training_data
+    assert f'; before that, as {start.label}: {start.card.training_data}' in (
+        card.training_data
+    )
     assert 'region of the sky, about 20% held back' in card.split
     assert any('No labels of extended, bad_pixel, background' in s for s in card.limits)
     assert card.metrics['start']['sha256'] == start.card.sha256
