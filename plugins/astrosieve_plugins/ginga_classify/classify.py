@@ -13,7 +13,7 @@ from astropy.table import Table
 from astrosieve.exceptions import CatalogError
 from astrosieve.images.exposures import Chip, read_chips
 from astrosieve.images.measured import MeasuredImage
-from astrosieve.models.registry import list_models, load_model
+from astrosieve.models.registry import list_models
 from astrosieve.source.explain import Explanation, explain_image
 from astrosieve.source.exposures import ClassifyOptions, classify_chip
 from astrosieve.source.labels import LABEL_FORMAT
@@ -53,10 +53,6 @@ class Result:
     extver: int
 
 
-def _with_model(options: ClassifyOptions) -> ClassifyOptions:
-    return replace(options, model=load_model(options.model, task='source'))
-
-
 def classify(
     target: Target, options: ClassifyOptions, job: Job, *, all_chips: bool = False
 ) -> list[Result]:
@@ -88,7 +84,7 @@ def classify(
     """
     with job.alone():
         job.step(0.02, f'reading {target.name}')
-        options = _with_model(options)
+        options = options.loaded()
         chips = {target.key: read_target(target, job)}
         path = None if target.planes else target.path
         if all_chips and path is not None and target.extname == 'SCI':
@@ -162,7 +158,7 @@ def load(path: str | Path, target: Target, options: ClassifyOptions, job: Job) -
         if name in list_models():
             options = replace(options, model=name)
         job.step(1.0, 'done')
-        return _result(target.key, table, _with_model(options), chip)
+        return _result(target.key, table, options.loaded(), chip)
 
 
 def _result(key: tuple, table: Table, options: ClassifyOptions, chip: Chip) -> Result:

@@ -108,7 +108,7 @@ def find_psf_stars(
         return None
     mesh = mesh or measure_mesh(sci, spoilt=spoilt, background=background)
     peaks = _Peaks.of(*_bright_peaks(sci, spoilt, background, mesh))
-    chosen = None if likely is None else peaks.likely(likely)
+    chosen = None if likely is None else peaks.chosen(likely)
     if chosen is not None:
         return PSFStars(chosen, _ERROR_OF_ONE[1])
     stars = peaks.alike()
@@ -121,6 +121,7 @@ def estimate_fwhm(sci: np.ndarray, *, spoilt: np.ndarray | None = None) -> float
     """
     Estimate the FWHM of the point-spread function from the image itself.
 
+    By rules alone; `~astrosieve.classify_sources` asks its network which the stars are.
     To the stars that `~astrosieve.images.psf.find_psf_stars` finds one Moffat profile,
     integrated over the pixels, is fitted: their many sub-pixel phases tell how wide an
     undersampled PSF is.
@@ -316,7 +317,7 @@ class _Peaks:
         best = int(counts.argmax())
         return found._agreeing(grid[best]) if counts[best] >= _MIN_AGREEING else None
 
-    def likely(self, likely: LikelyStars) -> _Peaks | None:
+    def chosen(self, likely: LikelyStars) -> _Peaks | None:
         """Return the peaks that a classifier calls stars and whose widths agree."""
         # Those that look like round stars are asked about first, then the brightest.
         order = np.lexsort((-self.boxes[:, 2, 2] / self.noise, ~self._starlike((0, 0))))

@@ -86,6 +86,10 @@ class ClassifyOptions:
     columns: tuple[str, str] | None = None
     origin: float | None = None
 
+    def loaded(self) -> ClassifyOptions:
+        """Return the same with the model itself in place of its name."""
+        return replace(self, model=load_model(self.model, task='source'))
+
     def measured(self, chip: Chip) -> MeasuredImage:
         """Return a chip with what is known of it; what is said here comes first."""
         return MeasuredImage.of_chip(
@@ -171,6 +175,7 @@ def classify_chip(
         stars by the image's own PSF, as from
         `~astrosieve.images.effective_psf.fit_positions`; NaN for all else.
     """
+    options = options.loaded()  # once, for the choice of stars and all detections
     image = image or options.measured(chip)
     found = catalog is None
     if catalog is None:
@@ -247,9 +252,7 @@ def classify_exposure(
     CatalogError
         If the catalogue does not fit the exposure.
     """
-    options = options or ClassifyOptions()
-    if not isinstance(options.model, Model):
-        options = replace(options, model=load_model(options.model, task='source'))
+    options = (options or ClassifyOptions()).loaded()
     tables: list[Table] = []
     rows = []
     left = None if catalog is None else np.ones(len(catalog), dtype=bool)

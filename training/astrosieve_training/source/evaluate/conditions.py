@@ -190,10 +190,10 @@ def check_measured(model: Model, sets: Sequence[ExposureSet], cache: Path) -> li
     for exposures in sets:
         errors: dict[str, list[float]] = {name: [] for name in methods}
         for _, chip, truth in simulated_exposures(exposures, cache):
+            # The camera's nominal width is not to help.
+            unknown = replace(chip, instrument='', detector='')
             for name, chooser in methods.items():
-                # The camera's nominal width is not to help.
-                chip = replace(chip, instrument='', detector='')
-                image = MeasuredImage.of_chip(chip, likely_stars=chooser)
+                image = MeasuredImage.of_chip(unknown, likely_stars=chooser)
                 width = np.nan if image.psf_stars is None else image.psf_stars.fwhm
                 errors[name].append(abs(float(np.log(width / truth.fwhm))))
         for name, each in errors.items():

@@ -243,8 +243,8 @@ def _check(
 ) -> None:
     model = judgement.model
     if judging.faint:
-        first = {n: next(iter(each.values())) for n, each in judgement.judged.items()}
-        judgement.add_check(FAINT, check_faint(first, judging.sets, cache), ())
+        said = check_faint(judgement.first_judged, judging.sets, cache)
+        judgement.add_check(FAINT, said, ())
     if judging.phases is not None:
         found = check_phases(model, judging.phases, cache, folder)
         judgement.add_check('Positions', *found)

@@ -131,6 +131,11 @@ class Judgement:
         """The results of each set with its first finder, which limits are for."""
         return {name: next(iter(each.values())) for name, each in self.sets.items()}
 
+    @property
+    def first_judged(self) -> dict[str, Judged]:
+        """The detections behind `first`."""
+        return {name: next(iter(each.values())) for name, each in self.judged.items()}
+
     def leaks(self, name: str) -> dict[str, Share]:
         """Return the model's leaks on a set."""
         found = self.first[name].get('leaks', {})
