@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
-from typing import Any
 
 import click
 
 from astrosieve import __version__
+from astrosieve.commands.base import Group
 from astrosieve.entries import command_entries, short_help
 from astrosieve.machine import BLAS_THREADS
 
@@ -19,15 +18,8 @@ for _name, _value in BLAS_THREADS.items():
     os.environ.setdefault(_name, _value)
 
 
-class _CommandGroup(click.Group):
+class _CommandGroup(Group):
     """Commands of the core, and those that other modules register."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().main(*args, **kwargs)
-        except OSError as error:  # help and versions too need room to be written to
-            click.echo(f'error: cannot be written: {error.strerror or error}', err=True)
-            sys.exit(1)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(command_entries())

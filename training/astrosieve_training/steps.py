@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from astrosieve.commands.base import Command
+from astrosieve.commands.base import Command, Group
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import Model, load_model
 
@@ -169,7 +169,7 @@ class Step(Command):
         super().__init__(*args, callback=named, **kwargs)
 
 
-class StepGroup(click.Group):
+class StepGroup(Group):
     """A group of steps, which have the form of all commands."""
 
     command_class = Step

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -15,9 +13,10 @@ import click
 
 from astrosieve import __version__
 from astrosieve.commands.console import Console
+from astrosieve.commands.streams import unwritten, written_out
 from astrosieve.exceptions import AstrosieveError
 
-__all__ = ['GIVEN', 'Command', 'ended_by_signals', 'unforeseen']
+__all__ = ['GIVEN', 'Command', 'Group', 'ended_by_signals', 'unforeseen']
 
 GIVEN = f'{__name__}.given'
 """In the meta of a context: the options that were given, as they were given."""
@@ -77,6 +76,14 @@ def ended_by_signals() -> Iterator[None]:
             signal.signal(each, handler)
 
 
+class Group(click.Group):
+    """A group of commands whose help and version need room to be written to, too."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with written_out():
+            return super().main(*args, **kwargs)
+
+
 class Command(click.Command):
     """
     A command with ``-h``, ``-v``, ``-q``, ``--debug`` and ``--version``.
@@ -117,8 +124,6 @@ class Command(click.Command):
             with ended_by_signals():
                 result = super().invoke(ctx)
                 console.finish()
-                if sys.stdout is not None:  # it is where it was closed
-                    sys.stdout.flush()
                 return result
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
@@ -126,11 +131,7 @@ class Command(click.Command):
             console.error(str(error))
             sys.exit(1)
         except OSError as error:
-            if error.errno == errno.EPIPE:  # whoever read has enough
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                sys.exit(0)
-            console.error(f'cannot be written: {error.strerror or error}')
-            sys.exit(1)
+            unwritten(error)
         except Exception as error:
             if console.debug:
                 raise

@@ -47,7 +47,10 @@ slow()
     ],
     ids=' '.join,
 )
-def test_full(arguments: tuple[str, ...], flc: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize('unbuffered', ['', '1'])
+def test_full(
+    unbuffered: str, arguments: tuple[str, ...], flc: Path, tmp_path: Path
+) -> None:
     """Standard output without room is one line and exit code 1."""
     given = [str(flc) if each == 'FLC' else each for each in arguments]
     with FULL.open('w') as full:
@@ -58,6 +61,7 @@ def test_full(arguments: tuple[str, ...], flc: Path, tmp_path: Path) -> None:
             text=True,
             check=False,
             cwd=tmp_path,
+            env={**os.environ, 'PYTHONUNBUFFERED': unbuffered},
         )
     assert ran.returncode == 1
     assert 'cannot be written' in ran.stderr

@@ -33,7 +33,11 @@ from astrosieve_training.contaminant.verdict.baselines import (
     cut_scores,
     moments,
 )
-from astrosieve_training.contaminant.verdict.config import VerdictConfig, load_config
+from astrosieve_training.contaminant.verdict.config import (
+    ImageSet,
+    VerdictConfig,
+    load_config,
+)
 from astrosieve_training.contaminant.verdict.datasets import (
     judged_image,
     simulated_sources,
@@ -47,7 +51,7 @@ from astrosieve_training.contaminant.verdict.train import (
     train,
 )
 from astrosieve_training.learn.runs import run_kind
-from astrosieve_training.learn.settings import LoopSettings, SeededImages
+from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 
@@ -56,16 +60,17 @@ pytestmark = pytest.mark.usefixtures('converted_once')
 
 @pytest.fixture(scope='module')
 def config() -> VerdictConfig:
+    sides = (160, 128)
     return replace(
         load_config(),
-        sides=(160, 128),
         failed=0.7,
         width=8,
         dense=8,
-        training=SeededImages(16, 0),
-        validation=SeededImages(4, 100),
-        calibrating=SeededImages(24, 200),
-        judged=SeededImages(24, 300),
+        training=ImageSet(16, 0, sides),
+        small=ImageSet(8, 400, (64,)),
+        validation=ImageSet(4, 100, sides),
+        calibrating=ImageSet(24, 200, sides),
+        judged=ImageSet(24, 300, sides),
         train=LoopSettings(epochs=2, batch_size=8, learning_rate=3e-3, runs=1),
     )
 
@@ -92,7 +97,7 @@ def test_shipped_config() -> None:
     assert config_kind('contaminant', 'contaminant-verdict') == 'verdict'
     assert config_kind('contaminant', 'contaminant') is None
     with pytest.raises(ConfigError, match='two sets share an image'):
-        replace(config, judged=SeededImages(3, config.training.seed + 1))
+        replace(config, judged=ImageSet(3, config.training.seed + 1))
 
 
 def test_examples(config: VerdictConfig, tmp_path: Path) -> None:
@@ -121,7 +126,10 @@ def test_examples(config: VerdictConfig, tmp_path: Path) -> None:
 
 def test_judged_are_of_other_families(config: VerdictConfig) -> None:
     """They take turns, and are of all sizes."""
-    made = [judged_image(config, seed, judged=True) for seed in range(8)]
+    made = [
+        judged_image(config, config.judged.sides, seed, judged=True)
+        for seed in range(8)
+    ]
     assert len({each.meta['family'] for each in made}) == 4
     assert {each.sci.shape for each in made} == {(160, 160), (128, 128)}
 

@@ -16,10 +16,24 @@ from astrosieve_training.settings import (
     one_of,
 )
 
-__all__ = ['KIND', 'VerdictConfig', 'load_config']
+__all__ = ['KIND', 'ImageSet', 'VerdictConfig', 'load_config']
 
 KIND = 'verdict'
 """What the key ``kind`` of such a file says."""
+
+
+@dataclass(frozen=True)
+class ImageSet(SeededImages):
+    """
+    Simulated images of several sizes.
+
+    Parameters
+    ----------
+    sides : tuple of int
+        Pixels along the sides of images, which take turns.
+    """
+
+    sides: tuple[Annotated[int, at_least(64)], ...] = (512, 256, 384, 192)
 
 
 @dataclass(frozen=True)
@@ -33,11 +47,9 @@ class VerdictConfig(NetworkSettings):
     ----------
     kind : {'verdict'}
         Architecture.
-    training, validation, calibrating, judged
-        Simulated images; those to be judged are of families of instruments that the
-        others do not have.
-    sides : tuple of int
-        Pixels along the sides of images, which take turns.
+    training, small, validation, calibrating, judged
+        Simulated images; ``small`` ones are trained on, too, and those to be judged are
+        of families of instruments that the others do not have.
     clean, failed, harmless, moving : float
         As for `~astrosieve_training.contaminant.simulate.SimulationSettings`.
     shares : float
@@ -52,12 +64,12 @@ class VerdictConfig(NetworkSettings):
         Share of the numbers that are left out in training.
     """
 
-    training: SeededImages
-    validation: SeededImages
-    calibrating: SeededImages
-    judged: SeededImages
+    training: ImageSet
+    small: ImageSet
+    validation: ImageSet
+    calibrating: ImageSet
+    judged: ImageSet
     kind: Annotated[str, one_of(KIND)] = KIND
-    sides: tuple[Annotated[int, at_least(64)], ...] = (512, 256, 384, 192)
     clean: Share = 0.5
     failed: Share = 0.6
     harmless: Share = 0.4
@@ -70,7 +82,9 @@ class VerdictConfig(NetworkSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        sets = (self.training, self.validation, self.calibrating, self.judged)
+        sets = (
+            self.training, self.small, self.validation, self.calibrating, self.judged
+        )  # fmt: skip
         require_apart('an image', (each.seeds for each in sets))
 
 

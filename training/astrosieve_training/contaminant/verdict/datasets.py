@@ -23,11 +23,10 @@ from astrosieve.contaminant.verdict.preprocessing import (
 from astrosieve.images.measured import MeasuredImage
 from astrosieve_training.contaminant import simulate
 from astrosieve_training.contaminant.simulate import SimulatedImage
-from astrosieve_training.contaminant.verdict.config import VerdictConfig
+from astrosieve_training.contaminant.verdict.config import ImageSet, VerdictConfig
 from astrosieve_training.data_folder import data_folder
 from astrosieve_training.learn.augment import turned
 from astrosieve_training.learn.examples import arrays_key
-from astrosieve_training.learn.settings import SeededImages
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
@@ -101,6 +100,21 @@ class Judgeable:
     def __len__(self) -> int:
         return len(self.stars)
 
+    def and_those(self, others: Judgeable) -> Judgeable:
+        """Return these images and others, of which nothing else was measured."""
+        joined = {
+            each.name: np.concatenate(
+                [getattr(self, each.name), getattr(others, each.name)]
+            )
+            for each in fields(self)
+            if each.name not in ('found', 'shown', 'measured')
+        }
+        found = {
+            name: np.concatenate([values, others.found[name]])
+            for name, values in self.found.items()
+        }
+        return Judgeable(found, **joined, shown=self.shown)
+
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Return what the network sees of some images."""
         some: Any = SimpleNamespace(**{n: v[rows] for n, v in self.found.items()})
@@ -130,7 +144,7 @@ class Judgeable:
 
 
 def judged_image(
-    config: VerdictConfig, seed: int, *, judged: bool = False
+    config: VerdictConfig, sides: Sequence[int], seed: int, *, judged: bool = False
 ) -> SimulatedImage:
     """
     Make an image.
@@ -138,14 +152,16 @@ def judged_image(
     Parameters
     ----------
     config : `~astrosieve_training.contaminant.verdict.config.VerdictConfig`
-        Says how large it is, and how often images fail.
+        Says how often images fail.
+    sides : sequence of int
+        Pixels along the sides of images, which take turns.
     seed : int
         Decides everything.
     judged : bool, optional
         Whether of a family that is kept for judging; these take turns.
     """
     families = simulate.JUDGED_FAMILIES
-    side = config.sides[seed // len(families) % len(config.sides)]
+    side = sides[seed // len(families) % len(sides)]
     settings = simulate.SimulationSettings(
         (side, side),
         clean=config.clean,
@@ -159,7 +175,7 @@ def judged_image(
 
 def simulated_sources(
     config: VerdictConfig,
-    which: SeededImages,
+    which: ImageSet,
     stages: Stages,
     name: str,
     *,
@@ -174,7 +190,7 @@ def simulated_sources(
     ----------
     config : `~astrosieve_training.contaminant.verdict.config.VerdictConfig`
         Says what images are like.
-    which : `~astrosieve_training.learn.settings.SeededImages`
+    which : `~astrosieve_training.contaminant.verdict.config.ImageSet`
         Says which.
     stages : `~astrosieve_training.stages.Stages`
         Keeps them.
@@ -188,7 +204,7 @@ def simulated_sources(
         Processes; -1 for as many as there are cores.
     """
     real = data_folder() is not None  # whose pixels are in the images
-    like = (config.sides, config.clean, config.failed, config.harmless, config.moving)
+    like = (which.sides, config.clean, config.failed, config.harmless, config.moving)
     code = [simulate, preprocessing]
     if measure is not None:
         code.append(import_module(measure.__module__))
@@ -198,7 +214,7 @@ def simulated_sources(
         delayed(stages.arrays)(
             f'{name}-{seeds[0]}-{len(seeds)}',
             key,
-            partial(_made, config, list(seeds), judged, measure),
+            partial(_made, config, which.sides, list(seeds), judged, measure),
         )
         for seeds in packs
     )
@@ -209,6 +225,7 @@ def simulated_sources(
 
 def _made(
     config: VerdictConfig,
+    sides: Sequence[int],
     seeds: Sequence[int],
     judged: bool,
     measure: Callable[[MeasuredImage], np.ndarray] | None,
@@ -217,7 +234,7 @@ def _made(
     prepare = Sources()
     rows: list[dict[str, Any]] = []
     for seed in seeds:
-        made = judged_image(config, seed, judged=judged)
+        made = judged_image(config, sides, seed, judged=judged)
         image = MeasuredImage.of(made.sci, mask=made.masked)
         found = prepare.find(image)
         more = {} if measure is None else {'measured': measure(image)}

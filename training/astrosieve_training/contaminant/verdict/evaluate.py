@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -43,7 +43,6 @@ from astrosieve_training.judge.figures import draw_reliability, figure_file
 from astrosieve_training.judge.limits import Limit, Number
 from astrosieve_training.judge.report import Report, Section
 from astrosieve_training.judge.scores import roc
-from astrosieve_training.learn.settings import SeededImages
 from astrosieve_training.stages import Stages
 from astrosieve_training.steps import say
 
@@ -125,9 +124,7 @@ def judge(model: Model, config: VerdictConfig, folder: Path) -> Report:
     )
     p = model.predict(judged.inputs(np.arange(len(judged))), chunk_size=64)
     say('images of the forest')
-    some = SeededImages(
-        min(_LEARNT, config.calibrating.images), config.calibrating.seed
-    )
+    some = replace(config.calibrating, images=min(_LEARNT, config.calibrating.images))
     learnt = simulated_sources(config, some, stages, 'forest', measure=moments)
     assert judged.measured is not None
     assert learnt.measured is not None

@@ -18,6 +18,7 @@ from astrosieve.contaminant.verdict.preprocessing import (
 )
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.inputs import described_inputs
+from astrosieve_training.contaminant.verdict.config import ImageSet
 from astrosieve_training.contaminant.verdict.datasets import ENOUGH
 from astrosieve_training.contaminant.verdict.train import VerdictRun
 from astrosieve_training.learn.export import export_network, stated
@@ -73,8 +74,8 @@ def export_run(
         class_prior=dict.fromkeys(VERDICTS, config.shares),
         operating_points={OPERATING_POINT: run.point},
         training_data=(
-            f'{config.training.images} simulated images of {min(config.sides)} to '
-            f'{max(config.sides)} pixels a side, of which {config.failed:.0%} failed; '
+            f'{_described(config.training)}, and {_described(config.small)}, all '
+            f'simulated, of which {config.failed:.0%} failed; '
             f'told are those with {number} stars of S/N {signal:g} or more'
         ),
         split=(
@@ -85,3 +86,9 @@ def export_run(
         activation='sigmoid',
     )
     return export_network(run.network, card, _examples(n), folder, max_bytes=MAX_BYTES)
+
+
+def _described(images: ImageSet) -> str:
+    """Return in words how many images there are, and of which size."""
+    sides = images.sides
+    return f'{images.images} images of {min(sides)} to {max(sides)} pixels a side'

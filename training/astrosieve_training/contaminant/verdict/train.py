@@ -99,14 +99,12 @@ def train(
     say = say or (lambda text: None)
     stages = Stages(images or folder / 'images', tidy=False)
     say('simulating')
-    training, validation, calibrating = (
-        simulated_sources(config, which, stages, name)
-        for name, which in (
-            ('training', config.training),
-            ('validation', config.validation),
-            ('calibrating', config.calibrating),
-        )
+    training, small, validation, calibrating = (
+        simulated_sources(config, getattr(config, name), stages, name)
+        for name in ('training', 'small', 'validation', 'calibrating')
     )
+    training = training.and_those(small)
+    del small
     say('training')
     states = [
         loop.train_run(
