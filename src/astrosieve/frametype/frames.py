@@ -28,6 +28,7 @@ _SIDE = 16  # pixels; less is no frame
 _LARGEST = 1 << 30  # pixels
 _USABLE = 0.5  # share of the pixels
 _BLANK = 0.35  # share of the rows, or columns, that hold one value each
+_SATURATED = 0.005  # share of the other pixels that hold it, if it is saturation
 _FITS = re.compile(r'\.(fits?|fts)(\.(gz|fz|bz2|xz|Z))?$', re.IGNORECASE)
 _TURN = 1 << 15  # half of what 16 bits hold
 _WRAPPED = 2e-4  # share of neighbours that lie a whole turn apart
@@ -266,12 +267,21 @@ def check_whole(pixels: np.ndarray) -> None:
     Raises
     ------
     FrameError
-        If over a third of its rows or columns hold one value each.
+        If over a third of its rows or columns hold one value each, other than that at
+        which the other ones saturate.
     """
+    top = pixels.max()
     for axis, what in ((1, 'rows'), (0, 'columns')):
-        blank = float((pixels.min(axis=axis) == pixels.max(axis=axis)).mean())
-        if blank > _BLANK:
-            msg = f'{blank:.0%} of the {what} hold one value: not read out whole?'
+        least, most = pixels.min(axis=axis), pixels.max(axis=axis)
+        blank = least == most
+        full = blank & (most == top)
+        if full.any() and not full.all():
+            others = np.compress(~full, pixels, axis=1 - axis)
+            blank &= ~full | ((others == top).mean() < _SATURATED)
+        if blank.mean() > _BLANK:
+            msg = (
+                f'{blank.mean():.0%} of the {what} hold one value: not read out whole?'
+            )
             raise FrameError(msg)
 
 

@@ -181,6 +181,17 @@ def test_frames_that_were_not_read_whole(
         classify_file(tmp_path / 'half.fits', model)
 
 
+def test_saturated_rows_were_read(model: Model, drawn: Draw) -> None:
+    """Rows at the converter's end are none without data, unless nothing else is."""
+    data = drawn('flat').astype(np.float32)
+    half = len(data) // 2
+    data[half:] = 65535.0
+    with pytest.raises(FrameError, match='% of the rows hold one value'):
+        classify_frame(data, model=model)
+    data[:half, :: len(data) // 20] = 65535.0
+    assert sum(classify_frame(data, model=model).votes.values()) == 4
+
+
 def test_data_of_astropy(model: Model, drawn: Draw) -> None:
     """CCDData brings its header and its mask; a Quantity is its value."""
     data = drawn('flat').astype(float)
