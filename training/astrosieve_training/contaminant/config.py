@@ -113,6 +113,8 @@ class ContaminantConfig(NetworkSettings):
     training, validation, calibrating, judged : `ImageSet`
         Simulated images; none is in two sets. Those to be judged are of families of
         instruments that the others do not have.
+    second : `~astrosieve_training.learn.settings.SeededImages`
+        Images of the second generator, to be judged, too.
     loss : `LossSettings`
         What is lowered.
     crop : int
@@ -126,6 +128,7 @@ class ContaminantConfig(NetworkSettings):
     validation: ImageSet
     calibrating: ImageSet
     judged: ImageSet
+    second: SeededImages = field(default_factory=lambda: SeededImages(48, 5000000))
     loss: LossSettings = field(default_factory=LossSettings)
     crop: Count = 256
     default: bool = False

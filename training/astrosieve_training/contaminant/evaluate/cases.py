@@ -15,15 +15,23 @@ from astropy.io import fits
 from astrosieve.contaminant.classes import CLASSES
 from astrosieve_training.contaminant import simulate
 from astrosieve_training.contaminant.config import ImageSet
+from astrosieve_training.contaminant.second import (
+    INSTRUMENTS,
+    SecondImage,
+    second_image,
+)
 from astrosieve_training.data_folder import data_folder
+from astrosieve_training.learn.settings import SeededImages
 
 __all__ = [
     'HITS',
     'REAL',
+    'SECOND',
     'SIMULATED',
     'WIDTHS',
     'Case',
     'real_cases',
+    'second_cases',
     'simulated_cases',
     'width_sample',
     'width_samples',
@@ -31,6 +39,9 @@ __all__ = [
 
 SIMULATED = 'other instruments'
 """Sample of simulated images of families of instruments not learnt from."""
+
+SECOND = 'second generator'
+"""Sample of images of the generator that nothing learns from."""
 
 HITS = 'other instruments, defects left out'
 """The same without the detector's defects and what lies within two pixels of them."""
@@ -109,6 +120,32 @@ def simulated_cases(which: ImageSet, *, judged: bool = True) -> Iterator[Case]:
             made.masked,
             {**made.meta, 'defects': made.truth[_DEFECTS].any(axis=0)},
         )
+
+
+def second_cases(which: SeededImages) -> Iterator[Case]:
+    """Yield images of the second generator, of its instruments in turns."""
+    for turn, seed in enumerate(which.seeds):
+        number, instrument = divmod(turn, len(INSTRUMENTS))
+        made = second_image(seed, INSTRUMENTS[instrument], number)
+        yield Case(
+            (SECOND,),
+            made.sci,
+            dict(zip(CLASSES.names, made.truth, strict=True)),
+            dict.fromkeys(CLASSES.names, ~made.ignore),
+            None,
+            _told_of(made),
+        )
+
+
+def _told_of(made: SecondImage) -> dict[str, Any]:
+    """Return what is known of an image of the second generator, as of the first."""
+    meta, truth = made.meta, made.truth
+    gain = {'DN': meta['gain'], 'electron': 1.0}[meta['unit'].removesuffix('/s')]
+    if meta['unit'].endswith('/s'):
+        gain *= meta['exptime']
+    ceiling = (meta['saturation'] - meta['pedestal']) * gain
+    defects = truth[_DEFECTS].any(axis=0)
+    return {**meta, 'gain': gain, 'ceiling': ceiling, 'defects': defects}
 
 
 def real_cases() -> Iterator[Case]:

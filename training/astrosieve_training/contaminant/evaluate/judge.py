@@ -19,9 +19,11 @@ from astrosieve_training.contaminant.evaluate import checks, figures
 from astrosieve_training.contaminant.evaluate.cases import (
     HITS,
     REAL,
+    SECOND,
     SIMULATED,
     Case,
     real_cases,
+    second_cases,
     simulated_cases,
     width_samples,
 )
@@ -97,6 +99,8 @@ def judge(
     ]
     say(SIMULATED)
     everyone = judge_cases(simulated_cases(config.judged), finders)
+    say(SECOND)
+    everyone |= judge_cases(second_cases(config.second), finders)
     say('real images')
     everyone |= judge_cases(real_cases(), finders)
     say('stars, trails, units, time')
@@ -122,6 +126,7 @@ def judge(
                               if sample == SIMULATED])  # fmt: skip
     limits = [
         *_precision_limits(own),
+        *_precision_limits(everyone[SECOND, model.card.name]),
         *_hit_limits(everyone, model.card.name),
         *_real_limits(everyone, model.card.name),
         *_core_limits(cores[model.card.name]),
@@ -136,7 +141,13 @@ def judge(
     ]  # fmt: skip
     return Report(
         model,
-        _summary(everyone),
+        [
+            *_summary(everyone, SIMULATED),
+            '',
+            f'The same on images of the {SECOND}:',
+            '',
+            *_summary(everyone, SECOND),
+        ],
         limits,
         [
             Section('By family of instruments', _families(everyone)),
@@ -164,7 +175,9 @@ def judge(
             f'AP is the mean of precision over recall, of all pixels of '
             f'{config.judged.images} simulated images, seeds from '
             f'{config.judged.seed}, of families of instruments that no training '
-            'image had'
+            'image had; and of '
+            f'{config.second.images} of the {SECOND}, seeds from {config.second.seed}, '
+            'from which nothing learns'
         ),
         measured={
             by: {n: each.precision(n) for n in each.tallies}
@@ -193,7 +206,7 @@ def _drawn(
         folder / f'{name}-{each}.png'
         for each in ('precision', 'reliability', 'cores', 'sheet', 'roc')
     ]
-    simulated = [each for (sample, _), each in everyone.items() if sample == SIMULATED]
+    simulated = _of(everyone, SIMULATED)
     figures.draw_precision(simulated, name, paths[0])
     figures.draw_reliability(everyone[SIMULATED, name], paths[1])
     figures.draw_cores(cores, paths[2])
@@ -214,9 +227,9 @@ def _least(name: str) -> float:
 def _precision_limits(own: Judged) -> list[tuple[str, Limit]]:
     mean = Number(own.mean_precision(), own.images)
     return [
-        (SIMULATED, Limit('mean AP of 14 classes', mean, 0.85, least=True)),
+        (own.sample, Limit('mean AP of 14 classes', mean, 0.85, least=True)),
         *(
-            (SIMULATED, Limit(f'AP of {n}', _number(own, n), _least(n), least=True))
+            (own.sample, Limit(f'AP of {n}', _number(own, n), _least(n), least=True))
             for n in CLASSES.names
         ),
     ]
@@ -276,13 +289,13 @@ def _cell(value: float) -> str:
     return f'{value:.3f}' if np.isfinite(value) else '-'
 
 
-def _simulated(everyone: Everyone) -> list[Judged]:
-    return [each for (sample, _), each in everyone.items() if sample == SIMULATED]
+def _of(everyone: Everyone, sample: str) -> list[Judged]:
+    return [each for (name, _), each in everyone.items() if name == sample]
 
 
-def _summary(everyone: Everyone) -> list[str]:
+def _summary(everyone: Everyone, sample: str) -> list[str]:
     """Return the average precision of each class, a column for all who tell many."""
-    judged = _simulated(everyone)
+    judged = _of(everyone, sample)
     many = [each for each in judged if each.tells_many]
     rows = []
     for name in CLASSES.names:
@@ -307,7 +320,7 @@ def _summary(everyone: Everyone) -> list[str]:
 
 def _areas(everyone: Everyone) -> list[str]:
     """Return the area under the ROC curve of each class, of all who tell many."""
-    many = [each for each in _simulated(everyone) if each.tells_many]
+    many = [each for each in _of(everyone, SIMULATED) if each.tells_many]
     rows = [
         (name, *(f'{each.tallies[name].roc_area():.4f}' if name in each.tallies else '-'
                  for each in many))
@@ -322,7 +335,7 @@ def _short(everyone: Everyone, name: str) -> list[str]:
     rows = [
         (each.by, _cell(each.mean_precision()) if each.tells_many else '-',
          _cell(each.precision('cosmic_ray')), _cell(each.precision('satellite_trail')))
-        for each in _simulated(everyone)
+        for each in _of(everyone, SIMULATED)
         if each is own or {'cosmic_ray', 'satellite_trail'} & {*each.tallies}
     ]  # fmt: skip
     head = ('AP', 'mean of 14 classes', 'cosmic_ray', 'satellite_trail')

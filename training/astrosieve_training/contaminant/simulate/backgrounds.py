@@ -1,4 +1,4 @@
-"""What lies over whole regions: sky, nebulae, fringes, persistence."""
+"""What lies over whole regions: sky, nebulae, fringes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,46 @@ from scipy.special import expit
 from astrosieve_training.contaminant.simulate.draft import Draft
 from astrosieve_training.simulate.fields import log_uniform, smooth_field
 
-__all__ = ['add_fringes', 'add_nebulosity', 'add_persistence', 'add_sky']
+__all__ = ['add_fringes', 'add_nebulosity', 'add_sky']
 
-_TRAPPED = 4.0  # of what fills the traps: a fainter star leaves what looks like one
+
+def _flat_residual(draft: Draft) -> np.ndarray:
+    """Return what the flat field leaves: dust, rings of the crystal, cross-hatch."""
+    rng, detector = draft.rng, draft.instrument.kind.detector
+    ny, nx = draft.shape
+    rows, columns = draft.grid()
+    left = np.ones(draft.shape, np.float32)
+    if rng.random() < 0.1:
+        for _ in range(int(rng.integers(1, 4))):
+            size = rng.uniform(6, 25)
+            away = np.hypot(columns - rng.uniform(0, nx), rows - rng.uniform(0, ny))
+            ring = np.clip((size - away) / 2, 0, 1) * np.clip(
+                (away - 0.5 * size) / 2, 0, 1
+            )
+            left *= 1 - np.float32(log_uniform(rng, 0.002, 0.03)) * ring
+    if detector == 'thick' and rng.random() < 0.3:  # about the middle of the wafer
+        far = rng.uniform(1.5, 6) * max(ny, nx)
+        turn = rng.uniform(0, 2 * np.pi)
+        away = np.hypot(columns - far * np.cos(turn), rows - far * np.sin(turn))
+        radius = away.astype(np.int64)
+        at = np.arange(radius.min(), radius.max() + 1)
+        rings = np.sin(np.cumsum(2 * np.pi / np.exp(rng.normal(2.8, 0.5, len(at)))))
+        left *= 1 + np.float32(log_uniform(rng, 3e-4, 6e-3)) * rings[
+            radius - radius.min()
+        ].astype(np.float32)
+    if detector == 'ir' and rng.random() < 0.15:
+        where = expit(3 * smooth_field(rng, draft.shape, rng.uniform(40, 150)))
+        for turn in rng.uniform(0, np.pi) + np.deg2rad([0, 22.5, 67.5]):
+            wave = np.cos(2 * np.pi * (columns * np.cos(turn) + rows * np.sin(turn))
+                          / np.float32(rng.uniform(2.2, 6)))  # fmt: skip
+            left *= 1 + np.float32(log_uniform(rng, 5e-4, 8e-3)) * wave * where
+    return left
 
 
 def add_sky(draft: Draft) -> None:
-    """Add the sky, even or with a gradient, a vignette, the glow of a corner."""
+    """
+    Add the sky, even or with a gradient, a vignette, the glow of a corner, an edge.
+    """
     rng, level = draft.rng, draft.instrument.sky
     ny, nx = draft.shape
     rows, columns = draft.grid()
@@ -39,16 +72,17 @@ def add_sky(draft: Draft) -> None:
         at = (x, -x, y, -y)[rng.integers(4)]
         far = np.exp(-(at + 0.5) / np.float32(log_uniform(rng, 0.03, 0.5)))
         shape += np.float32(log_uniform(rng, 0.01, 0.3)) * far
-    # What the flat field leaves: dust, and a fine grain.
-    if rng.random() < 0.1:
-        for _ in range(int(rng.integers(1, 4))):
-            size = rng.uniform(6, 25)
-            away = np.hypot(columns - rng.uniform(0, nx), rows - rng.uniform(0, ny))
-            ring = np.clip((size - away) / 2, 0, 1) * np.clip(
-                (away - 0.5 * size) / 2, 0, 1
-            )
-            shape *= 1 - np.float32(log_uniform(rng, 0.002, 0.03)) * ring
-    draft.add_light('sky', np.float32(level) * np.maximum(shape, 0.1))
+    if rng.random() < 0.05:  # the dome, or the edge of the field
+        away = np.hypot(x - rng.normal(0, 0.3), y - rng.normal(0, 0.3))
+        inside = expit((rng.uniform(0.35, 0.8) - away) / log_uniform(rng, 0.003, 0.08))
+        dim = np.float32(rng.uniform(0.02, 0.7))
+        shape *= dim + (1 - dim) * inside.astype(np.float32)
+    if rng.random() < 0.04:  # the edge of a mirror, or of a mask, along a side
+        at = (x, -x, y, -y)[rng.integers(4)] + 0.5
+        edge = expit((at - rng.uniform(0.02, 0.15)) / log_uniform(rng, 0.002, 0.02))
+        shape *= edge.astype(np.float32)
+    shape *= _flat_residual(draft)
+    draft.add_light('sky', np.float32(level) * np.maximum(shape, 0.02))
 
 
 def _cloud(
@@ -65,20 +99,74 @@ def _cloud(
     return np.asarray((image - image.mean()) / image.std(), dtype=np.float32)
 
 
+def _shell(draft: Draft) -> np.ndarray:
+    """Return a hollow sphere of gas, irregular, brightest at its limb."""
+    rng, shape = draft.rng, draft.shape
+    rows, columns = draft.grid()
+    size = log_uniform(rng, 0.1, 0.6) * max(shape)
+    y, x = (rng.uniform(-0.1, 1.1) * n for n in shape)
+    turn, ratio = rng.uniform(0, np.pi), rng.uniform(0.6, 1)
+    u = (columns - x) * np.cos(turn) + (rows - y) * np.sin(turn)
+    v = ((rows - y) * np.cos(turn) - (columns - x) * np.sin(turn)) / ratio
+    rough = rng.uniform(0.02, 0.2) * smooth_field(rng, shape, max(0.4 * size, 15))
+    away = np.hypot(u, v) / size * (1 + rough)
+    inner = rng.uniform(0.3, 0.95)
+    outside, hollow = (
+        np.sqrt(np.maximum(1 - (away / edge) ** 2, 0)) for edge in (1, inner)
+    )
+    return np.asarray(outside - inner * hollow + rng.uniform(0, 0.1) * (away < 1))
+
+
+def _front(draft: Draft) -> np.ndarray:
+    """Return the edge of a cloud that a star lights: sharp before, fading behind."""
+    rng, shape = draft.rng, draft.shape
+    rows, columns = draft.grid()
+    turn, n = rng.uniform(0, 2 * np.pi), max(shape)
+    behind = (columns - rng.uniform(0.2, 0.8) * shape[1]) * np.cos(turn)
+    behind = behind + (rows - rng.uniform(0.2, 0.8) * shape[0]) * np.sin(turn)
+    for scale in (0.3 * n, 0.08 * n):
+        behind = behind + rng.uniform(0, 0.4) * scale * smooth_field(rng, shape, scale)
+    sharp = expit(behind / log_uniform(rng, 0.7, 6))
+    far = np.exp(-np.maximum(behind, 0) / log_uniform(rng, 0.02 * n, 0.4 * n))
+    return np.asarray(sharp * (far + rng.uniform(0, 0.3)))
+
+
+def _lit_by_star(draft: Draft) -> np.ndarray:
+    """Return dust about a star."""
+    rng = draft.rng
+    rows, columns = draft.grid()
+    y, x = (rng.uniform(0, 1) * n for n in draft.shape)
+    if draft.stars:
+        star = draft.stars[-1]
+        x, y = star.x, star.y
+    size = log_uniform(rng, 0.03, 0.3) * max(draft.shape)
+    away = np.hypot(columns - x, rows - y) / size
+    return np.asarray((1 + away**2) ** -rng.uniform(0.6, 2))
+
+
+_SHAPED = {'shell': _shell, 'front': _front, 'star': _lit_by_star}
+
+
 def add_nebulosity(draft: Draft) -> None:
     """
-    Add a nebula: clouds of a power law, filaments, smooth glow, cut out of the sky.
+    Add a nebula: clouds of a power law, filaments, smooth glow, cut out of the sky,
+    shells, fronts, dust about a star.
 
-    It is true where it exceeds 0.8 times the noise, above its own faintest; from 0.25
+    It is true where it exceeds half of the noise, above its own faintest; from 0.15
     times on nobody can tell.
     """
     rng, shape = draft.rng, draft.shape
-    kind = rng.choice(
-        ['cloud', 'filaments', 'glow', 'both'], p=[0.35, 0.25, 0.15, 0.25]
+    kind = str(
+        rng.choice(
+            ['cloud', 'filaments', 'glow', 'both', *_SHAPED],
+            p=[0.24, 0.17, 0.11, 0.18, 0.13, 0.11, 0.06],
+        )
     )
     cloud = _cloud(rng, shape, rng.uniform(2.6, 3.8))
     nebula = np.exp(np.float32(rng.uniform(0.3, 1.0)) * cloud)
-    if kind == 'glow':
+    if kind in _SHAPED:
+        nebula = _SHAPED[kind](draft) * nebula ** np.float32(rng.uniform(0.2, 1))
+    elif kind == 'glow':
         nebula = np.exp(1.2 * smooth_field(rng, shape, rng.uniform(50, 150)))
     elif kind in ('filaments', 'both'):
         ridges = np.exp(
@@ -89,11 +177,11 @@ def add_nebulosity(draft: Draft) -> None:
             ridges * where
             + (0 if kind == 'filaments' else rng.uniform(0.2, 1)) * nebula
         )
-    if rng.random() < 0.5:  # only on a part of the image
+    if kind not in _SHAPED and rng.random() < 0.5:  # only on a part of the image
         nebula = nebula * expit(3 * (_cloud(rng, shape, 4) + rng.normal(0, 0.6)))
     nebula = gaussian_filter(nebula, draft.profile.fwhm / 2.355)
     nebula = np.maximum(nebula - np.percentile(nebula, rng.uniform(2, 40)), 0)
-    nebula *= log_uniform(rng, 2.5, 40) / max(float(np.percentile(nebula, 98)), 1e-6)
+    nebula *= log_uniform(rng, 1, 40) / max(float(np.percentile(nebula, 98)), 1e-6)
     plane = nebula.astype(np.float32)
     draft.add_light('nebulosity', plane * np.float32(draft.noise))
 
@@ -103,7 +191,7 @@ def _fringe_pattern(draft: Draft) -> np.ndarray:
     rng, shape = draft.rng, draft.shape
     rows, columns = draft.grid()
     kind = rng.choice(['film', 'parallel', 'rings', 'mixed'], p=[0.4, 0.25, 0.15, 0.2])
-    period = log_uniform(rng, 7, 70)
+    period = log_uniform(rng, 6, 130)
     if kind == 'film':  # contours of the thickness of a film
         scale = log_uniform(rng, 1.5, 8) * period
         height = smooth_field(rng, shape, max(scale, 20)) * scale / 2
@@ -119,9 +207,10 @@ def _fringe_pattern(draft: Draft) -> np.ndarray:
             rng, shape, max(2.5 * period, 30)
         )
     pattern = np.cos(2 * np.pi * height / period)
-    if kind == 'mixed' or rng.random() < 0.3:  # a second line of the night sky
-        ratio = rng.uniform(0.75, 0.97)
-        pattern = 0.6 * pattern + 0.4 * np.cos(2 * np.pi * ratio * height / period + 1)
+    if kind == 'mixed' or rng.random() < 0.3:  # other lines of the night sky
+        for _ in range(int(rng.choice([1, 1, 2]))):
+            wave = rng.uniform(0.7, 0.97) * height / period + rng.uniform(0, 1)
+            pattern = 0.6 * pattern + 0.4 * np.cos(2 * np.pi * wave)
     if rng.random() < 0.3:  # sharper than a cosine: more than two beams
         pattern = pattern + rng.uniform(-0.35, 0.35) * (2 * pattern**2 - 1)
     return np.asarray(pattern, dtype=np.float32)
@@ -152,61 +241,3 @@ def add_fringes(draft: Draft) -> None:
     draft.add_light('fringe', strength * pattern * np.float32(draft.noise))
     clear = (np.abs(pattern) > 0.35) & (strength > 0.35)
     draft.mark('fringe', clear, (strength > 0.1) & ~clear)
-
-
-def add_persistence(draft: Draft) -> None:
-    """
-    Add what remains of an earlier exposure's stars, and of what lay across it.
-
-    Traps remember what came near the full well: a Fermi function of the light, with a
-    slow rise above (Long, Baggett & MacKenty 2012, WFC3 ISR 2012-15). So stars leave
-    discs of sharp edges and flat tops, displaced by one step; smears of the telescope's
-    way between two fields, and plateaus, are among them. None is of a star that would
-    leave no more than its own width, which nobody can tell from a star. True above 0.9
-    times the noise; from 0.3 times on nobody can tell.
-    """
-    rng, profile = draft.rng, draft.profile
-    ny, nx = draft.shape
-    latent = np.zeros(draft.shape, np.float32)
-    stars = sorted(draft.stars, key=lambda star: -star.flux)[:6]
-    if stars and rng.random() < 0.6:
-        step = rng.uniform(-40, 40, 2)
-        places = [(star.x + step[0], star.y + step[1]) for star in stars]
-    else:
-        places = [
-            (rng.uniform(0, nx), rng.uniform(0, ny))
-            for _ in range(int(rng.choice([1, 2, 3, 4, 6, 9])))
-        ]
-    # How many times over the brightest pixel had filled the traps.
-    sharp, rise = log_uniform(rng, 6, 1000), rng.uniform(0, 0.3)
-    edge = rng.uniform(0.1, 0.35)
-    rows, columns = draft.grid()
-    for x, y in places:
-        full = max(sharp * log_uniform(rng, 0.15, 1), _TRAPPED)
-        one = np.zeros_like(latent)
-        profile.add(one, x, y, full / profile.peak, 0.01)
-        if rng.random() < 0.15:
-            half = log_uniform(rng, 3, 16)
-            away = np.hypot(columns - np.float32(x), rows - np.float32(y))
-            one += np.float32(full) * expit((half - away) / 0.8)
-        if rng.random() < 0.12 and 'bleed' not in draft.instrument.kind.without:
-            reach, half = log_uniform(rng, 5, 60), rng.uniform(0.5, 2.5)
-            near = (np.abs(columns - np.float32(x)) < half) & (
-                np.abs(rows - np.float32(y)) < reach
-            )
-            one += np.float32(full) * near
-        if rng.random() < 0.08:
-            turn, reach = rng.uniform(0, np.pi), log_uniform(rng, 20, 200)
-            u = (columns - x) * np.cos(turn) + (rows - y) * np.sin(turn)
-            v = (rows - y) * np.cos(turn) - (columns - x) * np.sin(turn)
-            way = np.exp(-0.5 * (v / (profile.fwhm / 2)) ** 2) * (u > 0) * (u < reach)
-            one += np.float32(rng.uniform(1, 5)) * way.astype(np.float32)
-        one = np.clip(one, 0, 1e4)
-        held = expit((one - 1) / np.float32(edge)) - expit(-1 / edge)
-        latent += log_uniform(rng, 0.4, 1) * held * one ** np.float32(rise)
-    latent /= max(float(latent.max()), 1e-3)
-    if rng.random() < 0.2:  # the exposure before that one, too
-        move = tuple(int(v) for v in rng.integers(-30, 31, 2))
-        latent = latent + rng.uniform(0.2, 0.7) * np.roll(latent, move, (0, 1))
-    plane = latent * np.float32(draft.noise * log_uniform(rng, 2.5, 60))
-    draft.add_charge('persistence', plane)

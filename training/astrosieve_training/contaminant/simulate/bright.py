@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from astrosieve_training.contaminant.simulate.diffraction import far_field
 from astrosieve_training.contaminant.simulate.draft import Draft, Star
 from astrosieve_training.simulate.fields import log_uniform
 
 __all__ = ['add_reflections', 'add_spikes']
 
-_LARGEST = 110.0  # pixels: radius of a reflection
+_LARGEST = 220.0  # pixels: radius of a reflection
 
 
 def add_spikes(draft: Draft) -> None:
@@ -21,13 +22,20 @@ def add_spikes(draft: Draft) -> None:
     a power of the distance, some beaded, some unequal. They are true where their light
     exceeds the noise, that of the star's halo included, and the star's smooth light
     does not exceed eight times it; from 0.3 times the noise on, and within the star's
-    core, nobody can tell.
+    core, nobody can tell. Those of sharp telescopes are, mostly, what diffraction by
+    their pupil makes, with its rings and speckles.
     """
     rng, stars = draft.rng, draft.stars
     ny, nx = draft.shape
     if not stars:
         return
     brightest = sorted(stars, key=lambda star: -star.flux)[:4]
+    made = draft.instrument
+    if (made.kind.site == 'orbit' or made.psf == 'airy') and rng.random() < 0.7:
+        field = far_field(draft)
+        for star in brightest:
+            field.add(draft, star)
+        return
     number = int(rng.choice(draft.instrument.kind.arms))
     start = rng.uniform(0, np.pi) if rng.random() < 0.7 else rng.choice([0, np.pi / 4])
     if number in (3, 5) or rng.random() < 0.15:
@@ -44,7 +52,7 @@ def add_spikes(draft: Draft) -> None:
         draft.profile.fwhm / 2.355 * rng.uniform(0.7, 1.4),
     )
     spread = rng.choice([0.0, 0.0, rng.uniform(0.0, 0.03)])
-    length = log_uniform(rng, 12, 160)
+    length = log_uniform(rng, 12, 300)
     uneven = (
         rng.uniform(0.6, 1.4, len(turns)) if rng.random() < 0.3 else np.ones(len(turns))
     )
@@ -72,16 +80,20 @@ def add_spikes(draft: Draft) -> None:
     draft.add_light('spike', draft.profile.blurred(plane * np.float32(draft.noise)))
 
 
-def _ghost(draft: Draft, star: Star | None, size: float) -> np.ndarray:
-    """Return one reflection, about one where it is bright."""
+def _place(draft: Draft, star: Star | None, size: float) -> tuple[float, float]:
+    """Return where a reflection's middle is: on a bright star, near one, anywhere."""
     rng = draft.rng
     ny, nx = draft.shape
-    if star is not None and rng.random() < 0.6:
-        away = size * abs(rng.normal(0, 0.8))
-        turn = rng.uniform(0, 2 * np.pi)
-        x, y = star.x + away * np.cos(turn), star.y + away * np.sin(turn)
-    else:
-        x, y = rng.uniform(-0.1, 1.1) * nx, rng.uniform(-0.1, 1.1) * ny
+    if star is None or rng.random() < 0.35:
+        return rng.uniform(-0.1, 1.1) * nx, rng.uniform(-0.1, 1.1) * ny
+    away = 0.0 if rng.random() < 0.2 else size * abs(rng.normal(0, 0.8))
+    turn = rng.uniform(0, 2 * np.pi)
+    return star.x + away * np.cos(turn), star.y + away * np.sin(turn)
+
+
+def _ghost(draft: Draft, x: float, y: float, size: float) -> np.ndarray:
+    """Return one reflection, about one where it is bright."""
+    rng = draft.rng
     rows, columns = draft.grid()
     dx, dy = columns - np.float32(x), rows - np.float32(y)
     angle, ratio = rng.uniform(0, np.pi), rng.uniform(0.7, 1)
@@ -117,18 +129,26 @@ def _ghost(draft: Draft, star: Star | None, size: float) -> np.ndarray:
 
 def add_reflections(draft: Draft) -> None:
     """
-    Add reflections within the camera: discs, rings, pupils with struts, crescents.
+    Add reflections within the camera: discs, rings, pupils with struts, crescents,
+    now and then a chain of them, each a little larger than the one before.
 
-    They are true where they exceed 0.7 times the noise; from 0.2 times on nobody can
+    They are true where they exceed half of the noise; from 0.15 times on nobody can
     tell.
     """
     rng, noise = draft.rng, draft.noise
     star = max(draft.stars, key=lambda each: each.flux, default=None)
     size = log_uniform(rng, 6, _LARGEST)
-    for _ in range(int(rng.choice([1, 1, 1, 2, 3]))):
-        plane = (
-            log_uniform(rng, 1.0, 15) * np.float32(noise) * _ghost(draft, star, size)
-        )
-        size *= rng.uniform(0.5, 1.6)
-        size = float(np.clip(size, 5, _LARGEST))
-        draft.add_light('reflection', plane)
+    chained = rng.random() < 0.1
+    if chained:
+        size = min(size, 40.0)
+    x, y = _place(draft, star, size)
+    turn, growth = rng.uniform(0, 2 * np.pi), rng.uniform(0.9, 1.25)
+    for _ in range(int(rng.integers(3, 8) if chained else rng.choice([1, 1, 1, 2, 3]))):
+        light = np.float32(log_uniform(rng, 0.7, 15) * noise)
+        draft.add_light('reflection', light * _ghost(draft, x, y, size))
+        if chained:
+            step = size * rng.uniform(1.2, 2)
+            x, y, size = x + step * np.cos(turn), y + step * np.sin(turn), size * growth
+        else:
+            size = float(np.clip(size * rng.uniform(0.5, 1.6), 5, _LARGEST))
+            x, y = _place(draft, star, size)

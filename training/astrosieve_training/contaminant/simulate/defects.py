@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import convolve
 
 from astrosieve_training.contaminant.simulate import real
 from astrosieve_training.contaminant.simulate.draft import LOST, Draft
@@ -52,11 +51,7 @@ def add_hot_pixels(draft: Draft) -> None:
             beside = np.minimum(rows[pair] + 1, draft.shape[0] - 1), columns[pair]
             excess[beside] = strengths[pair] * rng.uniform(0.1, 1, int(pair.sum()))
     plane = excess.astype(np.float32) * np.float32(noise)
-    if draft.instrument.kind.detector == 'ir':
-        share = rng.uniform(0, 0.02)
-        cross = np.array([[0, share, 0], [share, 1 - 4 * share, share], [0, share, 0]])
-        plane = convolve(plane, cross.astype(np.float32))
-    draft.add_charge('hot_pixel', plane)
+    draft.add_charge('hot_pixel', draft.coupled(plane))
 
 
 def _spoil(draft: Draft, where: np.ndarray, *, wide: bool = False) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.ndimage import convolve
 
 from astrosieve.contaminant.classes import CLASSES
 from astrosieve_training.contaminant.simulate.instruments import Instrument
@@ -93,6 +94,14 @@ class Draft:
     def add_charge(self, name: str, electrons: np.ndarray) -> None:
         """Add charge of a class."""
         self.charge[name] = self.charge.get(name, np.float32(0)) + electrons
+
+    def coupled(self, charge: np.ndarray) -> np.ndarray:
+        """Return charge as it is read: of IR arrays a little by the neighbours."""
+        share = self.instrument.coupling
+        if not share:
+            return charge
+        cross = np.array([[0, share, 0], [share, 1 - 4 * share, share], [0, share, 0]])
+        return np.asarray(convolve(charge, cross.astype(np.float32)))
 
     def mark(
         self, name: str, truth: np.ndarray, unsure: np.ndarray | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 
 import numpy as np
-from scipy.ndimage import correlate1d, label
+from scipy.ndimage import correlate1d, gaussian_filter1d, label
 
 from astrosieve_training.contaminant.simulate.draft import LOST, Draft
 from astrosieve_training.simulate.fields import log_uniform
@@ -16,9 +16,9 @@ RULES = {
     'cosmic_ray': (2.0, 0.5),
     'hot_pixel': (5.0, 0.7),
     'persistence': (0.9, 0.3),
-    'nebulosity': (0.8, 0.25),
+    'nebulosity': (0.5, 0.15),
     'object': (2.0, 0.7),
-    'reflection': (0.7, 0.2),
+    'reflection': (0.5, 0.15),
     'spike': (1.0, 0.3),
 }
 """
@@ -155,11 +155,17 @@ def _patterns(draft: Draft) -> np.ndarray:
     rng, noise = draft.rng, draft.noise
     ny, nx = draft.shape
     out = np.zeros(draft.shape, np.float32)
-    if rng.random() < 0.12:
-        at = int(rng.uniform(0.2, 0.8) * nx)
-        step = np.float32(log_uniform(rng, 0.3, 6) * noise)
-        (out if rng.random() < 0.8 else out.T)[:, at:] += step
     banded = 0.35 if draft.instrument.kind.detector in ('ir', 'cmos') else 0.08
+    if rng.random() < 0.15 + 0.5 * banded:
+        step = log_uniform(rng, 0.15, 5) * noise
+        for view in (out, out.T)[: int(rng.choice([1, 1, 2]))]:
+            edges = np.sort(rng.uniform(0.05, 0.95, int(rng.choice([1, 1, 1, 3, 7]))))
+            for at in (edges * view.shape[1]).astype(int):
+                view[:, at:] += np.float32(step * rng.choice([1, rng.normal()]))
+    if rng.random() < 0.6 * banded:  # drifts of the level while rows are read
+        drift = gaussian_filter1d(rng.standard_normal(ny), log_uniform(rng, 1, 30))
+        drift *= log_uniform(rng, 0.05, 0.6) * noise / max(drift.std(), 1e-6)
+        out += drift[:, None].astype(np.float32)
     if rng.random() < banded:
         out += np.float32(log_uniform(rng, 0.05, 0.4) * noise) * rng.standard_normal(
             (ny, 1), dtype=np.float32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import expit
 
 from astrosieve_training.contaminant.simulate import real
 from astrosieve_training.contaminant.simulate.draft import Draft
@@ -12,9 +13,39 @@ from astrosieve_training.simulate.fields import log_uniform
 __all__ = ['add_cosmic_rays']
 
 
+_SNOWBALLS = 0.5  # of an image of an IR array, on average
+
+
+def _snowballs(draft: Draft) -> np.ndarray:
+    """
+    Return the discs that heavy particles leave in IR arrays, electrons.
+
+    Flat, full or nearly so within, with a halo of charge that spread (Regan 2024,
+    JWST-STScI-008545; WFC3/IR has them too: McCullough 2009, WFC3 ISR 2009-43).
+    """
+    rng, plane = draft.rng, np.zeros(draft.shape, np.float32)
+    ny, nx = draft.shape
+    rows, columns = draft.grid()
+    well, noise = draft.instrument.well, draft.noise
+    for _ in range(rng.poisson(_SNOWBALLS)):
+        x, y = rng.uniform(0, nx), rng.uniform(0, ny)
+        radius, ratio = log_uniform(rng, 1.5, 16), rng.uniform(0.8, 1)
+        turn = rng.uniform(0, np.pi)
+        u = (columns - x) * np.cos(turn) + (rows - y) * np.sin(turn)
+        v = ((rows - y) * np.cos(turn) - (columns - x) * np.sin(turn)) / ratio
+        away = np.hypot(u, v)
+        core = expit((radius - away) / np.float32(log_uniform(rng, 0.25, 1)))
+        far = np.maximum(away - radius, 0) / np.float32(radius * rng.uniform(0.3, 1))
+        halo = log_uniform(rng, 0.001, 0.05) * np.exp(-far)
+        full = log_uniform(rng, min(20 * noise, 0.5 * well), 1.3 * well)
+        plane += np.float32(full) * (core + halo).astype(np.float32)
+    return plane
+
+
 def add_cosmic_rays(draft: Draft) -> None:
     """
     Add hits: tracks, muons, worms and points in the instrument's silicon, or real ones.
+    IR arrays have discs besides, and of all hits the neighbours read a little.
 
     A pixel is true where a hit brought more than 2 times its noise; from 0.5 times on
     nobody can tell.
@@ -36,4 +67,7 @@ def add_cosmic_rays(draft: Draft) -> None:
     # Faint hits would be lost in a bright sky: their charge grows with its noise.
     weakest = max(1.0, draft.noise / 60)
     scale = log_uniform(rng, 0.5, 2.5) * weakest
-    draft.add_charge('cosmic_ray', hits.image * np.float32(scale))
+    plane = hits.image * np.float32(scale)
+    if instrument.kind.detector == 'ir':
+        plane = draft.coupled(plane + _snowballs(draft))
+    draft.add_charge('cosmic_ray', plane)

@@ -13,6 +13,7 @@ from astrosieve_training.contaminant.simulate import (
     bright,
     defects,
     hits,
+    persistence,
     scenes,
     trails,
 )
@@ -41,10 +42,10 @@ SHARES = {
     'bad_row': 0.22,
     'persistence': 0.28,
     'satellite_trail': 0.32,
-    'fringe': 0.18,
+    'fringe': 0.2,
     'bright': 0.42,  # of bright stars, which saturate and bleed
     'spike': 0.75,  # of images with bright stars
-    'nebulosity': 0.19,
+    'nebulosity': 0.22,
     'reflection': 0.25,
 }
 """Of images that have a contaminant."""
@@ -163,7 +164,7 @@ def _fill(draft: Draft, wanted: set[str]) -> None:
         ('fringe', backgrounds.add_fringes),
         ('reflection', bright.add_reflections),
         ('satellite_trail', trails.add_trails),
-        ('persistence', backgrounds.add_persistence),
+        ('persistence', persistence.add_persistence),
         ('hot_pixel', defects.add_hot_pixels),
         ('bad_pixel', defects.add_bad_pixels),
         ('cosmic_ray', hits.add_cosmic_rays),

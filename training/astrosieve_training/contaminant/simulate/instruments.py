@@ -106,6 +106,11 @@ FAMILIES = {
         ('moffat', 'gauss', 'moffat', 'airy'), ('raw', 'raw', 'counts', 'subtracted'),
         pixel_um=9.0, thickness_um=12.0, arms=(3, 4, 4, 6),
     ),
+    'segmented_ir': Family(
+        'ir', (1.2, 2.6), (20, 3000), (6, 18), (1.4, 2.4), (4e4, 1e5), (20, 1500),
+        ('airy', 'undersampled', 'moffat'), ('rate', 'rate', 'electron', 'counts'),
+        pixel_um=18.0, thickness_um=8.0, site='orbit', arms=(6, 8), without=_NO_BLEED,
+    ),
     'survey_cmos': Family(
         'cmos', (1.5, 5.0), (30, 5000), (1.2, 4), (0.2, 2.0), (1.5e4, 9e4), (1, 120),
         ('moffat', 'gauss'), ('raw', 'raw', 'counts', 'electron', 'scaled'),
@@ -190,6 +195,8 @@ class Instrument:
         Of its images.
     pedestal : float
         DN.
+    coupling : float
+        Share of a pixel's charge that each of its four neighbours reads (IR arrays).
     slab : `~astrosieve_training.simulate.detector.Slab`
         In which particles leave charge.
     """
@@ -205,6 +212,7 @@ class Instrument:
     exptime: float
     unit: str
     pedestal: float
+    coupling: float
     slab: Slab
 
     @property
@@ -252,8 +260,9 @@ def draw_instrument(rng: np.random.Generator, family: str) -> Instrument:
         0.0 if kind.detector == 'thick' else 0.25,
     )
     unit = str(rng.choice(kind.units)) if rng.random() >= 0.06 else 'picture'
+    coupling = rng.uniform(0, 0.02) if kind.detector == 'ir' else 0.0
     return Instrument(
         family, kind, str(rng.choice(kind.psf)), log_uniform(rng, *kind.fwhm), sky,
         reading, gain, well, log_uniform(rng, *kind.exptime),
-        unit, pedestal, slab,
+        unit, pedestal, coupling, slab,
     )  # fmt: skip

@@ -6,24 +6,34 @@ import numpy as np
 from scipy.special import expit, ndtr
 
 from astrosieve_training.contaminant.simulate.draft import Draft
+from astrosieve_training.contaminant.simulate.profiles import StarProfile
 from astrosieve_training.simulate.fields import log_uniform
 
 __all__ = ['add_trails']
 
 
 def _across(
-    rng: np.random.Generator, away: np.ndarray, fwhm: float
+    rng: np.random.Generator, away: np.ndarray, profile: StarProfile
 ) -> tuple[np.ndarray, float]:
     """Return a trail's profile, 1 at its highest, and half its width."""
+    fwhm = profile.fwhm
     sigma = fwhm / 2.355
-    kind = rng.choice(['star', 'wide', 'box', 'ring'], p=[0.4, 0.18, 0.17, 0.25])
+    kind = rng.choice(
+        ['star', 'double', 'wide', 'box', 'ring'], p=[0.36, 0.08, 0.16, 0.16, 0.24]
+    )
+    if kind == 'double':  # the lights of an aircraft's wings
+        half, other = log_uniform(rng, fwhm, 20 + fwhm), rng.uniform(0.3, 1)
+        left, right = (np.exp(-0.5 * ((away + h) / sigma) ** 2) for h in (half, -half))
+        return left + other * right, half
     if kind == 'star':
         wing = 1 / (1 + (away / (1.3 * fwhm)) ** 2) ** 2
         return 0.96 * np.exp(-0.5 * (away / sigma) ** 2) + 0.04 * wing, fwhm
     if kind == 'wide':
-        width = log_uniform(rng, 1, 5) * sigma
+        width = log_uniform(rng, 1, 9) * sigma
         return np.exp(-0.5 * (away / width) ** 2), width
-    half = log_uniform(rng, 1.2, 14)
+    # Where stars are out of focus trails are, too, those of near bodies even more.
+    least = max(1.2, profile.width / 2 - fwhm)
+    half = log_uniform(rng, least, max(22, 3 * least))
     soft = max(0.6 * sigma, 0.5)
     box = ndtr((half - away) / soft) * ndtr((half + away) / soft)
     if kind == 'ring':  # a pupil out of focus, drawn along: bright edges
@@ -74,9 +84,10 @@ def add_trails(draft: Draft) -> None:
         cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
         along = (columns - np.float32(x)) * cos + (rows - np.float32(y)) * sin
         away = (rows - np.float32(y)) * cos - (columns - np.float32(x)) * sin
-        if rng.random() < 0.3:
-            away = away - np.float32(rng.normal(0, 0.05) / size) * along**2
-        profile, half = _across(rng, away, draft.profile.fwhm)
+        if rng.random() < 0.35:
+            bend = rng.normal(0, rng.choice([0.05, 0.05, 0.3]))
+            away = away - np.float32(bend / size) * along**2
+        profile, half = _across(rng, away, draft.profile)
         bright = _along(rng, along, size)
         first, last = -2 * size, 2 * size
         fate = rng.random()
