@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -109,7 +109,13 @@ def say_exported(card: ModelCard, difference: float, output: Path) -> None:
 
 
 def hand_over(
-    report: Any, output: Path, *, update: bool, readmes: Iterable[Path], table: str
+    report: Any,
+    output: Path,
+    *,
+    update: bool,
+    readmes: Iterable[Path],
+    table: str,
+    sections: Mapping[str, str] | None = None,
 ) -> None:
     """
     Write a report, tell it, and write its tables where they are wanted.
@@ -126,6 +132,8 @@ def hand_over(
         Pages that get them.
     table : str
         Their name there.
+    sections : mapping of str to str, optional
+        Parts of the report that pages may have, by the name of their table.
     """
     for path in report.write(output):
         click.echo(f'written: {path}')
@@ -135,6 +143,7 @@ def hand_over(
         report.update_card()
     for page in readmes:
         report.update_readme(page, table)
+        report.update_sections(page, sections or {})
 
 
 @contextmanager

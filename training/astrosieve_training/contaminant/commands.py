@@ -149,6 +149,7 @@ def evaluate(
         raise click.UsageError(msg)
     judged = load_model(model, task='verdict' if whole else 'contaminant')
     output.mkdir(parents=True, exist_ok=True)
+    sections: dict[str, str] = {}
     if whole:
         loaded = need('contaminant.verdict.train').load_run(run)
         report = need('contaminant.verdict.evaluate').judge(
@@ -156,6 +157,7 @@ def evaluate(
         )
     else:
         loaded = need('contaminant.train').load_run(run)
+        sections = need('contaminant.evaluate.judge').TABLES
         report = need('contaminant.evaluate.judge').judge(
             judged,
             loaded.config,
@@ -163,7 +165,14 @@ def evaluate(
             others=[load_model(each, task='contaminant') for each in beside],
             peers=peers,
         )
-    hand_over(report, output, update=update, readmes=readmes, table=judged.card.name)
+    hand_over(
+        report,
+        output,
+        update=update,
+        readmes=readmes,
+        table=judged.card.name,
+        sections=sections,
+    )
 
 
 @contaminant.command()

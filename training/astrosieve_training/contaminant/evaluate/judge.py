@@ -39,13 +39,20 @@ from astrosieve_training.judge.limits import Limit, Number
 from astrosieve_training.judge.report import Report, Section
 from astrosieve_training.steps import say
 
-__all__ = ['FALSE', 'LEAST', 'judge']
+__all__ = ['FALSE', 'LEAST', 'TABLES', 'judge']
 
 LEAST = {'persistence': 0.7, 'spike': 0.7, 'reflection': 0.6, 'cosmic_ray': 0.95}
 """Average precision to reach, of classes of which not 0.8 is asked."""
 
 FALSE = 1e-3
 """Share of other pixels that may be flagged where hits are counted."""
+
+CORES, HITS_FOUND = (
+    'Cores of stars flagged as cosmic rays',
+    f'Hits found at {FALSE:.1%} false pixels, without defects, and by FWHM',
+)
+TABLES = {'contaminant-cores': CORES, 'contaminant-hits': HITS_FOUND}
+"""Sections of the report that the page of the task has, by the name of the table."""
 
 _USUAL = 0.8
 _SHOWN = ('cosmic_ray', 'satellite_trail', 'object')  # of families
@@ -153,11 +160,8 @@ def judge(
             Section('By family of instruments', _families(everyone)),
             Section('Areas under ROC curves', _areas(everyone)),
             Section('Real images', _real(everyone)),
-            Section(
-                f'Hits found at {FALSE:.1%} false pixels, without defects, and by FWHM',
-                _hits(everyone),
-            ),
-            Section('Cores of stars flagged as cosmic rays', _cores(cores)),
+            Section(HITS_FOUND, _hits(everyone)),
+            Section(CORES, _cores(cores)),
             Section('Trails of S/N 1 per pixel', _trails(trails)),
             Section('Thresholds and calibration', _points(model, own, kept)),
             Section('Units, lost pixels, time', _checks(units, lost, seconds)),
@@ -380,11 +384,16 @@ def _hits(everyone: Everyone) -> list[str]:
 
 def _cores(shares: dict[str, dict[tuple[float, float], Share]]) -> list[str]:
     rows = [
-        (by, f'{fwhm:g}', f'{signal:g}', share)
+        (
+            by,
+            f'{fwhm:g}',
+            *(f'{each[fwhm, s].k} of {each[fwhm, s].n}' for s in checks.SIGNALS),
+        )
         for by, each in shares.items()
-        for (fwhm, signal), share in each.items()
+        for fwhm in checks.CORE_WIDTHS
     ]
-    return markdown_table(('by', 'FWHM, pixels', 'S/N', 'flagged'), rows)
+    signals = [f'S/N {signal:g}' for signal in checks.SIGNALS]
+    return markdown_table(('by', 'FWHM, pixels', *signals), rows)
 
 
 def _trails(trails: dict[str, checks.Trails]) -> list[str]:
