@@ -147,13 +147,17 @@ def _seeing_image(
             body += float(scene.coma * 0.6**k) * np.roll(wider, shift, (0, 1))
     body *= grid.taper
     body *= (1 - _AUREOLE) / body.sum()
-    aureole = moffat(grid.radius, 6 * seeing, 1.55) * grid.taper
-    body += aureole * (_AUREOLE / aureole.sum())
+    aureole = moffat(grid.radius, 6 * seeing, 1.55)
+    aureole *= grid.taper
+    aureole *= _AUREOLE / aureole.sum()
+    body += aureole
     spikes = np.zeros_like(body)
     if scene.spikes:
         spikes = _vane_light(optics.vanes, seeing, optics.beta)
     total = body.sum() + spikes.sum()
-    return body / total, spikes / total
+    body /= total
+    spikes /= total
+    return body, spikes
 
 
 def _width(body: np.ndarray, spikes: np.ndarray) -> float:

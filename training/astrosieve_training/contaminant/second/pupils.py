@@ -96,11 +96,16 @@ def _phase(x: np.ndarray, y: np.ndarray, terms: np.ndarray) -> np.ndarray:
     return total
 
 
-def _monochromatic(
-    optics: SpaceOptics, scale: float, terms: np.ndarray, wave: float
-) -> np.ndarray:
+def _add_monochromatic(
+    image: np.ndarray,
+    work: np.ndarray,
+    optics: SpaceOptics,
+    scale: float,
+    terms: np.ndarray,
+    wave: float,
+) -> None:
     """
-    Return the Fraunhofer image at one wavelength, its middle in the corner.
+    Add the Fraunhofer image at one wavelength, its middle in the corner.
 
     The pupil's diameter in samples sets the wavelength, and its phase goes with the
     inverse of that. All wavelengths have the same light.
@@ -114,12 +119,14 @@ def _monochromatic(
     cos, sin = math.cos(turn), math.sin(turn)
     x, y = cos * across + sin * down, cos * down - sin * across
     pupil = pupil_of(x, y, max(0.022, 1.5 / diameter))
-    field = np.zeros(pupil.shape, np.complex64)
-    field[pupil] = np.exp(1j * _phase(x[pupil], y[pupil], terms / wave))
-    along = fft.fft(field, SIDE, axis=1)
-    parts = fft.fft(along, SIDE, axis=0).view(np.float32).reshape(SIDE, SIDE, 2)
+    work[:] = 0
+    field = np.exp(1j * _phase(x[pupil], y[pupil], terms / wave))
+    work[: len(at), : len(at)][pupil] = field / math.sqrt(len(field))
+    work[: len(at)] = fft.fft(work[: len(at)], axis=1, overwrite_x=True)
+    parts = fft.fft(work, axis=0, overwrite_x=True).view(np.float32)
     parts *= parts
-    return (parts[..., 0] + parts[..., 1]) / float(pupil.sum())
+    image += parts[:, ::2]
+    image += parts[:, 1::2]
 
 
 def _spikes(image: np.ndarray, optics: SpaceOptics, scale: float) -> np.ndarray:
@@ -176,12 +183,17 @@ def diffraction_image(
     terms = rng.normal(0, 1, len(_TYPICAL)) * np.array(_TYPICAL)
     terms *= 2 * np.pi * _WAVEFRONT / np.sqrt((terms**2).sum())
     image = np.zeros((SIDE, SIDE), np.float32)
-    for wave in np.linspace(1 - optics.band, 1 + optics.band, _WAVELENGTHS):
-        image += _monochromatic(optics, scale, terms.astype(np.float32), float(wave))
+    work = np.zeros((SIDE, SIDE), np.complex64)
+    waves = np.linspace(1 - optics.band, 1 + optics.band, _WAVELENGTHS)
+    for wave in map(float, waves):
+        _add_monochromatic(image, work, optics, scale, terms.astype(np.float32), wave)
     image = gaussian_filter(fft.fftshift(image), optics.jitter * OVERSAMPLING)
     image *= grid.taper
-    around = moffat(grid.radius, 14 * scale * OVERSAMPLING, 1.5) * grid.taper
     image *= (1 - _SCATTERED) / image.sum()
-    image += around * (_SCATTERED / around.sum())
+    around = moffat(grid.radius, 14 * scale * OVERSAMPLING, 1.5)
+    around *= grid.taper
+    around *= _SCATTERED / around.sum()
+    image += around
     spikes = _spikes(image, optics, scale)
-    return image - spikes, spikes
+    image -= spikes
+    return image, spikes
