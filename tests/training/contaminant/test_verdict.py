@@ -102,7 +102,7 @@ def test_shipped_config() -> None:
 
 def test_examples(config: VerdictConfig, tmp_path: Path) -> None:
     """Truth counts where it can be told; a few cutouts are shown, turned as one."""
-    images = simulated_sources(config, config.training, Stages(tmp_path), 'some')
+    images = simulated_sources(config, {'some': config.training}, Stages(tmp_path))
     n = len(images)
     assert images.target.shape == images.weight.shape == (n, len(VERDICTS))
     assert not (images.starless & images.enough).any()
@@ -120,7 +120,7 @@ def test_examples(config: VerdictConfig, tmp_path: Path) -> None:
         np.sort(shown['stacks'].reshape(8, -1)),
         np.sort(plain['stacks'].reshape(8, -1)),
     )
-    again = simulated_sources(config, config.training, Stages(tmp_path), 'some')
+    again = simulated_sources(config, {'some': config.training}, Stages(tmp_path))
     assert again.key == images.key
 
 
@@ -150,7 +150,7 @@ def test_training(made: Made, config: VerdictConfig) -> None:
 
 def test_measured_at(config: VerdictConfig, tmp_path: Path) -> None:
     """Who knows the truth finds all, and says nothing falsely."""
-    images = simulated_sources(config, config.calibrating, Stages(tmp_path), 'some')
+    images = simulated_sources(config, {'some': config.calibrating}, Stages(tmp_path))
     limits = dict.fromkeys(VERDICTS, 0.5)
     measured = measured_at(limits, images.target, images)
     for name in FAILURES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from importlib import import_module
@@ -37,6 +37,7 @@ ENOUGH = 5, 30.0
 
 _SEEN = 7.0  # S/N; without any star of that an image has none
 _PACK = 16  # images of a file
+_NAME = 'U32'  # of a family of instruments, whatever those of a pack are
 _FOUND = tuple(each.name for each in fields(Found))
 
 
@@ -100,21 +101,6 @@ class Judgeable:
     def __len__(self) -> int:
         return len(self.stars)
 
-    def and_those(self, others: Judgeable) -> Judgeable:
-        """Return these images and others, of which nothing else was measured."""
-        joined = {
-            each.name: np.concatenate(
-                [getattr(self, each.name), getattr(others, each.name)]
-            )
-            for each in fields(self)
-            if each.name not in ('found', 'shown', 'measured')
-        }
-        found = {
-            name: np.concatenate([values, others.found[name]])
-            for name, values in self.found.items()
-        }
-        return Judgeable(found, **joined, shown=self.shown)
-
     def inputs(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Return what the network sees of some images."""
         some: Any = SimpleNamespace(**{n: v[rows] for n, v in self.found.items()})
@@ -175,9 +161,8 @@ def judged_image(
 
 def simulated_sources(
     config: VerdictConfig,
-    which: ImageSet,
+    sets: Mapping[str, ImageSet],
     stages: Stages,
-    name: str,
     *,
     judged: bool = False,
     measure: Callable[[MeasuredImage], np.ndarray] | None = None,
@@ -190,37 +175,54 @@ def simulated_sources(
     ----------
     config : `~astrosieve_training.contaminant.verdict.config.VerdictConfig`
         Says what images are like.
-    which : `~astrosieve_training.contaminant.verdict.config.ImageSet`
-        Says which.
+    sets : mapping of str to `~astrosieve_training.contaminant.verdict.config.ImageSet`
+        Says which, by the name under which they are kept.
     stages : `~astrosieve_training.stages.Stages`
         Keeps them.
-    name : str
-        Of the set.
     judged : bool, optional
-        Whether the instruments are those that are kept for judging.
+        Whether of a family of instruments that is kept for judging.
     measure : callable, optional
         What else is measured of each image.
     jobs : int, optional
         Processes; -1 for as many as there are cores.
     """
+    work = [
+        delayed(stages.arrays)(
+            f'{name}-{seeds[0]}-{len(seeds)}',
+            _key(config, which, judged, measure),
+            partial(_made, config, which.sides, list(seeds), judged, measure),
+        )
+        for name, which in sets.items()
+        for n in range(0, which.images, _PACK)
+        for seeds in [which.seeds[n : n + _PACK]]
+    ]
+    arrays: dict[str, np.ndarray] = {}
+    total, first = sum(which.images for which in sets.values()), 0
+    for part in Parallel(n_jobs=jobs, return_as='generator')(work):
+        last = first + len(part['stars'])
+        for name, values in part.items():
+            if name not in arrays:  # all at once would be there twice
+                kind = _NAME if values.dtype.kind == 'U' else values.dtype
+                arrays[name] = np.empty((total, *values.shape[1:]), kind)
+            arrays[name][first:last] = values
+        first = last
+    found = {each: arrays.pop(each) for each in _FOUND}
+    return Judgeable(found, **arrays, shown=config.shown)
+
+
+def _key(
+    config: VerdictConfig,
+    which: ImageSet,
+    judged: bool,
+    measure: Callable[[MeasuredImage], np.ndarray] | None,
+) -> str:
+    """Return what tells the sources of images from those of others."""
     real = data_folder() is not None  # whose pixels are in the images
     like = (which.sides, config.clean, config.failed, config.harmless, config.moving)
     code = [simulate, preprocessing]
     if measure is not None:
         code.append(import_module(measure.__module__))
-    key = digest(like, judged, real, code_version(*code))
-    packs = [which.seeds[n : n + _PACK] for n in range(0, which.images, _PACK)]
-    parts = Parallel(n_jobs=jobs)(
-        delayed(stages.arrays)(
-            f'{name}-{seeds[0]}-{len(seeds)}',
-            key,
-            partial(_made, config, which.sides, list(seeds), judged, measure),
-        )
-        for seeds in packs
-    )
-    arrays = {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
-    found = {each: arrays.pop(each) for each in _FOUND}
-    return Judgeable(found, **arrays, shown=config.shown)
+    return digest(like, judged, real, code_version(*code))
 
 
 def _made(

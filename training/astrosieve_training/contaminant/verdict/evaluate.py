@@ -120,12 +120,12 @@ def judge(model: Model, config: VerdictConfig, folder: Path) -> Report:
     stages = Stages(folder / 'images', tidy=False)
     say(_SAMPLE)
     judged = simulated_sources(
-        config, config.judged, stages, 'judged', judged=True, measure=moments
+        config, {'judged': config.judged}, stages, judged=True, measure=moments
     )
     p = model.predict(judged.inputs(np.arange(len(judged))), chunk_size=64)
     say('images of the forest')
     some = replace(config.calibrating, images=min(_LEARNT, config.calibrating.images))
-    learnt = simulated_sources(config, some, stages, 'forest', measure=moments)
+    learnt = simulated_sources(config, {'forest': some}, stages, measure=moments)
     assert judged.measured is not None
     assert learnt.measured is not None
     forest = Forest(learnt.measured, learnt.target, clearly(learnt), config.seed)

@@ -99,12 +99,10 @@ def train(
     say = say or (lambda text: None)
     stages = Stages(images or folder / 'images', tidy=False)
     say('simulating')
-    training, small, validation, calibrating = (
-        simulated_sources(config, getattr(config, name), stages, name)
-        for name in ('training', 'small', 'validation', 'calibrating')
+    training, validation, calibrating = (
+        simulated_sources(config, {n: getattr(config, n) for n in names}, stages)
+        for names in (('training', 'small'), ('validation',), ('calibrating',))
     )
-    training = training.and_those(small)
-    del small
     say('training')
     states = [
         loop.train_run(
