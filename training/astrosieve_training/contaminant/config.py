@@ -128,7 +128,7 @@ class ContaminantConfig(NetworkSettings):
     validation: ImageSet
     calibrating: ImageSet
     judged: ImageSet
-    second: SeededImages = field(default_factory=lambda: SeededImages(48, 5000000))
+    second: SeededImages = field(default_factory=lambda: SeededImages(24, 5000000))
     loss: LossSettings = field(default_factory=LossSettings)
     crop: Count = 256
     default: bool = False

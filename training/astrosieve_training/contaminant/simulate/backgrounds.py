@@ -55,7 +55,10 @@ def add_sky(draft: Draft) -> None:
     rows, columns = draft.grid()
     x, y = columns / nx - 0.5, rows / ny - 0.5
     shape = np.ones(draft.shape, np.float32)
-    if rng.random() < 0.35:
+    if rng.random() < 0.5:  # scattered light, and what flats lack at large scales
+        uneven = smooth_field(rng, draft.shape, rng.uniform(0.3, 1.2) * max(nx, ny))
+        shape += np.float32(log_uniform(rng, 5e-4, 0.02)) * uneven
+    if rng.random() < 0.5:
         shape += (
             np.float32(rng.normal(0, 0.06)) * x + np.float32(rng.normal(0, 0.06)) * y
         )
