@@ -20,6 +20,7 @@ from astrosieve.contaminant import (
     read_contaminants,
     write_contaminants,
 )
+from astrosieve.contaminant.verdict import preprocessing
 from astrosieve.contaminant.verdict.judge import (
     VERDICTS,
     Verdict,
@@ -81,6 +82,13 @@ def test_found_sources() -> None:
     for name, shape in Sources().shapes.items():
         assert inputs[name].shape == (1, *shape)
         assert inputs[name].dtype == np.float32
+
+
+@pytest.mark.parametrize('level', [0.0, 50.0])
+def test_light_without_a_pattern(level: float) -> None:
+    """A view that is dark, or full of light, has no correlation, and no NaN."""
+    view = np.full((4 * SIZE, 4 * SIZE), level)
+    assert not preprocessing._correlation([view]).any()
 
 
 def test_stacks_are_what_all_have() -> None:

@@ -269,7 +269,7 @@ def _correlation(views: list[np.ndarray]) -> np.ndarray:
             side = min(n, _WINDOW) // 8 * 8
             box.append(slice((n - side) // 2, (n - side) // 2 + side))
         light = np.clip((view[*box] - nothing) / (all_ - nothing), 0, 1)
-        if min(light.shape) < 2 * SIZE or not light.any():
+        if min(light.shape) < 2 * SIZE or np.ptp(light) == 0:  # of one value
             continue
         spectrum = np.fft.rfft2(light - light.mean())
         lags = np.fft.irfft2(np.abs(spectrum) ** 2, light.shape)
