@@ -7,7 +7,7 @@ import os
 import click
 
 from astrosieve import __version__
-from astrosieve.commands.base import Group
+from astrosieve.commands.streams import Group
 from astrosieve.entries import command_entries, short_help
 from astrosieve.machine import BLAS_THREADS
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from astrosieve.commands.base import Command, Group
+from astrosieve.commands.base import Command
+from astrosieve.commands.streams import Group
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import Model, load_model
 

@@ -13,10 +13,10 @@ import click
 
 from astrosieve import __version__
 from astrosieve.commands.console import Console
-from astrosieve.commands.streams import unwritten, written_out
+from astrosieve.commands.streams import unwritten
 from astrosieve.exceptions import AstrosieveError
 
-__all__ = ['GIVEN', 'Command', 'Group', 'ended_by_signals', 'unforeseen']
+__all__ = ['GIVEN', 'Command', 'ended_by_signals', 'unforeseen']
 
 GIVEN = f'{__name__}.given'
 """In the meta of a context: the options that were given, as they were given."""
@@ -74,14 +74,6 @@ def ended_by_signals() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-
-
-class Group(click.Group):
-    """A group of commands whose help and version need room to be written to, too."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        with written_out():
-            return super().main(*args, **kwargs)
 
 
 class Command(click.Command):

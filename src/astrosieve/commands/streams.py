@@ -7,11 +7,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
-__all__ = ['unwritten', 'written_out']
+__all__ = ['Group', 'unwritten', 'written_out']
 
 
 def unwritten(error: OSError) -> NoReturn:
@@ -36,3 +36,11 @@ def written_out() -> Iterator[None]:
                 sys.stdout.flush()
     except OSError as error:
         unwritten(error)
+
+
+class Group(click.Group):
+    """A group of commands whose help and version need room to be written to, too."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with written_out():
+            return super().main(*args, **kwargs)
