@@ -47,11 +47,8 @@ LEAST = {'persistence': 0.7, 'spike': 0.7, 'reflection': 0.6, 'cosmic_ray': 0.95
 FALSE = 1e-3
 """Share of other pixels that may be flagged where hits are counted."""
 
-CORES, HITS_FOUND = (
-    'Cores of stars flagged as cosmic rays',
-    f'Hits found at {FALSE:.1%} false pixels, without defects, and by FWHM',
-)
-TABLES = {'contaminant-cores': CORES, 'contaminant-hits': HITS_FOUND}
+_CORES = 'Cores of stars flagged as cosmic rays'
+TABLES = {'contaminant-cores': _CORES}
 """Sections of the report that the page of the task has, by the name of the table."""
 
 _USUAL = 0.8
@@ -160,8 +157,11 @@ def judge(
             Section('By family of instruments', _families(everyone)),
             Section('Areas under ROC curves', _areas(everyone)),
             Section('Real images', _real(everyone)),
-            Section(HITS_FOUND, _hits(everyone)),
-            Section(CORES, _cores(cores)),
+            Section(
+                f'Hits found at {FALSE:.1%} false pixels, without defects, and by FWHM',
+                _hits(everyone),
+            ),
+            Section(_CORES, _cores(cores)),
             Section('Trails of S/N 1 per pixel', _trails(trails)),
             Section('Thresholds and calibration', _points(model, own, kept)),
             Section('Units, lost pixels, time', _checks(units, lost, seconds)),
