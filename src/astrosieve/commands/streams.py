@@ -16,7 +16,10 @@ __all__ = ['Group', 'unwritten', 'written_out']
 
 def unwritten(error: OSError) -> NoReturn:
     """End the process because of an error of writing; say so, unless a pipe closed."""
-    if sys.stdout is not None:
+    try:
+        if sys.stdout is not None:  # the error may be of another file
+            sys.stdout.flush()
+    except OSError:
         # What could not be written is still there, and would be tried once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if error.errno == errno.EPIPE:  # whoever read has enough

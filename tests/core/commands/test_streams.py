@@ -70,6 +70,35 @@ def test_full(
     assert 'report' not in ran.stderr
 
 
+OTHER = """
+import errno, sys
+import click
+from astrosieve.commands.base import Command
+
+@click.command(cls=Command)
+def other():
+    sys.stdout.write('told before')
+    raise OSError(errno.ENOSPC, 'No space left on device')
+
+other()
+"""
+
+
+@pytest.mark.parametrize('unbuffered', ['', '1'])
+def test_another_file_is_full(unbuffered: str) -> None:
+    """What was written to standard output before is not lost."""
+    ran = subprocess.run(
+        [sys.executable, '-c', OTHER],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, 'PYTHONUNBUFFERED': unbuffered},
+    )
+    assert ran.returncode == 1
+    assert ran.stdout == 'told before'
+    assert ran.stderr == 'error: cannot be written: No space left on device\n'
+
+
 @pytest.mark.parametrize(('output', 'code'), [('-', 1), ('a.ecsv', 0)])
 def test_closed(output: str, code: int, flc: Path, tmp_path: Path) -> None:
     """Nobody listens: only a table for standard output is an error."""

@@ -105,14 +105,11 @@ def _cloud(
 def _shell(draft: Draft) -> np.ndarray:
     """Return a hollow sphere of gas, irregular, brightest at its limb."""
     rng, shape = draft.rng, draft.shape
-    rows, columns = draft.grid()
     size = log_uniform(rng, 0.1, 0.6) * max(shape)
     y, x = (rng.uniform(-0.1, 1.1) * n for n in shape)
     turn, ratio = rng.uniform(0, np.pi), rng.uniform(0.6, 1)
-    u = (columns - x) * np.cos(turn) + (rows - y) * np.sin(turn)
-    v = ((rows - y) * np.cos(turn) - (columns - x) * np.sin(turn)) / ratio
     rough = rng.uniform(0.02, 0.2) * smooth_field(rng, shape, max(0.4 * size, 15))
-    away = np.hypot(u, v) / size * (1 + rough)
+    away = np.hypot(*draft.turned(x, y, turn, ratio)) / size * (1 + rough)
     inner = rng.uniform(0.3, 0.95)
     outside, hollow = (
         np.sqrt(np.maximum(1 - (away / edge) ** 2, 0)) for edge in (1, inner)

@@ -94,11 +94,8 @@ def _place(draft: Draft, star: Star | None, size: float) -> tuple[float, float]:
 def _ghost(draft: Draft, x: float, y: float, size: float) -> np.ndarray:
     """Return one reflection, about one where it is bright."""
     rng = draft.rng
-    rows, columns = draft.grid()
-    dx, dy = columns - np.float32(x), rows - np.float32(y)
     angle, ratio = rng.uniform(0, np.pi), rng.uniform(0.7, 1)
-    u = dx * np.cos(angle) + dy * np.sin(angle)
-    v = (dy * np.cos(angle) - dx * np.sin(angle)) / ratio
+    u, v = draft.turned(x, y, angle, ratio)
     away = np.sqrt(u**2 + v**2)
     soft = log_uniform(rng, 0.7, 4)
     kind = rng.choice(['disc', 'ring', 'pupil', 'crescent'], p=[0.3, 0.25, 0.3, 0.15])

@@ -87,6 +87,16 @@ class Draft:
             np.arange(nx, dtype=np.float32)[None],
         )
 
+    def turned(
+        self, x: float, y: float, turn: float, ratio: float = 1.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return places from a middle, along axes that are turned; one is shortened."""
+        rows, columns = self.grid()
+        dx, dy = columns - np.float32(x), rows - np.float32(y)
+        u = dx * np.cos(turn) + dy * np.sin(turn)
+        v = (dy * np.cos(turn) - dx * np.sin(turn)) / ratio
+        return u, v
+
     def add_light(self, name: str, electrons: np.ndarray) -> None:
         """Add light of a class."""
         self.light[name] = self.light.get(name, np.float32(0)) + electrons

@@ -25,15 +25,12 @@ def _snowballs(draft: Draft) -> np.ndarray:
     """
     rng, plane = draft.rng, np.zeros(draft.shape, np.float32)
     ny, nx = draft.shape
-    rows, columns = draft.grid()
     well, noise = draft.instrument.well, draft.noise
     for _ in range(rng.poisson(_SNOWBALLS)):
         x, y = rng.uniform(0, nx), rng.uniform(0, ny)
         radius, ratio = log_uniform(rng, 1.5, 16), rng.uniform(0.8, 1)
         turn = rng.uniform(0, np.pi)
-        u = (columns - x) * np.cos(turn) + (rows - y) * np.sin(turn)
-        v = ((rows - y) * np.cos(turn) - (columns - x) * np.sin(turn)) / ratio
-        away = np.hypot(u, v)
+        away = np.hypot(*draft.turned(x, y, turn, ratio))
         core = expit((radius - away) / np.float32(log_uniform(rng, 0.25, 1)))
         far = np.maximum(away - radius, 0) / np.float32(radius * rng.uniform(0.3, 1))
         halo = log_uniform(rng, 0.001, 0.05) * np.exp(-far)
