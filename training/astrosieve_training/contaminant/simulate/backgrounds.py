@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import fft
 from scipy.ndimage import gaussian_filter
 from scipy.special import expit
 
 from astrosieve_training.contaminant.simulate.draft import Draft
+from astrosieve_training.contaminant.simulate.fields import power_law_field
 from astrosieve_training.simulate.fields import log_uniform, smooth_field
 
 __all__ = ['add_fringes', 'add_nebulosity', 'add_sky']
@@ -88,20 +88,6 @@ def add_sky(draft: Draft) -> None:
     draft.add_light('sky', np.float32(level) * np.maximum(shape, 0.02))
 
 
-def _cloud(
-    rng: np.random.Generator, shape: tuple[int, int], slope: float
-) -> np.ndarray:
-    """Return a random field whose power falls with a power of the frequency."""
-    ny, nx = (fft.next_fast_len(n, real=True) for n in shape)
-    spectrum = fft.rfft2(rng.standard_normal((ny, nx), dtype=np.float32))
-    rate = np.hypot(fft.fftfreq(ny)[:, None], fft.rfftfreq(nx)[None]).astype(np.float32)
-    rate[0, 0] = np.inf
-    rate = np.maximum(rate, np.float32(0.6 / max(shape)))
-    image = fft.irfft2(spectrum * rate ** np.float32(-slope / 2), (ny, nx))
-    image = image[: shape[0], : shape[1]]
-    return np.asarray((image - image.mean()) / image.std(), dtype=np.float32)
-
-
 def _shell(draft: Draft) -> np.ndarray:
     """Return a hollow sphere of gas, irregular, brightest at its limb."""
     rng, shape = draft.rng, draft.shape
@@ -162,7 +148,7 @@ def add_nebulosity(draft: Draft) -> None:
             p=[0.24, 0.17, 0.11, 0.18, 0.13, 0.11, 0.06],
         )
     )
-    cloud = _cloud(rng, shape, rng.uniform(2.6, 3.8))
+    cloud = power_law_field(rng, shape, rng.uniform(2.6, 3.8))
     nebula = np.exp(np.float32(rng.uniform(0.3, 1.0)) * cloud)
     if kind in _SHAPED:
         nebula = _SHAPED[kind](draft) * nebula ** np.float32(rng.uniform(0.2, 1))
@@ -170,15 +156,18 @@ def add_nebulosity(draft: Draft) -> None:
         nebula = np.exp(1.2 * smooth_field(rng, shape, rng.uniform(50, 150)))
     elif kind in ('filaments', 'both'):
         ridges = np.exp(
-            -np.abs(_cloud(rng, shape, rng.uniform(2.8, 4))) / rng.uniform(0.05, 0.3)
+            -np.abs(power_law_field(rng, shape, rng.uniform(2.8, 4)))
+            / rng.uniform(0.05, 0.3)
         )
-        where = np.exp(_cloud(rng, shape, 3.5) * rng.uniform(0.4, 1.0))
+        where = np.exp(power_law_field(rng, shape, 3.5) * rng.uniform(0.4, 1.0))
         nebula = (
             ridges * where
             + (0 if kind == 'filaments' else rng.uniform(0.2, 1)) * nebula
         )
     if kind not in _SHAPED and rng.random() < 0.5:  # only on a part of the image
-        nebula = nebula * expit(3 * (_cloud(rng, shape, 4) + rng.normal(0, 0.6)))
+        nebula = nebula * expit(
+            3 * (power_law_field(rng, shape, 4) + rng.normal(0, 0.6))
+        )
     nebula = gaussian_filter(nebula, draft.profile.fwhm / 2.355)
     nebula = np.maximum(nebula - np.percentile(nebula, rng.uniform(2, 40)), 0)
     nebula *= log_uniform(rng, 1, 40) / max(float(np.percentile(nebula, 98)), 1e-6)

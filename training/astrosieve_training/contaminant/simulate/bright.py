@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
+from scipy.special import expit
 
 from astrosieve_training.contaminant.simulate.diffraction import far_field
 from astrosieve_training.contaminant.simulate.draft import Draft, Star
@@ -12,6 +13,7 @@ from astrosieve_training.simulate.fields import log_uniform
 __all__ = ['add_reflections', 'add_spikes']
 
 _LARGEST = 220.0  # pixels: radius of a reflection
+_GHOSTS = ('disc', 'ring', 'pupil', 'crescent', 'arc')
 
 
 def add_spikes(draft: Draft) -> None:
@@ -98,11 +100,17 @@ def _ghost(draft: Draft, x: float, y: float, size: float) -> np.ndarray:
     u, v = draft.turned(x, y, angle, ratio)
     away = np.sqrt(u**2 + v**2)
     soft = log_uniform(rng, 0.7, 4)
-    kind = rng.choice(['disc', 'ring', 'pupil', 'crescent'], p=[0.3, 0.25, 0.3, 0.15])
+    kind = rng.choice(_GHOSTS, p=[0.3, 0.2, 0.25, 0.1, 0.15])
     ghost = np.clip((size - away) / soft + 0.5, 0, 1)
-    if kind == 'ring':
+    if kind in ('ring', 'arc'):
         width = max(rng.uniform(0.05, 0.3) * size, 1.5)
         ghost = np.exp(-0.5 * ((away - size) / width) ** 2)
+        if kind == 'arc':
+            ahead = np.abs(
+                np.angle(np.exp(1j * (np.arctan2(v, u) - rng.uniform(0, 6))))
+            )
+            ends = rng.uniform(0.2, 1.5) - ahead
+            ghost = ghost * expit(ends / log_uniform(rng, 0.02, 0.3))
     elif kind == 'pupil':
         shade = rng.uniform(0.15, 0.5) * size
         ox, oy = rng.normal(0, 0.1, 2) * size
@@ -126,8 +134,8 @@ def _ghost(draft: Draft, x: float, y: float, size: float) -> np.ndarray:
 
 def add_reflections(draft: Draft) -> None:
     """
-    Add reflections within the camera: discs, rings, pupils with struts, crescents,
-    now and then a chain of them, each a little larger than the one before.
+    Add reflections within the camera: discs, rings and arcs, pupils with struts,
+    crescents, now and then a chain of them, each a little larger than the one before.
 
     They are true where they exceed half of the noise; from 0.15 times on nobody can
     tell.
@@ -135,7 +143,7 @@ def add_reflections(draft: Draft) -> None:
     rng, noise = draft.rng, draft.noise
     star = max(draft.stars, key=lambda each: each.flux, default=None)
     size = log_uniform(rng, 6, _LARGEST)
-    chained = rng.random() < 0.1
+    chained = rng.random() < 0.2
     if chained:
         size = min(size, 40.0)
     x, y = _place(draft, star, size)

@@ -9,7 +9,8 @@ from scipy import fft
 from scipy.ndimage import median
 
 from astrosieve_training.contaminant.simulate.draft import Draft, Star
-from astrosieve_training.simulate.fields import log_uniform, smooth_field
+from astrosieve_training.contaminant.simulate.fields import power_law_field
+from astrosieve_training.simulate.fields import log_uniform
 
 __all__ = ['FarField', 'far_field']
 
@@ -86,7 +87,8 @@ def far_field(draft: Draft) -> FarField:
     Draw a pupil, and return what it does to a point beyond the core.
 
     Its struts lie evenly about the middle, its edge is round, or of six sides as of a
-    mirror of segments; the surface has errors of all scales. The image is that of
+    mirror of segments; the surface has errors of all scales,
+    by a power law. The image is that of
     several colours of a filter.
 
     Parameters
@@ -104,7 +106,7 @@ def far_field(draft: Draft) -> FarField:
     if len(edges):
         turns = turns[: int(rng.integers(1, 4))]
     half, hole = log_uniform(rng, 0.008, 0.05), rng.uniform(0.12, 0.4)
-    rough = smooth_field(rng, (_SIZE, _SIZE), log_uniform(rng, 8, 100))
+    rough = power_law_field(rng, (_SIZE, _SIZE), rng.uniform(1.5, 3.5))
     rough *= np.float32(rng.uniform(0.1, 0.6))
     image = np.zeros((_SIZE, _SIZE), np.float32)
     for colour in np.linspace(1 - _BAND, 1 + _BAND, _COLOURS):

@@ -46,7 +46,7 @@ SHARES = {
     'bright': 0.42,  # of bright stars, which saturate and bleed
     'spike': 0.75,  # of images with bright stars
     'nebulosity': 0.22,
-    'reflection': 0.25,
+    'reflection': 0.33,
 }
 """Of images that have a contaminant."""
 DARK, SPECTRA = 0.05, 0.03

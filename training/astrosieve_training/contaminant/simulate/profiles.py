@@ -208,4 +208,4 @@ def draw_profile(rng: np.random.Generator, instrument: Instrument) -> StarProfil
     core = core * np.clip((edge - np.hypot(x, y)) / (0.3 * edge), 0, 1)
     halo = log_uniform(rng, 0.003, 0.08)
     core = (core * ((1 - halo) * OVERSAMPLING**2 / core.sum())).astype(np.float32)
-    return StarProfile(core, halo, rng.uniform(2.3, 3.5), fwhm)
+    return StarProfile(core, halo, rng.uniform(2.0, 3.5), fwhm)

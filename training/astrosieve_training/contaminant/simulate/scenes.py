@@ -25,10 +25,12 @@ def add_stars(draft: Draft) -> None:
     """
     rng, profile, noise = draft.rng, draft.profile, draft.noise
     ny, nx = draft.shape
-    density = log_uniform(rng, 0.3, 25 if rng.random() < 0.8 else 140)
+    narrow = profile.fwhm < _NARROW
+    density = log_uniform(
+        rng, 1.5 if narrow else 0.3, 25 if rng.random() < 0.8 else 140
+    )
     number = min(int(rng.poisson(density * ny * nx / 1e4)), 1200)
     slope = rng.uniform(0.45, 1.1)
-    narrow = profile.fwhm < _NARROW
     if rng.random() < (0.4 if narrow else 0.7):
         least = 0.5
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from astrosieve_training.simulate.spectra.chance import log_uniform
@@ -13,7 +15,7 @@ __all__ = ['band', 'echelle', 'fibres', 'long_slit', 'multi_slit']
 def long_slit(
     rng: np.random.Generator, n: int, nd: int, wave: tuple[float, ...]
 ) -> tuple[Slit, ...]:
-    """Return a long slit, or its two halves."""
+    """Return a long slit, or the parts of one with bars."""
     half = 0.7 * n if rng.random() < 0.45 else rng.uniform(0.25, 0.49) * n
     if rng.random() < 0.2:  # a short decker
         half = max(log_uniform(rng, 0.02, 0.25) * n, 6.0)
@@ -26,13 +28,24 @@ def long_slit(
     elif straight > 0.9:
         tilt, bend = 6 * tilt, (6 * bend[0], 3 * bend[1])
     centre = 0.5 * n + rng.uniform(-room, room)
-    if half < 0.3 * n and rng.random() < 0.2:  # two halves of a slit, with a bar
-        gap = rng.uniform(2, 12)
-        return tuple(
-            Slit(centre + s * (half / 2 + gap), half / 2, bend, wave, tilt, curve)
-            for s in (-1, 1)
+    slit = Slit(centre, half, bend, wave, tilt, curve)
+    return _barred(rng, slit, n) if rng.random() < 0.12 else (slit,)
+
+
+def _barred(rng: np.random.Generator, slit: Slit, n: int) -> tuple[Slit, ...]:
+    """Return what bars across a slit leave of it, two parts or three."""
+    parts, half = int(rng.choice([2, 2, 3])), min(slit.half, 0.5 * n)
+    pitch = 2 * half / parts
+    left = max(pitch - rng.uniform(4, 24), 0.6 * pitch) / 2
+    away = (np.arange(parts) - (parts - 1) / 2) * pitch
+    return tuple(
+        replace(
+            slit, centre=slit.centre + d, half=left,
+            tilt=slit.tilt + 2 * slit.curve * d,
+            shift=slit.tilt * d + slit.curve * d**2,
         )
-    return (Slit(centre, half, bend, wave, tilt, curve),)
+        for d in away.tolist()
+    )  # fmt: skip
 
 
 def multi_slit(
@@ -76,8 +89,10 @@ def echelle(
         row = np.array([0.5 * n])
     gap = np.abs(np.gradient(row)) if len(row) > 1 else np.array([0.5 * n])
     fill = rng.uniform(0.1, 0.42)
-    wide = rng.uniform(0.75, 1.7)  # detector in free ranges
-    bend = rng.normal(0, 0.02) * n, rng.uniform(-0.06, 0.06) * n
+    # The detector in free ranges.
+    wide = rng.uniform(0.75, 1.7) if rng.random() < 0.7 else rng.uniform(1.7, 2.6)
+    arched = 0.06 if rng.random() < 0.7 else 0.2
+    bend = rng.normal(0, 0.02) * n, rng.uniform(-arched, arched) * n
     half = max(min(fill * float(np.median(gap)), 0.47 * gap.min()), 2.0)
     slant, tilt = rng.normal(0, 0.03) * n, rng.normal(0, 0.12)
     slits = []
@@ -101,8 +116,10 @@ def fibres(
     pitch = rng.uniform(3.2, 11) if rng.random() < 0.7 else rng.uniform(11, 40)
     pitch = max(pitch, n / 500)
     group = int(rng.integers(8, 50))
-    gap = rng.uniform(0, 3) * pitch
+    gap = rng.uniform(0, 3 if rng.random() < 0.7 else 12) * pitch
     bow, curve = rng.normal(0, 0.006) * nd, rng.normal(0, 10.0) / n**2
+    if rng.random() < 0.3:  # lines that smile
+        curve = rng.normal(0, 0.15) * nd / n**2
     half = min(rng.uniform(1.0, 1.9), pitch / 3.0)
     row, slits, k = rng.uniform(0.01, 0.06) * n, [], 0
     while row < n * 0.98:

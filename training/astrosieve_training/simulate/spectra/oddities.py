@@ -208,8 +208,9 @@ def corrupt(data: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray
         return (data + 0.2 * top * pattern).astype(data.dtype)
     choice = rng.integers(4)
     if choice == 0:  # bytes of each number in the wrong order
-        wide = data.astype(np.uint16) if data.dtype.itemsize > 2 else data
-        return wide.byteswap().astype(data.dtype)
+        # Frames with their pedestal taken out have numbers below 0.
+        whole = np.rint(data).astype(np.int64).astype(np.uint16)
+        return whole.byteswap().astype(data.dtype)
     if choice == 1:  # rows of another length
         return np.roll(data.ravel(), rng.integers(data.size)).reshape(ny, nx)[
             :, np.argsort(rng.random(nx) + np.arange(nx) // (nx // 6))

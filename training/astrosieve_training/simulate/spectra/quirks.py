@@ -12,6 +12,7 @@ from astrosieve_training.simulate.spectra.chance import log_uniform
 __all__ = ['UNITS', 'Quirks', 'draw_quirks']
 
 UNITS = ('adu', 'electron', 'electron/s')
+_CHIPS = ((1, 2), (2, 1), (1, 3), (3, 1), (2, 2))
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,10 @@ class Quirks:
         Pixels around the frame that hold no data, at most a twelfth of its side, and
         what stands there.
     gap : (int, float)
-        Pixels between two chips pasted side by side, and what stands there.
+        Pixels between chips pasted side by side, at most a twelfth of a side, and
+        what stands there.
+    chips : (int, int)
+        How many of them along y and x.
     unit : str
         One of ``UNITS``: what archives make of ADU.
     """
@@ -49,6 +53,7 @@ class Quirks:
     dead_amplifier: bool = False
     border: tuple[int, float] = (0, 0.0)
     gap: tuple[int, float] = (0, 0.0)
+    chips: tuple[int, int] = (1, 2)
     unit: str = 'adu'
 
     def pattern(self, shape: tuple[int, int]) -> np.ndarray:
@@ -89,9 +94,11 @@ class Quirks:
             ):  # fmt: skip
                 data[edge] = value
         width, value = self.gap
-        if width:
-            middle = data.shape[1] // 2
-            data[:, middle - width // 2 : middle + (width + 1) // 2] = value
+        width = min(width, min(data.shape) // 12)
+        for lines, number in zip((data, data.T), self.chips, strict=True):
+            for chip in range(1, number):
+                first = len(lines) * chip // number - width // 2
+                lines[first : first + width] = value
         return data
 
 
@@ -140,7 +147,8 @@ def draw_quirks(
         if rng.random() < 0.12
         else none.border,
         gap=(int(rng.integers(3, 60)), float(rng.choice(empty)))
-        if rng.random() < 0.07
+        if rng.random() < 0.12
         else none.gap,
+        chips=_CHIPS[rng.integers(len(_CHIPS))],
         unit=unit,
     )

@@ -258,12 +258,13 @@ def read_out(
     fixed = np.random.default_rng([seed, 6])
     ny, nx = full.shape
     drift = rng.normal(0, 0.3) * ccd.structure
+    apart = 0.2 if fixed.random() < 0.3 else 0.04
     out = np.empty((ny, nx), np.float32)
     for j, ys in enumerate(np.array_split(np.arange(ny), ccd.amplifiers[0])):
         for i, xs in enumerate(np.array_split(np.arange(nx), ccd.amplifiers[1])):
             level = ccd.pedestal
             if i + j:
-                level += fixed.normal(0, 0.04) * min(level, 1000)
+                level += fixed.normal(0, apart) * min(level, 1000)
             gain = ccd.gain * fixed.uniform(0.96, 1.04)
             noise = ccd.read_noise / gain * fixed.uniform(0.9, 1.2)
             box = np.s_[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1]

@@ -39,6 +39,8 @@ _PINHOLES = 3  # in a slit, that a star's one trace is not taken for
 _ACCOMPANIED = 0.35  # of the single objects, by others in a long slit
 _FAINTER = 0.3  # are what stands beside a standard, than beside other objects
 _BRIGHT = 25  # sigma that an observer wants of a standard in each pixel
+_COOLEST = 5500.0  # kelvin, of standards
+_STARS = {'hot': 0.25, 'warm': 0.16, 'other': 0.59}  # the former two as standards are
 
 KINDS = {
     'arc': ('lamps', 'one lamp', 'comb', 'part of the slit'),
@@ -196,6 +198,10 @@ def _flat_light(
     wave = beam.wave
     if kind == 'twilight':
         light = sources.twilight(wave)
+        if rng.random() < 0.3:  # late, so that lines of the night show
+            night = beam.smear(sources.night_sky(wave, rng))
+            light = light / light.max()
+            light += rng.uniform(0.02, 0.2) * night / max(night.max(), 1e-30)
     elif kind == 'diodes':
         light = sources.diodes(wave, rng)
     else:
@@ -264,7 +270,7 @@ def flat(
     if kind == 'part of the slit':
         _unevenly(image, rng, 0.15, 0.8)
     if exptime is None:
-        high = 0.75 if rng.random() < 0.93 else 4
+        high = 0.75 if rng.random() < 0.88 else 4
         low = 0.04 if rng.random() < 0.8 else 0.004
         exptime = _exposure(spectrograph, rng, spectrograph.flat_rate, low, high, 300)
     return Scene(_finish(image, spectrograph), exptime, kind, twin)
@@ -324,6 +330,14 @@ def _place(
     return float(place)
 
 
+def _star(wave: np.ndarray, rng: np.random.Generator, sort: str) -> np.ndarray:
+    """Return the spectrum of a star, hot, warm or cooler."""
+    if sort == 'hot':
+        return sources.random_star(wave, rng, hot=1.0)
+    limit = {'coolest' if sort == 'warm' else 'warmest': _COOLEST}
+    return sources.random_star(wave, rng, hot=0.0, **limit)
+
+
 def _object_layers(
     spectrograph: Spectrograph,
     beam: Beam,
@@ -334,13 +348,13 @@ def _object_layers(
     rng: np.random.Generator,
     *,
     off: bool,
-    hot: bool,
+    sort: str = 'other',
     anywhere: bool = False,
 ) -> list[Layer]:
     """
     Return one object in a slit; peak in electrons per second and pixel.
 
-    ``hot`` says whether it is a star of a standard's kind.
+    ``sort`` is one of ``_STARS``, of the star if it is one.
     """
     wave, drift = beam.wave, float(rng.normal(0, 1.0))
     place = _place(spectrograph, slit, rng, off=off, anywhere=anywhere)
@@ -376,14 +390,14 @@ def _object_layers(
                 Layer(lines, light * sources.wobble(v, rng, 15, 0.3), drift, turn)
             )
         return layers
-    if hot:
-        spectrum = sources.random_star(wave, rng, hot=1.0)
+    if sort != 'other':
+        spectrum = _star(wave, rng, sort)
     elif kind != 'bright' and rng.random() < 0.25:
         spectrum = sources.quasar(wave, rng.uniform(0.1, 4), rng)
-    elif rng.random() < 0.35:
+    elif rng.random() < 0.4:
         spectrum = sources.galaxy(wave, z, rng)
     else:
-        spectrum = sources.random_star(wave, rng, hot=0.0)
+        spectrum = _star(wave, rng, sort)
     spectrum = beam.smear(_unit(spectrum * air))
     return [Layer(spectrum * peak, trace(spectrograph, slit, place, seeing), drift)]
 
@@ -391,6 +405,7 @@ def _object_layers(
 def _neighbours(
     spectrograph: Spectrograph,
     beam: Beam,
+    slit: Slit,
     peak: float,
     air: np.ndarray,
     rng: np.random.Generator,
@@ -398,14 +413,12 @@ def _neighbours(
     """Return what else stands in a long slit: often nothing, or what is fainter."""
     if spectrograph.family != 'long_slit' or rng.random() > _ACCOMPANIED:
         return []
-    slit = spectrograph.slits[0]
     seen = []
     for _ in range(1 + rng.poisson(0.7)):
         what = str(rng.choice(['point', 'extended'], p=[0.8, 0.2]))
         part = peak * log_uniform(rng, 0.002, 0.4)
         seen += _object_layers(
-            spectrograph, beam, slit, what, part, air, rng, off=False, hot=False,
-            anywhere=True,
+            spectrograph, beam, slit, what, part, air, rng, off=False, anywhere=True,
         )  # fmt: skip
     return seen
 
@@ -431,11 +444,15 @@ def science(
     limit = _limit(spectrograph)
     image = _blank(spectrograph)
     crowd = spectrograph.family in ('multi_slit', 'fibre')
+    parts = spectrograph.family == 'long_slit'
+    target = int(rng.integers(len(spectrograph.slits))) if parts else 0
     seen: list[Layer] = []
     single = kind in ('point', 'bright') and not crowd
     twin = ''
     for i, slit in enumerate(spectrograph.slits):
-        if crowd or i == 0:  # orders, and halves of a slit, show the same
+        if parts:
+            seen = []
+        if crowd or i == target:  # the orders of an echelle show the same
             count = 1 + (int(rng.integers(1, 6)) if kind == 'several' else 0)
             if spectrograph.fibre:
                 count = 1
@@ -451,15 +468,17 @@ def science(
                     peak = limit * log_uniform(rng, 0.005, 0.85)
                 elif kind in ('several', 'point') and crowd:
                     what = str(rng.choice(['point', 'extended', 'emission']))
-                hot = bool(rng.random() < 0.25)
+                sort = str(rng.choice([*_STARS], p=[*_STARS.values()]))
                 make = _fibre_layers if spectrograph.fibre else _object_layers
                 seen += make(
                     spectrograph, beam, slit, what, peak / exptime, air, rng, off=off,
-                    hot=hot,
+                    sort=sort,
                 )  # fmt: skip
                 if single:
-                    seen += _neighbours(spectrograph, beam, peak / exptime, air, rng)
-                if single and hot and peak > _BRIGHT * noise:
+                    seen += _neighbours(
+                        spectrograph, beam, slit, peak / exptime, air, rng
+                    )
+                if single and sort != 'other' and peak > _BRIGHT * noise:
                     seen_sky = sky_seen(spectrograph, slit, sky, exptime)
                     if exptime <= _LONGEST or not seen_sky:
                         twin = 'standard'
@@ -477,7 +496,7 @@ def _fibre_layers(
     rng: np.random.Generator,
     *,
     off: bool,
-    hot: bool,
+    sort: str,
 ) -> list[Layer]:
     """Return one object in a fibre; six spectra are enough for hundreds."""
     peak *= 0.05 if off else 1.0
@@ -490,7 +509,7 @@ def _fibre_layers(
     if kind == 'extended':
         spectrum = sources.galaxy(beam.wave, z, draw)
     else:
-        spectrum = sources.random_star(beam.wave, draw, hot=float(hot))
+        spectrum = _star(beam.wave, draw, sort)
     return [Layer(peak * beam.smear(_unit(spectrum * air)), light)]
 
 
@@ -520,7 +539,7 @@ def standard(
     air = _air(spectrograph, beam, rng)
     seeing = spectrograph.seeing * rng.lognormal(0.05, 0.25)
     width = min(seeing, wide or spectrograph.slit_width)
-    star = sources.random_star(beam.wave, rng, hot=0.97, coolest=5500)
+    star = sources.random_star(beam.wave, rng, hot=0.97, coolest=_COOLEST)
     star = beam.smear(_unit(star * air), width)
     floor = _BRIGHT * _noise(spectrograph, sky, exptime)
     limit = _limit(spectrograph)
@@ -528,16 +547,14 @@ def standard(
     peak = max(limit * log_uniform(rng, 0.003, high), min(floor, 0.5 * limit)) / exptime
     slits = spectrograph.slits
     image = _blank(spectrograph)
-    everywhere = spectrograph.family in ('echelle', 'long_slit')
+    everywhere = spectrograph.family == 'echelle'
     target = int(rng.integers(len(slits)))
     bundle = int(rng.integers(1, 12)) if spectrograph.fibre else 0
     share, drift = (
         _place(spectrograph, slits[0], rng, off=off) / slits[0].half,
         rng.normal(0, 1.5),
     )
-    others = _neighbours(spectrograph, beam, _FAINTER * peak, air, rng)
-    if len(slits) == 2:
-        everywhere = False
+    others = _neighbours(spectrograph, beam, slits[target], _FAINTER * peak, air, rng)
     for i, slit in enumerate(slits):
         layers = [Layer(sky, slit_profile(spectrograph, slit))]
         if everywhere or i == target or abs(i - target) < bundle:

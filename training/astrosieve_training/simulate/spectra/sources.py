@@ -271,6 +271,7 @@ def random_star(
     *,
     hot: float = 0.75,
     coolest: float = 2900.0,
+    warmest: float = 7500.0,
 ) -> np.ndarray:
     """
     Return a star, about 1 on average.
@@ -283,8 +284,8 @@ def random_star(
         Draws which.
     hot : float, optional
         Chance of a spectrophotometric standard rather than a cooler star.
-    coolest : float, optional
-        Kelvin, of the cooler stars; the warmest has 7500.
+    coolest, warmest : float, optional
+        Kelvin, of the cooler stars.
     """
     if rng.random() < hot:
         name = str(rng.choice(names('star')))
@@ -293,7 +294,7 @@ def random_star(
         red = wave > STAR_GRID[-1]
         flux[red] *= (STAR_GRID[-1] / wave[red]) ** 3
     else:
-        flux = _cool_star(wave, log_uniform(rng, coolest, 7500))
+        flux = _cool_star(wave, log_uniform(rng, coolest, warmest))
     return np.maximum(flux, 0) / np.mean(flux)
 
 
