@@ -61,6 +61,28 @@ def test_offsets_are_of_their_classes(fine: int) -> None:
     np.testing.assert_allclose(change, expected, atol=1e-4)
 
 
+def test_blocks_begin_as_nothing() -> None:
+    """A residual block changes no map at first; later it sees two pixels more."""
+    config = replace(load_config('contaminant').network, blocks=0)
+    fewer, more = (built(replace(config, blocks=n)) for n in (0, 1))
+    more.load_state_dict(fewer.state_dict(), strict=False)
+    for network in (fewer, more):
+        torch.nn.init.ones_(network.get_parameter('detail.1.weight'))
+    image = torch.randn(1, PLANES, 64, 64, generator=torch.Generator().manual_seed(1))
+    point = torch.zeros(1, 16, 9, 9)
+    point[..., 4, 4] = 1.0
+    with torch.inference_mode():
+        torch.testing.assert_close(more(image), fewer(image))
+        torch.nn.init.ones_(more.get_parameter('blocks.0.norm.weight'))
+        assert (more(image) != fewer(image)).any()
+        blocks = more.get_submodule('blocks')
+        changed = (blocks(point) != blocks(torch.zeros_like(point))).any(1)[0]
+    inner = torch.zeros(9, 9, dtype=torch.bool)
+    inner[2:7, 2:7] = True
+    assert changed[inner].float().mean() > 0.8
+    assert not changed[~inner].any()
+
+
 def test_what_is_pooled_is_put_back() -> None:
     """The published network's unpooling puts values where the largest had been."""
     from astrosieve_training.contaminant.networks.adass import _tilted, _unpooled

@@ -41,6 +41,21 @@ class _Lines(nn.Module):
         return functional.relu(x + self.norm(self.along_x(x) + self.along_y(x)))
 
 
+class _Block(nn.Module):
+    """Two layers whose result is added to what they see (He et al. 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = _layer(channels, channels)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        nn.init.zeros_(self.norm.weight)  # at first nothing is added
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return maps of the same shape."""
+        return functional.relu(x + self.norm(self.second(self.first(x))))
+
+
 class UNet(nn.Module):
     """
     Fully convolutional; rows and columns must be multiples of 32.
@@ -61,6 +76,9 @@ class UNet(nn.Module):
     detail : int
         Filters of a layer of its own at the full resolution, beside the last; 0 for
         none. At first it adds nothing.
+    blocks : int
+        Residual blocks of two layers after that one; they widen what it sees by four
+        pixels each.
     lines : int
         Length of what is summed along rows and columns at 1/4; 0 for nothing.
     planes, classes : int
@@ -74,6 +92,7 @@ class UNet(nn.Module):
         last: int,
         fine: int,
         detail: int,
+        blocks: int,
         lines: int,
         planes: int,
         classes: int,
@@ -112,6 +131,7 @@ class UNet(nn.Module):
             added = nn.Conv2d(detail, classes, 1, bias=False)
             nn.init.zeros_(added.weight)
             self.detail = nn.Sequential(_layer(fine + planes, detail), added)
+            self.blocks = nn.Sequential(*(_Block(detail) for _ in range(blocks)))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return (N, classes, ny, nx) logits."""
@@ -130,7 +150,8 @@ class UNet(nn.Module):
             whole = torch.cat([whole, image], 1)
             maps = self.maps(whole)
             if self.detail is not None:
-                maps = maps + self.detail(whole)
+                layer, added = self.detail
+                maps = maps + added(self.blocks(layer(whole)))
         return maps
 
 
@@ -141,6 +162,7 @@ def build(config: NetworkConfig, planes: int, classes: int) -> UNet:
         last=config.last,
         fine=config.fine,
         detail=config.detail,
+        blocks=config.blocks,
         lines=config.lines,
         planes=planes,
         classes=classes,
