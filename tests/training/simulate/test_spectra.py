@@ -18,7 +18,8 @@ from astrosieve_training.simulate.spectra import (
     simulate_frame,
     write_frame,
 )
-from astrosieve_training.simulate.spectra.oddities import ODDITIES, altered
+from astrosieve_training.simulate.spectra.layouts import barred
+from astrosieve_training.simulate.spectra.oddities import ODDITIES, altered, corrupt
 from astrosieve_training.simulate.spectra.optics import Beam
 from astrosieve_training.simulate.spectra.quirks import Quirks, draw_quirks
 from astrosieve_training.simulate.spectra.readout import expose, layout, read_out
@@ -446,6 +447,63 @@ def test_corruption_that_changes_nothing():
     assert not altered(whole, broken)
     broken[:8] = 0
     assert altered(whole, broken)
+
+
+def test_bytes_of_negative_numbers_are_swapped():
+    """Frames without their pedestal have numbers below 0, and borders none."""
+    data = np.tile(np.array([-3.0, np.nan, 258.0], np.float32), (60, 4))
+    swapped = [corrupt(data, 'corrupted', np.random.default_rng(s)) for s in range(12)]
+    expected = np.array([65023.0, 0.0, 513.0], np.float32)  # 0xfffd, 0, 0x0102
+    assert any(np.array_equal(each, np.tile(expected, (60, 4))) for each in swapped)
+
+
+@pytest.mark.parametrize(('tilt', 'curve'), [(0.1, 0.0), (0.0, 1e-3), (0.05, -5e-4)])
+def test_bars_leave_the_lines_where_they_were(tilt, curve):
+    """Of a slit with bars each part shows the lines of the whole one."""
+    whole = Slit(80.0, 60.0, (0.0, 0.0), (6100.0, 1200.0), tilt, curve)
+    parts = barred(np.random.default_rng(1), whole, 160)
+    assert len(parts) in (2, 3)
+    several = simulate_frame(plain(slits=parts), 'arc', 1, kind='lamps', exptime=1.0)
+    one = simulate_frame(plain(slits=(whole,)), 'arc', 1, kind='lamps', exptime=1.0)
+    seen = np.zeros(160, bool)
+    for part in parts:
+        rows = np.arange(round(part.centre - part.half), round(part.centre + part.half))
+        seen[rows[3:-3]] = True
+        for row in rows[[4, -5]]:
+            x = [int(np.argmax(light(frame)[row])) for frame in (several, one)]
+            assert abs(x[0] - x[1]) <= 1
+    edges = np.flatnonzero(np.diff(seen.astype(int)))
+    bars = [np.mean(each) for each in edges[1:-1].reshape(-1, 2)]
+    brightest = light(one).max()
+    for bar in bars:
+        assert light(several)[round(bar) + 1].max() < 0.05 * brightest
+
+
+@pytest.mark.parametrize('frame_type', ['science', 'standard'])
+def test_an_object_is_in_one_part_of_a_slit(frame_type):
+    """Behind bars stand other parts of the sky."""
+    slits = tuple(
+        Slit(centre, 30.0, (0.0, 0.0), (6100.0, 1200.0)) for centre in (40.0, 120.0)
+    )
+    lit = []
+    for seed in range(8):
+        kind = {'science': 'bright', 'standard': 'night'}[frame_type]
+        frame = simulate_frame(plain(slits=slits), frame_type, seed, kind=kind)
+        rows = light(frame)[:, 200:400].mean(axis=1)
+        level = [float(np.ptp(part)) for part in (rows[20:60], rows[100:140])]
+        lit.append(int(np.argmax(level)))
+        assert min(level) < 0.3 * max(level)
+    assert set(lit) == {0, 1}
+
+
+def test_chips_are_apart():
+    """Between chips, along either axis, stands what the archive puts there."""
+    data = np.ones((120, 240), np.float32)
+    pasted = Quirks(gap=(6, 0.0), chips=(2, 3)).archived(data)
+    empty = pasted == 0
+    assert np.flatnonzero(empty.all(axis=1)).tolist() == [*range(57, 63)]
+    columns = np.flatnonzero(empty.all(axis=0)).tolist()
+    assert columns == [*range(77, 83), *range(157, 163)]
 
 
 def test_unknown_types_and_kinds_are_named():

@@ -9,7 +9,7 @@ import numpy as np
 from astrosieve_training.simulate.spectra.chance import log_uniform
 from astrosieve_training.simulate.spectra.spectrographs import Slit
 
-__all__ = ['band', 'echelle', 'fibres', 'long_slit', 'multi_slit']
+__all__ = ['band', 'barred', 'echelle', 'fibres', 'long_slit', 'multi_slit']
 
 
 def long_slit(
@@ -29,10 +29,10 @@ def long_slit(
         tilt, bend = 6 * tilt, (6 * bend[0], 3 * bend[1])
     centre = 0.5 * n + rng.uniform(-room, room)
     slit = Slit(centre, half, bend, wave, tilt, curve)
-    return _barred(rng, slit, n) if rng.random() < 0.12 else (slit,)
+    return barred(rng, slit, n) if rng.random() < 0.12 else (slit,)
 
 
-def _barred(rng: np.random.Generator, slit: Slit, n: int) -> tuple[Slit, ...]:
+def barred(rng: np.random.Generator, slit: Slit, n: int) -> tuple[Slit, ...]:
     """Return what bars across a slit leave of it, two parts or three."""
     parts, half = int(rng.choice([2, 2, 3])), min(slit.half, 0.5 * n)
     pitch = 2 * half / parts

@@ -208,8 +208,8 @@ def corrupt(data: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray
         return (data + 0.2 * top * pattern).astype(data.dtype)
     choice = rng.integers(4)
     if choice == 0:  # bytes of each number in the wrong order
-        # Frames with their pedestal taken out have numbers below 0.
-        whole = np.rint(data).astype(np.int64).astype(np.uint16)
+        # Frames without their pedestal have numbers below 0, and borders none at all.
+        whole = np.rint(np.nan_to_num(data)).astype(np.int64).astype(np.uint16)
         return whole.byteswap().astype(data.dtype)
     if choice == 1:  # rows of another length
         return np.roll(data.ravel(), rng.integers(data.size)).reshape(ny, nx)[
