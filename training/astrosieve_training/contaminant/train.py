@@ -38,7 +38,7 @@ _PIXELS = 40_000  # of a class, and as many without it, that are calibrated with
 _CHUNK = 4  # images that a network is shown at a time
 _SPREAD = 2.0  # expected of the calibration's parameters
 _HIT, _OBJECT = CLASSES.names.index('cosmic_ray'), CLASSES.names.index('object')
-_CORES = 0.005  # of stars' cores that may be flagged as cosmic rays
+_CORES = 0.01  # of stars' cores that may be flagged as cosmic rays
 _BRIGHT = np.arcsinh(5) / 3  # in the first plane: stars of which cores are counted
 _KNOWN = 0.3  # Matthews coefficient: a class that is known less is flagged where likely
 
