@@ -62,7 +62,7 @@ AstroDrizzle(names, **options)
 
 ALT = (
     'Part of a field, combined in four ways: one exposure full of hits, the same with '
-    'holes where the hits were and its stars whole, and three exposures after '
+    'holes where most hits were and its stars whole, and three exposures after '
     "AstroDrizzle's rejection, without and with the bits, clean but for faint remains"
 )
 
