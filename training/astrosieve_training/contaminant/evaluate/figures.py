@@ -71,7 +71,8 @@ def draw_rocs(everyone: Sequence[Judged], path: Path) -> None:
             axis.tick_params(labelsize=7)
         fig.supxlabel('other pixels that are kept', fontsize=8)
         fig.supylabel('pixels of the class that are kept', fontsize=8)
-        axes[0, 0].legend(fontsize=6, loc='lower right')
+        lines, names = axes[0, 0].get_legend_handles_labels()
+        fig.legend(lines, names, fontsize=7, loc='outside upper right', ncols=len(many))
 
 
 def draw_reliability(own: Judged, path: Path) -> None:
@@ -99,7 +100,8 @@ def draw_cores(
                 each = [shares[width, signal] for width in widths]
                 draw_shares(axis, widths, each, fmt='o-', ms=3, label=f'{signal:g}')
             axis.axhline(0.002, color=GREY, lw=0.8)
-            axis.set(xlabel='FWHM, pixels', title=by, ylim=(-0.02, None))
+            axis.set(xlabel='FWHM, pixels', title=by)
+            axis.set_ylim(bottom=-0.02 * axis.get_ylim()[1])
         axes[0, 0].set_ylabel('cores flagged as cosmic rays')
         axes[0, -1].legend(title='S/N', fontsize=7)
 

@@ -77,8 +77,8 @@ class UNet(nn.Module):
         Filters of a layer of its own at the full resolution, beside the last; 0 for
         none. At first it adds nothing.
     blocks : int
-        Residual blocks of two layers after that one; they widen what it sees by four
-        pixels each.
+        Residual blocks of two layers after `detail`, each of which sees two pixels
+        more on every side; at first they add nothing. None without `detail`.
     lines : int
         Length of what is summed along rows and columns at 1/4; 0 for nothing.
     planes, classes : int
