@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,12 @@ from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import Model, load_model
 
 __all__ = [
+    'CLUSTER_POINT',
     'CORE_POINT',
     'OPERATING_POINT',
     'Contaminants',
     'Part',
+    'around',
     'bits_of',
     'mask_type',
     'segment_contaminants',
@@ -46,6 +48,8 @@ OPERATING_POINT = 'best'
 """The operating point of a card at which a class holds: a threshold for each."""
 CORE_POINT = 'core'
 """What a class must reach within two pixels of what is flagged, where it is stated."""
+CLUSTER_POINT = 'cluster'
+"""Or how many of the 5x5 pixels must be expected to have it."""
 
 _STEP = 32  # what tiles begin at and end at multiples of
 _TILE = 1184  # pixels along the longest side of a tile
@@ -319,20 +323,39 @@ def cores_of(card: ModelCard) -> dict[str, float]:
     """
     Return how likely classes must be within two pixels of those that are flagged.
 
-    A hit has a pixel that is sure; the core of a narrow star may look like a faint hit,
-    but has none. Classes that are not there ask for nothing.
+    A hit has a pixel that is sure, or many that are likely; the core of a narrow star
+    may look like a faint hit, but has neither. Classes that are not there ask for
+    nothing.
     """
-    point = card.operating_points.get(CORE_POINT)
+    return _stated(card, CORE_POINT)
+
+
+def _stated(card: ModelCard, name: str) -> dict[str, float]:
+    point = card.operating_points.get(name)
     return {**point.threshold} if point and isinstance(point.threshold, dict) else {}
 
 
-def _near(sure: np.ndarray) -> np.ndarray:
-    """Return which pixels have one of some within two rows and columns."""
-    for axis in (0, 1):
-        wide = np.pad(sure, [(2, 2) if each == axis else (0, 0) for each in (0, 1)])
-        windows = np.lib.stride_tricks.sliding_window_view(wide, 5, axis)
-        sure = np.asarray(windows.any(-1))
-    return sure
+def around(how: np.ufunc, planes: np.ndarray) -> np.ndarray:
+    """
+    Reduce the 5x5 pixels about each one.
+
+    Parameters
+    ----------
+    how : `~numpy.ufunc`
+        Of two arguments, such as `numpy.maximum`.
+    planes : (..., ny, nx) `~numpy.ndarray`
+        Beyond their edges they are taken to be zero.
+
+    Returns
+    -------
+    reduced : (..., ny, nx) `~numpy.ndarray`
+    """
+    for axis in (-2, -1):
+        edge = [(2, 2) if each == axis else (0, 0) for each in range(-planes.ndim, 0)]
+        wide = np.moveaxis(np.pad(planes, edge), axis, 0)
+        n = planes.shape[axis]
+        planes = np.moveaxis(reduce(how, (wide[k : k + n] for k in range(5))), 0, axis)
+    return planes
 
 
 def mask_type(bits: dict[str, int]) -> np.dtype:
@@ -370,6 +393,7 @@ def segment_parts(
     card = model.card
     prepare = get_preprocessing(card.preprocessing)
     limits, cores = thresholds_of(card), cores_of(card)
+    clusters = _stated(card, CLUSTER_POINT)
     bits = bits_of(card.classes)
     kind = mask_type(bits)
     overlap = int(card.options.get('overlap', _OVERLAP))
@@ -395,7 +419,11 @@ def segment_parts(
         for number, name in enumerate(card.classes):
             holds = values[number] >= limits[name]
             if name in cores:
-                holds &= _near(probabilities[0, number] >= cores[name])[y, x]
+                p = probabilities[0, number]
+                near = around(np.maximum, p) >= cores[name]
+                if name in clusters:
+                    near |= around(np.add, p) >= clusters[name]
+                holds &= near[y, x]
             mask |= kind.type(bits[name]) * holds
         return (values * (values >= _SMALLEST)).astype(np.float16), mask
 

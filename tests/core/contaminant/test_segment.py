@@ -14,8 +14,10 @@ import astrosieve
 from astrosieve.contaminant import CLASSES, Contaminants, segment_contaminants
 from astrosieve.contaminant.priors import expected_shares
 from astrosieve.contaminant.segment import (
+    CLUSTER_POINT,
     CORE_POINT,
     OPERATING_POINT,
+    around,
     bits_of,
     segment_parts,
 )
@@ -72,9 +74,7 @@ def test_a_class_may_have_to_be_sure_nearby(
         OPERATING_POINT: replace(best, threshold=limits),
         CORE_POINT: OperatingPoint(sure, 'p', {}, ''),
     }
-    asked = Model(replace(model.card, operating_points=points), model.path)
-    parts = segment_parts(MeasuredImage.of(image), asked, tile=tile)
-    mask = np.concatenate([part.mask for part in parts])
+    mask = _mask_of(image, model, points, tile)
     found = (mask & plain.bits['cosmic_ray']) != 0
     assert found[40, 50]
     assert found[40, 52]
@@ -82,6 +82,48 @@ def test_a_class_may_have_to_be_sure_nearby(
     assert not found[20, 30]
     others = ~plain.bits['cosmic_ray']
     assert np.array_equal(mask & others, plain.mask & others)
+
+
+@pytest.mark.parametrize('tile', [64, 1024])
+def test_or_several_may_be_likely_nearby(
+    tile: int, image: np.ndarray, model: Model
+) -> None:
+    """Flagged is, too, what has so many expected pixels in the 5x5 about it."""
+    image[38:43:4, 48:53:4], image[40, 50], image[20, 30] = 60, 60, 60
+    plain = segment_contaminants(image, model=model)
+    hits = plain.probability('cosmic_ray').astype(float)
+    about = around(np.add, hits)
+    assert about[20, 30] < 0.8 * about[40, 50]
+    assert hits[20, 30] < 0.99
+    best = model.card.operating_points[OPERATING_POINT]
+    limits = {**best.threshold, 'cosmic_ray': 0.05}
+    many = {'cosmic_ray': 0.9 * about[40, 50]}
+    points = {
+        OPERATING_POINT: replace(best, threshold=limits),
+        CORE_POINT: OperatingPoint({'cosmic_ray': 0.99}, 'p', {}, ''),
+        CLUSTER_POINT: OperatingPoint(many, 'expected pixels', {}, ''),
+    }
+    found = (_mask_of(image, model, points, tile) & plain.bits['cosmic_ray']) != 0
+    assert found[40, 50]
+    assert not found[20, 30]
+
+
+def _mask_of(
+    image: np.ndarray, model: Model, points: dict[str, OperatingPoint], tile: int
+) -> np.ndarray:
+    asked = Model(replace(model.card, operating_points=points), model.path)
+    parts = segment_parts(MeasuredImage.of(image), asked, tile=tile)
+    return np.concatenate([part.mask for part in parts])
+
+
+def test_around() -> None:
+    """Of each plane on its own, as by hand; zero beyond the edges."""
+    planes = np.random.default_rng(3).random((2, 6, 9))
+    wide = np.pad(planes, ((0, 0), (2, 2), (2, 2)))
+    windows = np.lib.stride_tricks.sliding_window_view(wide, (5, 5), (1, 2))
+    np.testing.assert_allclose(around(np.add, planes), windows.sum((-2, -1)))
+    np.testing.assert_allclose(around(np.maximum, planes), windows.max((-2, -1)))
+    assert around(np.maximum, np.ones((1, 1))) == 1
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,11 @@ pytest.importorskip('astroscrappy')
 from click.testing import CliRunner
 
 from astrosieve.contaminant import CLASSES, segment_contaminants
-from astrosieve.contaminant.segment import CORE_POINT, OPERATING_POINT
+from astrosieve.contaminant.segment import (
+    CLUSTER_POINT,
+    CORE_POINT,
+    OPERATING_POINT,
+)
 from astrosieve.exceptions import ModelError
 from astrosieve.models.registry import Model, load_model
 from astrosieve_training.contaminant import ablation, baselines
@@ -215,6 +219,7 @@ def test_a_run_is_kept(made: Made) -> None:
     assert again.temperatures == made.run.temperatures
     assert again.point == made.run.point
     assert again.core == made.run.core
+    assert again.cluster == made.run.cluster
     assert train(made.run.config, made.folder).summary == made.run.summary
 
 
@@ -223,12 +228,13 @@ def test_export(made: Made, tmp_path: Path) -> None:
     card = made.model.card
     assert card.classes == CLASSES.names
     assert {*card.operating_points[OPERATING_POINT].threshold} == {*CLASSES.names}
-    (core,) = card.operating_points[CORE_POINT].threshold.items()
-    assert core[0] == 'cosmic_ray'
-    assert core[1] >= card.operating_points[OPERATING_POINT].threshold['cosmic_ray']
-    cores = card.operating_points[CORE_POINT].measured['cores of stars flagged']
-    assert cores.n > 5
-    assert cores.value < 0.1
+    for name in (CORE_POINT, CLUSTER_POINT):
+        (sure,) = card.operating_points[name].threshold.items()
+        assert sure[0] == 'cosmic_ray'
+        assert sure[1] >= card.operating_points[OPERATING_POINT].threshold['cosmic_ray']
+        cores = card.operating_points[name].measured['cores of stars flagged']
+        assert cores.n > 5
+        assert cores.value < 0.1
     assert 0 < card.options['overlap'] <= 384
     image = np.random.default_rng(8).normal(100, 5, (70, 131))
     found = segment_contaminants(image, model=made.model)

@@ -59,6 +59,25 @@ def test_stars_and_air_absorb():
     assert star.mean() == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.parametrize('head', [6158, 6651, 7053])
+def test_cool_stars_have_bands(head):
+    """Of TiO, unlike one another, below 4100 K; sunlike stars have none."""
+
+    def left(kelvin, seed):
+        star = sources.random_star(
+            WAVE, np.random.default_rng(seed), hot=0.0, coolest=kelvin,
+            warmest=kelvin + 1,
+        )  # fmt: skip
+        before, after = (np.abs(WAVE - head - off) < 12 for off in (-15, 90))
+        body = sources.black_body(WAVE, kelvin)
+        return (star / body)[after].mean() / (star / body)[before].mean()
+
+    cool = [left(3300.0, seed) for seed in range(20)]
+    assert 0.3 < np.median(cool) < 0.8
+    assert np.std(cool) > 0.04
+    assert abs(left(5800.0, 1) - 1) < 0.1
+
+
 def test_extinction_is_stronger_in_the_blue():
     """Air takes more of the blue, and more at a larger airmass."""
     for site in names('extinction'):

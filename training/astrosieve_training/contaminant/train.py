@@ -14,6 +14,7 @@ from torch import nn
 
 from astrosieve.contaminant.classes import CLASSES
 from astrosieve.contaminant.preprocessing import get_preprocessing
+from astrosieve.contaminant.segment import around
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import Model
@@ -38,7 +39,8 @@ _PIXELS = 40_000  # of a class, and as many without it, that are calibrated with
 _CHUNK = 4  # images that a network is shown at a time
 _SPREAD = 2.0  # expected of the calibration's parameters
 _HIT, _OBJECT = CLASSES.names.index('cosmic_ray'), CLASSES.names.index('object')
-_CORES = 0.01  # of stars' cores that may be flagged as cosmic rays
+_CORES = 0.01  # of stars' cores that may be flagged as cosmic rays, by each rule
+_ABOUT = 7  # pixels along a side: of a core, and those within two of it
 _BRIGHT = np.arcsinh(5) / 3  # in the first plane: stars of which cores are counted
 _KNOWN = 0.3  # Matthews coefficient: a class that is known less is flagged where likely
 
@@ -60,8 +62,9 @@ class Run:
         Of the pixels that have a class, for which probabilities hold.
     point : `~astrosieve.models.cards.OperatingPoint`
         The thresholds of the best Matthews coefficients.
-    core : `~astrosieve.models.cards.OperatingPoint`
-        What a hit must reach near each of its pixels, so that few stars are flagged.
+    core, cluster : `~astrosieve.models.cards.OperatingPoint`
+        What a hit must reach near each of its pixels, in one or in many together, so
+        that few stars are flagged.
     summary : dict
         Losses and counts.
     """
@@ -72,6 +75,7 @@ class Run:
     shares: tuple[float, ...]
     point: OperatingPoint
     core: OperatingPoint
+    cluster: OperatingPoint
     summary: dict[str, Any]
 
 
@@ -181,23 +185,63 @@ class _Sample:
 def _cores(
     planes: np.ndarray, truth: np.ndarray, ignore: np.ndarray, logits: np.ndarray
 ) -> np.ndarray:
-    """Return the largest logits of hits in the 3x3 pixels of stars without any."""
+    """Return (N, 7, 7) logits of hits about the centres of stars that have none."""
     from scipy.ndimage import maximum_filter
 
-    near, wide = (1, 3, 3), (1, 5, 5)
     bright = planes[:, 0].astype(np.float32)
-    core = (bright == maximum_filter(bright, wide)) & (bright > _BRIGHT)
+    core = (bright == maximum_filter(bright, (1, 5, 5))) & (bright > _BRIGHT)
     others = [number for number in range(len(CLASSES)) if number != _OBJECT]
     spoilt = truth[:, others].any(1) | ignore[:, _HIT]
-    core &= truth[:, _OBJECT] & ~maximum_filter(spoilt, wide)
-    cores: np.ndarray = maximum_filter(logits[:, _HIT], near)[core]
+    core &= truth[:, _OBJECT] & ~maximum_filter(spoilt, (1, _ABOUT, _ABOUT))
+    half = _ABOUT // 2
+    wide = np.pad(
+        logits[:, _HIT], ((0, 0), (half, half), (half, half)), constant_values=-np.inf
+    )
+    about = np.lib.stride_tricks.sliding_window_view(wide, (_ABOUT, _ABOUT), (1, 2))
+    cores: np.ndarray = about[core]
     return cores
+
+
+def _sure(p: np.ndarray, least: float, images: int) -> tuple[OperatingPoint, ...]:
+    """
+    Return what few cores of stars reach: in one pixel, and in many together.
+
+    Parameters
+    ----------
+    p : (N, 7, 7) `~numpy.ndarray`
+        Probabilities of hits about the centres of stars.
+    least : float
+        At which pixels are flagged.
+    images : int
+        That they are of.
+    """
+    inner = slice(_ABOUT // 2 - 1, _ABOUT // 2 + 2)
+    core = np.s_[:, inner, inner]
+    flagged = p[core] >= least
+    points = []
+    for how, on, most in (
+        (np.maximum, 'p', 1 - 1e-4),
+        (np.add, 'expected pixels of 5x5', np.inf),
+    ):
+        reached = np.where(flagged, around(how, p)[core], 0).max(axis=(1, 2))
+        sure = float(np.quantile(reached, 1 - _CORES)) if len(p) else 0.0
+        sure = round(min(max(sure, least), most), 4)
+        share = Share.of(reached >= sure, np.ones(len(p), bool))
+        points.append(
+            OperatingPoint(
+                {CLASSES.names[_HIT]: sure},
+                on,
+                {'cores of stars flagged': share},
+                f'{images} simulated images',
+            )
+        )
+    return tuple(points)
 
 
 def _samples(
     network: nn.Module, images: Images, seed: int
 ) -> tuple[list[_Sample], np.ndarray]:
-    """Return a sample of each class, and the logits of hits in the cores of stars."""
+    """Return a sample of each class, and the logits of hits about stars' centres."""
     rng = np.random.default_rng([seed, 5])
     shares = images.shares[:-1]
     size = images.truth.size
@@ -278,15 +322,8 @@ def _calibrated(
         limits[name] = round(min(max(threshold, 1e-4), 1 - 1e-4), 4)
         measured[name] = Share.of(p >= limits[name], each.has)
     networks.shift_logits(network, offsets)
-    cores = 1 / (1 + np.exp(-(cores + offsets[_HIT]) / temperatures[_HIT]))
-    sure = float(np.quantile(cores, 1 - _CORES)) if len(cores) else 0.0
-    sure = round(min(max(sure, limits[CLASSES.names[_HIT]]), 1 - 1e-4), 4)
-    core = OperatingPoint(
-        {CLASSES.names[_HIT]: sure},
-        'p',
-        {'cores of stars flagged': Share.of(cores >= sure, np.ones(len(cores), bool))},
-        f'{len(images)} simulated images',
-    )
+    p = 1 / (1 + np.exp(-(cores + offsets[_HIT]) / temperatures[_HIT]))
+    core, cluster = _sure(p, limits[CLASSES.names[_HIT]], len(images))
     point = OperatingPoint(
         limits, 'p', measured, f'{len(images)} simulated images, found pixels'
     )
@@ -297,6 +334,7 @@ def _calibrated(
         tuple(float(f'{each.share:.4g}') for each in samples),
         point,
         core,
+        cluster,
         {**summary, 'matthews': coefficients},
     )
 
@@ -308,6 +346,7 @@ def _save(run: Run, folder: Path) -> None:
         'shares': run.shares,
         'point': asdict(run.point),
         'core': asdict(run.core),
+        'cluster': asdict(run.cluster),
         'summary': run.summary,
     }
     write_run(folder, run.network, content)
@@ -330,5 +369,6 @@ def load_run(folder: Path) -> Run:
         shares=tuple(content['shares']),
         point=OperatingPoint.from_dict(content['point']),
         core=OperatingPoint.from_dict(content['core']),
+        cluster=OperatingPoint.from_dict(content['cluster']),
         summary=content['summary'],
     )

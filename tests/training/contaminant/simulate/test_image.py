@@ -97,6 +97,22 @@ def test_plateaus_are_the_brightest() -> None:
             assert np.nanmax(made.sci[~full]) <= 1.05 * np.nanmax(made.sci[full])
 
 
+def test_bleeds_are_full_or_nearly_so() -> None:
+    """In half of the images charge that runs over leaves room in what it fills."""
+    settings = SimulationSettings(shape=(128, 128), clean=0, real=False)
+    fullest = []
+    for seed in range(150):
+        made = make_image(seed, settings, 'mosaic_thin')
+        bled, full = plane(made, 'bleed'), plane(made, 'saturation')
+        if (bled & ~full).sum() > 20 and full.any() and made.meta['unit'] != 'picture':
+            empty = np.nanmedian(made.sci)
+            top = np.nanmax(made.sci[full]) - empty
+            fullest.append((np.nanpercentile(made.sci[bled], 90) - empty) / top)
+    assert len(fullest) > 20
+    assert 0.3 < np.mean(np.array(fullest) < 0.98) < 0.8
+    assert np.median(fullest) > 0.9
+
+
 def test_clean_images_have_objects_only() -> None:
     """Without contaminants, what remains are objects, and plateaus of bright ones."""
     settings = SimulationSettings(shape=(64, 64), clean=1)

@@ -111,9 +111,10 @@ def _overflow(draft: Draft, charge: np.ndarray, noise: np.ndarray) -> np.ndarray
     """
     Clip at full well; in CCDs the excess runs along the columns, or along the rows.
 
-    It runs both ways, unequally, and tapers in some; in some the readout leaves a tail
-    after it, above or below the sky. Bleed is where more than 3 times the noise
-    arrived; in the pixels that overflowed nobody can tell it from saturation.
+    It runs both ways, unequally, fills the pixels up or nearly so, and tapers in some;
+    in some the readout leaves a tail after it, above or below the sky. Bleed is where
+    more than 3 times the noise arrived; in the pixels that overflowed nobody can tell
+    it from saturation.
     """
     rng, well = draft.rng, np.float32(draft.instrument.well)
     over = charge > well
@@ -127,7 +128,8 @@ def _overflow(draft: Draft, charge: np.ndarray, noise: np.ndarray) -> np.ndarray
     at = np.arange(len(held))
     up = rng.uniform(0.35, 0.65)
     taper = log_uniform(rng, 20, 300) if rng.random() < 0.3 else np.inf
-    fill = well * np.exp(-at / taper)
+    level = rng.uniform(0.88, 1) if rng.random() < 0.5 else 1.0
+    fill = level * well * np.exp(-at / taper)
     tail = rng.choice([0, 0, 0, 1, -1]) * log_uniform(rng, 2, 25) * draft.noise
     fading = (tail * np.exp(-at / log_uniform(rng, 6, 60))).astype(np.float32)
     for c in np.flatnonzero(own.any(axis=0)):

@@ -61,8 +61,16 @@ _METALS = np.array([  # wavelength, width, depth at 5800 K
     [8500.4, 4, 0.35], [8544.4, 5, 0.45], [8664.5, 5, 0.4], [4861, 4, 0.25],
     [6564.6, 4, 0.35], [3580, 30, 0.3], [3730, 25, 0.35], [3830, 20, 0.4],
 ])  # fmt: skip
-_TIO = ((4954, 180), (5167, 200), (5448, 180), (5847, 160), (6158, 220), (6651, 200),
-        (7053, 260), (7589, 200), (8432, 250), (8859, 250))  # fmt: skip
+_MOLECULES = np.array([  # band head, tail, depth at 3400 K: MgH, CaH, TiO, VO
+    [4761, 120, 0.45], [4954, 150, 0.9], [5167, 170, 1.0], [5448, 150, 0.55],
+    [5847, 120, 0.45], [6158, 170, 0.75], [6382, 60, 0.3], [6651, 170, 0.95],
+    [6750, 130, 0.25], [7053, 200, 0.85], [7334, 120, 0.2], [7589, 180, 0.7],
+    [7851, 160, 0.2], [8206, 120, 0.25], [8432, 200, 0.8], [8859, 220, 0.7],
+])  # fmt: skip
+_ALKALIS = np.array([  # wavelength, width, depth at 3400 K: Na, K
+    [5894, 11, 1.2], [7667, 6, 0.5], [7701, 6, 0.45], [8190, 7, 0.45],
+])  # fmt: skip
+_HEADS = (1.0, 1.005, 1.0105)  # of a band, in units of the first
 _TELLURIC = np.array([  # band head, tail, depth: O2 and water
     [6278, 12, 0.06], [6868, 14, 0.5], [6885, 25, 0.25], [7594, 12, 0.75],
     [7612, 30, 0.55], [7185, 45, 0.15], [7240, 30, 0.12], [8160, 40, 0.12],
@@ -246,7 +254,7 @@ def extinction(wave: np.ndarray, site: str, airmass: float) -> np.ndarray:
 
 
 def _absorption(wave: np.ndarray, temperature: float) -> np.ndarray:
-    """Return what metals leave of a continuum, and TiO below 4000 K."""
+    """Return what metals leave of a continuum."""
     cool = np.clip((7500 - temperature) / 1700, 0.05, 2.0)
     depth = np.zeros(len(wave))
     for where, width, strength in _METALS:
@@ -254,15 +262,31 @@ def _absorption(wave: np.ndarray, temperature: float) -> np.ndarray:
     where, strength = lines('Fe')
     blend = line_spectrum(wave, where, (strength / strength.max()) ** 0.3)
     depth += 0.5 * cool * blend / np.gradient(wave)
-    bands = np.clip((4100 - temperature) / 900, 0, 1.5)
-    for head, tail in _TIO:
-        away = np.maximum(wave - head, 0)
-        depth += bands * 1.1 * np.where(wave >= head, np.exp(-away / tail), 0)
     return np.exp(-depth)
 
 
-def _cool_star(wave: np.ndarray, temperature: float) -> np.ndarray:
-    return black_body(wave, temperature) * _absorption(wave, temperature)
+def _molecules(
+    wave: np.ndarray, temperature: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Return what bands of molecules, and alkalis' wings, leave below 4100 K."""
+    strength = np.clip((4100 - temperature) / 700, 0, 1.7) * rng.lognormal(0, 0.3)
+    depth = np.zeros(len(wave))
+    for head, tail, deep in _MOLECULES:
+        deep *= rng.lognormal(0, 0.3) / len(_HEADS)
+        for start in head * np.array(_HEADS):
+            away = wave - start
+            depth += deep * np.where(away >= 0, np.exp(-np.abs(away) / tail), 0)
+    for where, width, deep in _ALKALIS:
+        deep *= rng.lognormal(0, 0.4)
+        depth += deep / (1 + ((wave - where) / width) ** 2)
+    return np.exp(-strength * depth)
+
+
+def _cool_star(
+    wave: np.ndarray, temperature: float, rng: np.random.Generator
+) -> np.ndarray:
+    light = black_body(wave, temperature) * _absorption(wave, temperature)
+    return light * _molecules(wave, temperature, rng)
 
 
 def random_star(
@@ -294,7 +318,7 @@ def random_star(
         red = wave > STAR_GRID[-1]
         flux[red] *= (STAR_GRID[-1] / wave[red]) ** 3
     else:
-        flux = _cool_star(wave, log_uniform(rng, coolest, warmest))
+        flux = _cool_star(wave, log_uniform(rng, coolest, warmest), rng)
     return np.maximum(flux, 0) / np.mean(flux)
 
 
@@ -308,9 +332,8 @@ def twilight(wave: np.ndarray) -> np.ndarray:
 def galaxy(wave: np.ndarray, z: float, rng: np.random.Generator) -> np.ndarray:
     """Return an old or young galaxy, without emission, about 1 on average."""
     rest = wave / (1 + z)
-    flux = _cool_star(rest, rng.uniform(4300, 6500)) + rng.uniform(0, 1) * black_body(
-        rest, 11000
-    )
+    old = _cool_star(rest, rng.uniform(4300, 6500), rng)
+    flux = old + rng.uniform(0, 1) * black_body(rest, 11000)
     step = 1 - rng.uniform(0.1, 0.5) * (rest < 4000)
     return flux * step / np.mean(flux * step)
 
