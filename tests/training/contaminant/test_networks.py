@@ -29,7 +29,7 @@ def built(config: NetworkConfig) -> torch.nn.Module:
 
 @pytest.mark.parametrize(
     ('name', 'limit', 'tolerance'),
-    [('contaminant', 4_000_000, 1e-4), ('contaminant-adass', 6_000_000, 0.02)],
+    [('contaminant', 3_000_000, 1e-4), ('contaminant-adass', 6_000_000, 0.02)],
 )
 def test_any_size(name: str, limit: int, tolerance: float) -> None:
     """ONNX networks of any size: small files that say what torch says."""
@@ -61,22 +61,21 @@ def test_offsets_are_of_their_classes(fine: int) -> None:
     np.testing.assert_allclose(change, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize(('kind', 'channels'), [('blocks', 16), ('deep', 96)])
-def test_blocks_begin_as_nothing(kind: str, channels: int) -> None:
+def test_blocks_begin_as_nothing() -> None:
     """A residual block changes no map at first; later it sees two pixels more."""
-    config = replace(load_config('contaminant').network, **{kind: 0})
-    fewer, more = (built(replace(config, **{kind: n})) for n in (0, 1))
+    config = replace(load_config('contaminant').network, blocks=0)
+    fewer, more = (built(replace(config, blocks=n)) for n in (0, 1))
     more.load_state_dict(fewer.state_dict(), strict=False)
     for network in (fewer, more):
         torch.nn.init.ones_(network.get_parameter('detail.1.weight'))
     image = torch.randn(1, PLANES, 64, 64, generator=torch.Generator().manual_seed(1))
-    point = torch.zeros(1, channels, 9, 9)
+    point = torch.zeros(1, 16, 9, 9)
     point[..., 4, 4] = 1.0
     with torch.inference_mode():
         torch.testing.assert_close(more(image), fewer(image))
-        torch.nn.init.ones_(more.get_parameter(f'{kind}.0.norm.weight'))
+        torch.nn.init.ones_(more.get_parameter('blocks.0.norm.weight'))
         assert (more(image) != fewer(image)).any()
-        blocks = more.get_submodule(kind)
+        blocks = more.get_submodule('blocks')
         changed = (blocks(point) != blocks(torch.zeros_like(point))).any(1)[0]
     inner = torch.zeros(9, 9, dtype=torch.bool)
     inner[2:7, 2:7] = True

@@ -368,6 +368,18 @@ def test_standards_are_bright_and_science_is_under_a_sky():
         assert np.median(across[60:100]) > 10
 
 
+def test_bright_objects_are_exposed_as_briefly_as_standards():
+    """Most for no longer than a standard; their light has the same range."""
+    spectrograph = plain()
+    times = [
+        simulate_frame(spectrograph, 'science', seed, kind='bright').truth.exptime
+        for seed in range(30)
+    ]
+    assert 0.5 < np.mean(np.array(times) <= 300) < 0.95
+    assert 4 <= min(times) < 30
+    assert max(times) <= 900
+
+
 def test_dead_lamps_and_open_shutters_are_not_what_the_header_says():
     """The truth is what the image shows, the header what was wanted."""
     frame = simulate_frame(plain(), 'arc', 1, fault='dead lamp', exptime=5.0)

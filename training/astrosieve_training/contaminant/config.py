@@ -59,7 +59,7 @@ class NetworkConfig(Settings):
         What makes its inputs.
     filters : tuple of int
         Of the levels, each of half the resolution of the one before.
-    last, fine, detail, blocks, lines, deep
+    last, fine, detail, blocks, lines
         Of 'unet', see `~astrosieve_training.contaminant.networks.unet.UNet`.
     """
 
@@ -71,7 +71,6 @@ class NetworkConfig(Settings):
     detail: Natural = 0
     blocks: Natural = 0
     lines: Natural = 21
-    deep: Natural = 0
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from astrosieve_training.learn.warm_start import begun_with
 
 __all__ = ['MAX_BYTES', 'export_run', 'overlap_of']
 
-MAX_BYTES = {'unet': 4_000_000, 'adass': 6_000_000}
+MAX_BYTES = {'unet': 3_000_000, 'adass': 6_000_000}
 """Largest size of the weights, by kind of network."""
 
 _TOLERANCES = {'unet': TOLERANCE, 'adass': 0.02}

@@ -81,9 +81,6 @@ class UNet(nn.Module):
         more on every side; at first they add nothing. None without `detail`.
     lines : int
         Length of what is summed along rows and columns at 1/4; 0 for nothing.
-    deep : int
-        Residual blocks of two layers at 1/32, each of which sees 64 pixels more on
-        every side; at first they add nothing.
     planes, classes : int
         Of the inputs and of the outputs.
     """
@@ -97,7 +94,6 @@ class UNet(nn.Module):
         detail: int,
         blocks: int,
         lines: int,
-        deep: int,
         planes: int,
         classes: int,
     ) -> None:
@@ -121,7 +117,6 @@ class UNet(nn.Module):
                 nn.Sequential(_layer(after + before, kept, 1), _layer(kept, kept))
             )
         self.deepest = _layer(lower[-1], lower[-1])
-        self.deep = nn.Sequential(*(_Block(lower[-1]) for _ in range(deep)))
         self.fine = nn.Conv2d(last, 4 * fine, 1) if fine else None
         self.maps = (
             nn.Conv2d(fine + planes, classes, 3, padding=1)
@@ -143,7 +138,7 @@ class UNet(nn.Module):
         seen = [self.stem(image)]
         for down in self.down:
             seen.append(down(seen[-1]))
-        x = self.deep(self.deepest(seen.pop()))
+        x = self.deepest(seen.pop())
         for up, beside in zip(reversed(self.up), reversed(seen), strict=True):
             wide = functional.interpolate(x, scale_factor=2.0)
             x = up(torch.cat([wide, beside], 1))
@@ -169,7 +164,6 @@ def build(config: NetworkConfig, planes: int, classes: int) -> UNet:
         detail=config.detail,
         blocks=config.blocks,
         lines=config.lines,
-        deep=config.deep,
         planes=planes,
         classes=classes,
     )

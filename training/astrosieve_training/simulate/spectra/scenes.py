@@ -40,7 +40,7 @@ _ACCOMPANIED = 0.35  # of the single objects, by others in a long slit
 _FAINTER = 0.3  # are what stands beside a standard, than beside other objects
 _BRIGHT = 25  # sigma that an observer wants of a standard in each pixel
 _COOLEST = 5500.0  # kelvin, of standards
-_STARS = {'hot': 0.25, 'warm': 0.16, 'other': 0.59}  # the former two as standards are
+_STARS = {'hot': 0.2, 'warm': 0.12, 'other': 0.68}  # the former two as standards are
 
 KINDS = {
     'arc': ('lamps', 'one lamp', 'comb', 'part of the slit'),
@@ -62,7 +62,7 @@ KINDS = {
 _ODDS = {
     'arc': (0.7, 0.14, 0.06, 0.1),
     'flat': (0.32, 0.2, 0.08, 0.12, 0.07, 0.05, 0.06, 0.1),
-    'science': (0.2, 0.2, 0.25, 0.12, 0.12, 0.08, 0.03),
+    'science': (0.18, 0.18, 0.33, 0.11, 0.1, 0.07, 0.03),
     'standard': (0.6, 0.3, 0.1),
     'dark': (0.8, 0.2),
 }
@@ -435,8 +435,9 @@ def science(
     kind = draw_kind('science', rng, kind)
     beam = Beam(spectrograph)
     if exptime is None:
-        shortest = {'bright': 15, 'emission': 40, 'point': 40}.get(kind, 100)
-        exptime = _nice(log_uniform(rng, shortest, 3600))
+        shortest = {'bright': 4, 'emission': 40, 'point': 40}.get(kind, 100)
+        longest = 900 if kind == 'bright' else 3600
+        exptime = _nice(log_uniform(rng, shortest, longest))
     moon = rng.exponential(1.5) if rng.random() < 0.4 else 0.0
     sky = _sky(spectrograph, beam, rng, moon)
     air = _air(spectrograph, beam, rng)
