@@ -29,6 +29,7 @@ of the class's own electrons left out, they are true, and from how many nobody c
 _POINTS = ('cosmic_ray', 'hot_pixel')
 _POINT = 2, 5.0  # pixels of a point at most; below so many noises chance makes some
 _DROWNED = ('satellite_trail', 'fringe', 'hot_column')
+_NEARLY = 0.8  # of the ceiling, from which on a bled pixel may be called saturated
 _LEAST = 0.3  # of the noise of a pixel, below which nobody can tell what is drowned
 
 
@@ -241,7 +242,8 @@ def expose(draft: Draft) -> tuple[np.ndarray, np.ndarray]:
     Expose a draft and read it out; its truth is then complete.
 
     Saturation is where a pixel is within 2 % of what can be told: full well, or the end
-    of the converter. What lies under it nobody can tell.
+    of the converter. What lies under it nobody can tell, nor whether a pixel that a
+    bleed has nearly filled is saturated: DQ of HST says so.
 
     Parameters
     ----------
@@ -289,7 +291,8 @@ def expose(draft: Draft) -> tuple[np.ndarray, np.ndarray]:
         rough = float(rng.choice([0.0, 0.0, 0.002, 0.01]))
         uneven = rng.normal(1, rough, int(full.sum()))
         charge[full] = charge[full] * np.minimum(uneven, 1.0).astype(np.float32)
-        draft.mark('saturation', full)
+        bled = draft.truth.get('bleed', np.zeros_like(full))
+        draft.mark('saturation', full, bled & ~full & (charge > _NEARLY * ceiling))
     hidden = full | lost
     for name in (*RULES, 'satellite_trail', 'fringe', 'bleed'):
         if name in draft.truth:
