@@ -202,7 +202,9 @@ def _cores(
     return cores
 
 
-def _sure(p: np.ndarray, least: float, images: int) -> tuple[OperatingPoint, ...]:
+def _core_points(
+    p: np.ndarray, least: float, images: int
+) -> tuple[OperatingPoint, OperatingPoint]:
     """
     Return what few cores of stars reach: in one pixel, and in many together.
 
@@ -218,24 +220,26 @@ def _sure(p: np.ndarray, least: float, images: int) -> tuple[OperatingPoint, ...
     inner = slice(_ABOUT // 2 - 1, _ABOUT // 2 + 2)
     core = np.s_[:, inner, inner]
     flagged = p[core] >= least
-    points = []
-    for how, on, most in (
-        (np.maximum, 'p', 1 - 1e-4),
-        (np.add, 'expected pixels of 5x5', np.inf),
-    ):
+
+    def point(how: np.ufunc, on: str, most: float) -> OperatingPoint:
         reached = np.where(flagged, around(how, p)[core], 0).max(axis=(1, 2))
         sure = float(np.quantile(reached, 1 - _CORES)) if len(p) else 0.0
         sure = round(min(max(sure, least), most), 4)
-        share = Share.of(reached >= sure, np.ones(len(p), bool))
-        points.append(
-            OperatingPoint(
-                {CLASSES.names[_HIT]: sure},
-                on,
-                {'cores of stars flagged': share},
-                f'{images} simulated images',
-            )
+        return OperatingPoint(
+            {CLASSES.names[_HIT]: sure},
+            on,
+            {
+                'cores of stars flagged': Share.of(
+                    reached >= sure, np.ones(len(p), bool)
+                )
+            },
+            f'{images} simulated images',
         )
-    return tuple(points)
+
+    return (
+        point(np.maximum, 'p', 1 - 1e-4),
+        point(np.add, 'expected pixels of 5x5', np.inf),
+    )
 
 
 def _samples(
@@ -323,7 +327,7 @@ def _calibrated(
         measured[name] = Share.of(p >= limits[name], each.has)
     networks.shift_logits(network, offsets)
     p = 1 / (1 + np.exp(-(cores + offsets[_HIT]) / temperatures[_HIT]))
-    core, cluster = _sure(p, limits[CLASSES.names[_HIT]], len(images))
+    core, cluster = _core_points(p, limits[CLASSES.names[_HIT]], len(images))
     point = OperatingPoint(
         limits, 'p', measured, f'{len(images)} simulated images, found pixels'
     )

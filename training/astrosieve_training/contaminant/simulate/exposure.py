@@ -242,8 +242,8 @@ def expose(draft: Draft) -> tuple[np.ndarray, np.ndarray]:
     Expose a draft and read it out; its truth is then complete.
 
     Saturation is where a pixel is within 2 % of what can be told: full well, or the end
-    of the converter. What lies under it nobody can tell, nor whether a pixel that a
-    bleed has nearly filled is saturated: DQ of HST says so.
+    of the converter. What lies under it nobody can tell. A pixel that a bleed has
+    nearly filled counts for nothing: DQ arrays of HST call it saturated, too.
 
     Parameters
     ----------

@@ -40,6 +40,7 @@ _ACCOMPANIED = 0.35  # of the single objects, by others in a long slit
 _FAINTER = 0.3  # are what stands beside a standard, than beside other objects
 _BRIGHT = 25  # sigma that an observer wants of a standard in each pixel
 _COOLEST = 5500.0  # kelvin, of standards
+_EXPOSED = {'bright': (4, 900), 'emission': (40, 3600), 'point': (40, 3600)}  # seconds
 _STARS = {'hot': 0.2, 'warm': 0.12, 'other': 0.68}  # the former two as standards are
 
 KINDS = {
@@ -435,9 +436,8 @@ def science(
     kind = draw_kind('science', rng, kind)
     beam = Beam(spectrograph)
     if exptime is None:
-        shortest = {'bright': 4, 'emission': 40, 'point': 40}.get(kind, 100)
-        longest = 900 if kind == 'bright' else 3600
-        exptime = _nice(log_uniform(rng, shortest, longest))
+        least, most = _EXPOSED.get(kind, (100, 3600))
+        exptime = _nice(log_uniform(rng, least, most))
     moon = rng.exponential(1.5) if rng.random() < 0.4 else 0.0
     sky = _sky(spectrograph, beam, rng, moon)
     air = _air(spectrograph, beam, rng)
