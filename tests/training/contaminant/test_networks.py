@@ -83,6 +83,22 @@ def test_blocks_begin_as_nothing() -> None:
     assert not changed[~inner].any()
 
 
+def test_deep_blocks_begin_as_nothing() -> None:
+    """Blocks at 1/8 and 1/16 change no map at first, and fit what had none."""
+    config = replace(load_config('contaminant').network, deep=0)
+    fewer, more = (built(replace(config, deep=n)) for n in (0, 1))
+    kept = more.load_state_dict(fewer.state_dict(), strict=False)
+    assert not kept.unexpected_keys
+    assert {name.split('.')[1] for name in kept.missing_keys} == {'1', '2'}
+    image = torch.randn(1, PLANES, 64, 64, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        torch.testing.assert_close(more(image), fewer(image))
+        for level in (1, 2):
+            before = more(image)
+            torch.nn.init.ones_(more.get_parameter(f'down.{level}.2.norm.weight'))
+            assert (more(image) != before).any()
+
+
 def test_what_is_pooled_is_put_back() -> None:
     """The published network's unpooling puts values where the largest had been."""
     from astrosieve_training.contaminant.networks.adass import _tilted, _unpooled

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from astrosieve.atomic import atomic_path
 from astrosieve.contaminant.classes import CLASSES
@@ -23,7 +24,7 @@ from astrosieve_training.contaminant.config import (
 )
 from astrosieve_training.contaminant.datasets import simulated_images, unpacked
 from astrosieve_training.contaminant.scores import Tally
-from astrosieve_training.contaminant.train import Run, train
+from astrosieve_training.contaminant.train import fit
 from astrosieve_training.judge.report import plain, slug
 from astrosieve_training.learn.loop import predict_logits
 from astrosieve_training.settings import (
@@ -116,15 +117,16 @@ def _config(ablation: Ablation, trial: Trial) -> ContaminantConfig:
     )
 
 
-def _precisions(run: Run, stages: Stages) -> dict[str, float]:
+def _precisions(
+    network: nn.Module, config: ContaminantConfig, stages: Stages
+) -> dict[str, float]:
     """Return the average precision of each class, on instruments not learnt from."""
-    images = simulated_images(run.config, run.config.judged, stages, 'ablation',
-                              judged=True)  # fmt: skip
+    images = simulated_images(config, config.judged, stages, 'ablation', judged=True)
     tallies = {name: Tally() for name in CLASSES.names}
     for first in range(0, len(images), _CHUNK):
         rows = slice(first, first + _CHUNK)
         logits = predict_logits(
-            run.network, {'image': images.planes[rows].astype(np.float32)}
+            network, {'image': images.planes[rows].astype(np.float32)}
         )
         p = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
         truth, ignore = unpacked(images.truth[rows]), unpacked(images.ignore[rows])
@@ -164,13 +166,14 @@ def ablate(
         say(trial.name)
         place = folder / slug(trial.name)
         place.mkdir(parents=True, exist_ok=True)
-        run = train(_config(ablation, trial), place, images=stages.folder)
+        config = _config(ablation, trial)
+        network, summary = fit(config, place, stages)
         rows.append(
             {
                 'name': trial.name,
-                'precision': _precisions(run, stages),
-                'parameters': sum(p.numel() for p in run.network.parameters()),
-                'seconds': run.summary['seconds'],
+                'precision': _precisions(network, config, stages),
+                'parameters': sum(p.numel() for p in network.parameters()),
+                'seconds': summary['seconds'],
             }
         )
     content = {'ablation': asdict(ablation), 'rows': plain(rows)}

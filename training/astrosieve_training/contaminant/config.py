@@ -59,7 +59,7 @@ class NetworkConfig(Settings):
         What makes its inputs.
     filters : tuple of int
         Of the levels, each of half the resolution of the one before.
-    last, fine, detail, blocks, lines
+    last, fine, detail, blocks, deep, lines
         Of 'unet', see `~astrosieve_training.contaminant.networks.unet.UNet`.
     """
 
@@ -70,6 +70,7 @@ class NetworkConfig(Settings):
     fine: Natural = 8
     detail: Natural = 0
     blocks: Natural = 0
+    deep: Natural = 0
     lines: Natural = 21
 
 

@@ -33,7 +33,7 @@ from astrosieve_training.learn.warm_start import begun, read_warm_start
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
-__all__ = ['Run', 'best_matthews', 'build_network', 'load_run', 'train']
+__all__ = ['Run', 'best_matthews', 'build_network', 'fit', 'load_run', 'train']
 
 _PIXELS = 40_000  # of a class, and as many without it, that are calibrated with
 _CHUNK = 4  # images that a network is shown at a time
@@ -96,36 +96,35 @@ def _loss(config: ContaminantConfig, training: Images) -> Loss:
     )
 
 
-def train(
+def fit(
     config: ContaminantConfig,
     folder: Path,
+    stages: Stages,
     *,
-    images: Path | None = None,
     start: Path | Model | None = None,
     say: Callable[[str], None] | None = None,
-) -> Run:
+) -> tuple[nn.Module, dict[str, Any]]:
     """
-    Train a network, choose its best epoch, and calibrate it.
+    Train a network, and choose its best epoch; nothing is calibrated.
 
     Parameters
     ----------
     config : `~astrosieve_training.contaminant.config.ContaminantConfig`
         What to do.
     folder : `~pathlib.Path`
-        Keeps everything; an interrupted training goes on from there.
-    images : `~pathlib.Path`, optional
-        Keeps the simulated images, for several trainings; in ``folder`` by default.
-    start : `~pathlib.Path` or `~astrosieve.models.registry.Model`, optional
-        Folder of a finished training, or a model, whose parameters this one begins
-        with where names and shapes agree. The summary, and the card, say so.
-    say : callable, optional
-        Told, in a line, what begins.
+        Keeps what an interrupted training goes on from.
+    stages : `~astrosieve_training.stages.Stages`
+        Keeps the simulated images.
+    start, say : optional
+        As for `train`.
 
     Returns
     -------
-    run : `Run`
+    network : `torch.nn.Module`
+        That of the best epoch.
+    summary : dict
+        Losses and counts.
     """
-    stages = Stages(images or folder / 'images', tidy=False)
     say = say or (lambda text: None)
     warm = None if start is None else read_warm_start(start)
     say('simulating')
@@ -165,8 +164,42 @@ def train(
         'history': best.history,
         'begun_with': warm.told if warm else '',
     }
-    del training, validation
-    say('calibrating')
+    return network.eval(), summary
+
+
+def train(
+    config: ContaminantConfig,
+    folder: Path,
+    *,
+    images: Path | None = None,
+    start: Path | Model | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Run:
+    """
+    Train a network, choose its best epoch, and calibrate it.
+
+    Parameters
+    ----------
+    config : `~astrosieve_training.contaminant.config.ContaminantConfig`
+        What to do.
+    folder : `~pathlib.Path`
+        Keeps everything; an interrupted training goes on from there.
+    images : `~pathlib.Path`, optional
+        Keeps the simulated images, for several trainings; in ``folder`` by default.
+    start : `~pathlib.Path` or `~astrosieve.models.registry.Model`, optional
+        Folder of a finished training, or a model, whose parameters this one begins
+        with where names and shapes agree. The summary, and the card, say so.
+    say : callable, optional
+        Told, in a line, what begins.
+
+    Returns
+    -------
+    run : `Run`
+    """
+    stages = Stages(images or folder / 'images', tidy=False)
+    network, summary = fit(config, folder, stages, start=start, say=say)
+    if say is not None:
+        say('calibrating')
     calibrating = simulated_images(config, config.calibrating, stages, 'calibrating')
     run = _calibrated(config, network, calibrating, summary)
     _save(run, folder)

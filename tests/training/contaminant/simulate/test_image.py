@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,10 @@ from astrosieve_training.contaminant.simulate import (
     make_image,
     simulated_image,
 )
+from astrosieve_training.contaminant.simulate.draft import Draft
+from astrosieve_training.contaminant.simulate.exposure import expose
+from astrosieve_training.contaminant.simulate.instruments import draw_instrument
+from astrosieve_training.contaminant.simulate.profiles import draw_profile
 
 SMALL = SimulationSettings(shape=(96, 128))
 
@@ -88,6 +93,28 @@ def test_what_is_true_is_off_the_sky(name: str, sign: int, least: float) -> None
     assert np.mean(shares) > least
 
 
+def test_a_hit_on_one_pixel_is_no_hot_pixel() -> None:
+    """Each counts in the other's map, as none of its; a faint hit may be chance."""
+    rng = np.random.default_rng(5)
+    instrument = replace(draw_instrument(rng, 'mosaic_thin'), unit='electron')
+    draft = Draft(rng, (64, 64), instrument, draw_profile(rng, instrument), real=False)
+    draft.add_light('sky', np.full(draft.shape, instrument.sky, np.float32))
+    charges = {'cosmic_ray': {(9, 9): 50, (9, 40): 3.5}, 'hot_pixel': {(40, 9): 50}}
+    for name, pixels in charges.items():
+        plane = np.zeros(draft.shape, np.float32)
+        for at, strength in pixels.items():
+            plane[at] = strength * draft.noise
+        draft.add_charge(name, plane)
+    expose(draft)
+    truth, unsure = draft.planes()
+    hit, hot = (CLASSES.names.index(name) for name in charges)
+    assert {(int(y), int(x)) for y, x in np.argwhere(truth[hit])} == {(9, 9)}
+    assert {(int(y), int(x)) for y, x in np.argwhere(truth[hot])} == {(40, 9)}
+    assert unsure[hit][9, 40]
+    assert not unsure[hit][40, 9]
+    assert not unsure[hot][9, 9]
+
+
 def test_plateaus_are_the_brightest() -> None:
     """No pixel that is told is far above those that are saturated."""
     for seed in range(40):
@@ -101,7 +128,7 @@ def test_bleeds_are_full_or_nearly_so() -> None:
     """In half of the images charge that runs over leaves room in what it fills."""
     settings = SimulationSettings(shape=(128, 128), clean=0, real=False)
     fullest = []
-    for seed in range(150):
+    for seed in range(200):
         made = make_image(seed, settings, 'mosaic_thin')
         bled, full = plane(made, 'bleed'), plane(made, 'saturation')
         if (bled & ~full).sum() > 20 and full.any() and made.meta['unit'] != 'picture':

@@ -11,6 +11,7 @@ from astrosieve_training.contaminant.config import NetworkConfig
 __all__ = ['UNet', 'build']
 
 _RARE = -4.0  # logit before anything is learnt
+_DEEP = (1, 2)  # levels below the first that have deep blocks: 1/8 and 1/16
 
 
 def _layer(before: int, after: int, size: int = 3, *, stride: int = 1) -> nn.Module:
@@ -79,6 +80,8 @@ class UNet(nn.Module):
     blocks : int
         Residual blocks of two layers after `detail`, each of which sees two pixels
         more on every side; at first they add nothing. None without `detail`.
+    deep : int
+        Residual blocks of two layers at 1/8 and at 1/16; at first they add nothing.
     lines : int
         Length of what is summed along rows and columns at 1/4; 0 for nothing.
     planes, classes : int
@@ -93,6 +96,7 @@ class UNet(nn.Module):
         fine: int,
         detail: int,
         blocks: int,
+        deep: int,
         lines: int,
         planes: int,
         classes: int,
@@ -104,12 +108,17 @@ class UNet(nn.Module):
         )
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         for before, after in zip(filters, lower, strict=False):
-            along = lines and not len(self.down)
+            number = len(self.down)
+            more: list[nn.Module] = []
+            if number == 0 and lines:
+                more = [_Lines(after, lines)]
+            elif number in _DEEP:
+                more = [_Block(after) for _ in range(deep)]
             self.down.append(
                 nn.Sequential(
                     _layer(before, after, stride=2),
                     _layer(after, after),
-                    _Lines(after, lines) if along else nn.Identity(),
+                    *(more or [nn.Identity()]),
                 )
             )
             kept = before if len(self.up) else last
@@ -163,6 +172,7 @@ def build(config: NetworkConfig, planes: int, classes: int) -> UNet:
         fine=config.fine,
         detail=config.detail,
         blocks=config.blocks,
+        deep=config.deep,
         lines=config.lines,
         planes=planes,
         classes=classes,

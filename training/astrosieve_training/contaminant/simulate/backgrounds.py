@@ -56,8 +56,8 @@ def add_sky(draft: Draft) -> None:
     x, y = columns / nx - 0.5, rows / ny - 0.5
     shape = np.ones(draft.shape, np.float32)
     if rng.random() < 0.5:  # scattered light, and what flats lack at large scales
-        uneven = smooth_field(rng, draft.shape, rng.uniform(0.3, 1.2) * max(nx, ny))
-        shape += np.float32(log_uniform(rng, 5e-4, 0.02)) * uneven
+        uneven = smooth_field(rng, draft.shape, rng.uniform(0.15, 1.2) * max(nx, ny))
+        shape += np.float32(log_uniform(rng, 5e-4, 0.05)) * uneven
     if rng.random() < 0.5:
         shape += (
             np.float32(rng.normal(0, 0.06)) * x + np.float32(rng.normal(0, 0.06)) * y
@@ -154,6 +154,7 @@ def add_nebulosity(draft: Draft) -> None:
         nebula = _SHAPED[kind](draft) * nebula ** np.float32(rng.uniform(0.2, 1))
     elif kind == 'glow':
         nebula = np.exp(1.2 * smooth_field(rng, shape, rng.uniform(50, 150)))
+        nebula = nebula * np.exp(np.float32(rng.uniform(0.08, 0.4)) * cloud)
     elif kind in ('filaments', 'both'):
         ridges = np.exp(
             -np.abs(power_law_field(rng, shape, rng.uniform(2.8, 4)))
@@ -180,7 +181,7 @@ def _fringe_pattern(draft: Draft) -> np.ndarray:
     rng, shape = draft.rng, draft.shape
     rows, columns = draft.grid()
     kind = rng.choice(['film', 'parallel', 'rings', 'mixed'], p=[0.4, 0.25, 0.15, 0.2])
-    period = log_uniform(rng, 6, 130)
+    period = log_uniform(rng, *((60, 220) if rng.random() < 0.3 else (6, 130)))
     if kind == 'film':  # contours of the thickness of a film
         scale = log_uniform(rng, 1.5, 8) * period
         height = smooth_field(rng, shape, max(scale, 20)) * scale / 2

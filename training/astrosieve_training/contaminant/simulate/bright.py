@@ -53,8 +53,8 @@ def add_spikes(draft: Draft) -> None:
         rng.uniform(0.8, 2.2),
         draft.profile.fwhm / 2.355 * rng.uniform(0.7, 1.4),
     )
-    spread = rng.choice([0.0, 0.0, rng.uniform(0.0, 0.03)])
-    length = log_uniform(rng, 12, 300)
+    spread = rng.choice([0.0, rng.uniform(0.0, 0.03), rng.uniform(0.01, 0.08)])
+    length = log_uniform(rng, 12, 500)
     uneven = (
         rng.uniform(0.6, 1.4, len(turns)) if rng.random() < 0.3 else np.ones(len(turns))
     )

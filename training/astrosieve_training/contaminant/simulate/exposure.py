@@ -26,7 +26,6 @@ Of classes that are told by strength: from how many times the noise of the pixel
 of the class's own electrons left out, they are true, and from how many nobody can tell.
 """
 
-_POINTS = ('cosmic_ray', 'hot_pixel')
 _POINT = 2, 5.0  # pixels of a point at most; below so many noises chance makes some
 _DROWNED = ('satellite_trail', 'fringe', 'hot_column')
 _NEARLY = 0.8  # of the ceiling, from which on a bled pixel may be called saturated
@@ -69,7 +68,7 @@ def _mark(draft: Draft, mean: np.ndarray, quiet: np.float32) -> None:
             draft.unsure[name] |= draft.truth[name] & core
             draft.truth[name] &= ~core
     noise = quiet * np.sqrt(mean + np.float32(floor))
-    _mark_points(draft, noise)
+    _mark_chance(draft, noise)
     for name, own in (*draft.light.items(), *draft.charge.items()):
         if name in _DROWNED and name in draft.truth:
             drowned = draft.truth[name] & (np.abs(own) < _LEAST * noise)
@@ -77,25 +76,22 @@ def _mark(draft: Draft, mean: np.ndarray, quiet: np.float32) -> None:
             draft.truth[name] &= ~drowned
 
 
-def _mark_points(draft: Draft, noise: np.ndarray) -> None:
+def _mark_chance(draft: Draft, noise: np.ndarray) -> None:
     """
-    Say what nobody can tell of hits and hot pixels of one or two pixels.
+    Say which hits may be chance: those of one or two pixels below 5 times the noise.
 
-    Neither can be told from the other, so each counts for nothing in the other's
-    class; and a hit like that below 5 times the noise may be chance.
+    Brighter ones look like hot pixels, but how many of either an image has, and how
+    bright they are, tells which is the likelier.
     """
     most, clear = _POINT
-    for name, other in (_POINTS, _POINTS[::-1]):
-        if name not in draft.charge:
-            continue
-        own = draft.charge[name]
-        pieces, _ = label(own > noise, np.ones((3, 3)))
-        point = (np.bincount(pieces.ravel()) <= most)[pieces] & (pieces > 0)
-        if name == 'cosmic_ray':
-            chance = draft.truth[name] & point & (own < clear * noise)
-            draft.truth[name] &= ~chance
-            draft.unsure[name] |= chance
-        draft.mark(other, np.zeros_like(point), point)
+    own = draft.charge.get('cosmic_ray')
+    if own is None:
+        return
+    pieces, _ = label(own > noise, np.ones((3, 3)))
+    point = (np.bincount(pieces.ravel()) <= most)[pieces] & (pieces > 0)
+    chance = draft.truth['cosmic_ray'] & point & (own < clear * noise)
+    draft.truth['cosmic_ray'] &= ~chance
+    draft.unsure['cosmic_ray'] |= chance
 
 
 def _spill(
@@ -159,7 +155,7 @@ def _patterns(draft: Draft) -> np.ndarray:
     ny, nx = draft.shape
     out = np.zeros(draft.shape, np.float32)
     banded = 0.35 if draft.instrument.kind.detector in ('ir', 'cmos') else 0.08
-    if rng.random() < 0.15 + 0.5 * banded:
+    if rng.random() < 0.2 + 0.6 * banded:
         step = log_uniform(rng, 0.15, 5) * noise
         for view in (out, out.T)[: int(rng.choice([1, 1, 2]))]:
             edges = np.sort(rng.uniform(0.05, 0.95, int(rng.choice([1, 1, 1, 3, 7]))))
@@ -288,7 +284,7 @@ def expose(draft: Draft) -> tuple[np.ndarray, np.ndarray]:
     lost = draft.offset < LOST / 2
     full = (charge >= 0.98 * ceiling) & ~lost
     if full.any():
-        rough = float(rng.choice([0.0, 0.0, 0.002, 0.01]))
+        rough = float(rng.choice([0.0, 0.0, 0.002, 0.01, 0.05]))
         uneven = rng.normal(1, rough, int(full.sum()))
         charge[full] = charge[full] * np.minimum(uneven, 1.0).astype(np.float32)
         bled = draft.truth.get('bleed', np.zeros_like(full))

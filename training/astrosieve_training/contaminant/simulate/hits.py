@@ -13,7 +13,7 @@ from astrosieve_training.simulate.fields import log_uniform
 __all__ = ['add_cosmic_rays']
 
 
-_SNOWBALLS = 0.5  # of an image of an IR array, on average
+_SNOWBALLS = (0.0, 0.3, 3.0)  # of an image of an IR array, on average
 
 
 def _snowballs(draft: Draft) -> np.ndarray:
@@ -26,9 +26,9 @@ def _snowballs(draft: Draft) -> np.ndarray:
     rng, plane = draft.rng, np.zeros(draft.shape, np.float32)
     ny, nx = draft.shape
     well, noise = draft.instrument.well, draft.noise
-    for _ in range(rng.poisson(_SNOWBALLS)):
+    for _ in range(rng.poisson(rng.choice(_SNOWBALLS))):
         x, y = rng.uniform(0, nx), rng.uniform(0, ny)
-        radius, ratio = log_uniform(rng, 1.5, 16), rng.uniform(0.8, 1)
+        radius, ratio = log_uniform(rng, 1.5, 20), rng.uniform(0.8, 1)
         turn = rng.uniform(0, np.pi)
         away = np.hypot(*draft.turned(x, y, turn, ratio))
         core = expit((radius - away) / np.float32(log_uniform(rng, 0.25, 1)))

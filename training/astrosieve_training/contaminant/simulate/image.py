@@ -40,10 +40,10 @@ SHARES = {
     'hot_column': 0.22,
     'bad_column': 0.22,
     'bad_row': 0.22,
-    'persistence': 0.28,
+    'persistence': 0.33,
     'satellite_trail': 0.32,
-    'fringe': 0.2,
-    'bright': 0.42,  # of bright stars, which saturate and bleed
+    'fringe': 0.22,
+    'bright': 0.45,  # of bright stars, which saturate and bleed
     'spike': 0.75,  # of images with bright stars
     'nebulosity': 0.22,
     'reflection': 0.33,

@@ -59,13 +59,13 @@ def add_stars(draft: Draft) -> None:
 
 
 def add_bright_stars(draft: Draft) -> None:
-    """Add one to three stars that overflow the pixels, now and then off the image."""
+    """Add one to three stars that overflow the pixels, some far off the image."""
     rng, profile = draft.rng, draft.profile
     ny, nx = draft.shape
     image = np.zeros(draft.shape, np.float32)
     for _ in range(int(rng.choice([1, 1, 2, 3]))):
-        peak = draft.instrument.ceiling * log_uniform(rng, 1.2, 120)
-        edge = -0.05 if rng.random() < 0.15 else 0.05
+        peak = draft.instrument.ceiling * log_uniform(rng, 1.2, 250)
+        edge = rng.choice([0.05, -0.05, -0.4], p=[0.75, 0.1, 0.15])
         star = Star(
             rng.uniform(edge, 1 - edge) * nx,
             rng.uniform(edge, 1 - edge) * ny,
