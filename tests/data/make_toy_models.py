@@ -22,7 +22,7 @@ from make_tiny_model import as_onnx
 from onnx import helper
 
 from astrosieve.contaminant.classes import CLASSES as PIXEL_CLASSES
-from astrosieve.contaminant.segment import OPERATING_POINT
+from astrosieve.contaminant.flags import OPERATING_POINT
 from astrosieve.models.cards import ModelCard, OperatingPoint
 from astrosieve.models.metrics import Share
 from astrosieve.models.registry import sha256_of

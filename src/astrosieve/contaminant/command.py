@@ -55,9 +55,10 @@ from astrosieve.contaminant.dq import (
 )
 from astrosieve.contaminant.files import map_file
 from astrosieve.contaminant.filling import write_inpainted
+from astrosieve.contaminant.flags import bits_of, thresholds_of
 from astrosieve.contaminant.plotting import overlay_figure
 from astrosieve.contaminant.priors import Prior, expected_shares
-from astrosieve.contaminant.segment import bits_of, segment_parts, thresholds_of
+from astrosieve.contaminant.segment import segment_parts
 from astrosieve.contaminant.verdict.judge import Verdict, verdict_of, worst_of
 from astrosieve.exceptions import AstrosieveError, AstrosieveWarning
 from astrosieve.figures import require_matplotlib, save_figure

@@ -12,7 +12,7 @@ from astropy.io import fits
 
 from astrosieve.atomic import atomic_path, replacing
 from astrosieve.contaminant.classes import CLASSES
-from astrosieve.contaminant.segment import bits_of
+from astrosieve.contaminant.flags import bits_of
 from astrosieve.exceptions import CatalogError, ExposureError, OutputError
 from astrosieve.images.dq import DQMeaning
 from astrosieve.images.exposures import is_compressed, root_name, unpack

@@ -12,12 +12,8 @@ from astropy.io import fits
 
 from astrosieve import __version__
 from astrosieve.atomic import atomic_path
-from astrosieve.contaminant.segment import (
-    Contaminants,
-    Part,
-    bits_of,
-    mask_type,
-)
+from astrosieve.contaminant.flags import bits_of, mask_type
+from astrosieve.contaminant.segment import Contaminants, Part
 from astrosieve.contaminant.verdict.judge import VERDICTS, Verdict, worst_of
 from astrosieve.exceptions import ExposureError, OutputError
 from astrosieve.images.exposures import is_compressed

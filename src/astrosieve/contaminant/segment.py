@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property, reduce
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,39 +17,24 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from astrosieve import __version__
-from astrosieve.contaminant.classes import CLASSES
 from astrosieve.contaminant.display import map_html
+from astrosieve.contaminant.flags import Rules, bits_of, mask_type, thresholds_of
 from astrosieve.contaminant.preprocessing import get_preprocessing
 from astrosieve.contaminant.priors import Prior, expected_shares
 from astrosieve.contaminant.verdict.judge import Verdict, verdict_of
-from astrosieve.exceptions import AstrosieveWarning, ModelError
+from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.images.dq import DQMeaning
 from astrosieve.images.measured import MeasuredImage
 from astrosieve.images.tiles import cut_axis
-from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import Model, load_model
 
 __all__ = [
-    'CLUSTER_POINT',
-    'CORE_POINT',
-    'OPERATING_POINT',
     'Contaminants',
     'Part',
-    'around',
-    'bits_of',
-    'mask_type',
     'segment_contaminants',
     'segment_image',
     'segment_parts',
-    'thresholds_of',
 ]
-
-OPERATING_POINT = 'best'
-"""The operating point of a card at which a class holds: a threshold for each."""
-CORE_POINT = 'core'
-"""What a class must reach within two pixels of what is flagged, where it is stated."""
-CLUSTER_POINT = 'cluster'
-"""Or how many of the 5x5 pixels must be expected to have it."""
 
 _STEP = 32  # what tiles begin at and end at multiples of
 _TILE = 1184  # pixels along the longest side of a tile
@@ -158,18 +143,6 @@ class Contaminants:
         if name not in self.classes:
             msg = f'no class {name!r}; there are {", ".join(self.classes)}'
             raise ValueError(msg)
-
-
-def bits_of(classes: tuple[str, ...]) -> dict[str, int]:
-    """
-    Return the value of each class's bit in a mask.
-
-    Bit n is that of class n of `~astrosieve.contaminant.CLASSES`, whatever the model;
-    classes of other people's models have those that follow.
-    """
-    others = [name for name in classes if name not in CLASSES]
-    order = (*CLASSES, *others)
-    return {name: 1 << order.index(name) for name in classes}
 
 
 def segment_contaminants(
@@ -300,69 +273,6 @@ def segment_image(
     )
 
 
-def thresholds_of(card: ModelCard) -> dict[str, float]:
-    """
-    Return the thresholds of a model, by class.
-
-    Raises
-    ------
-    ModelError
-        If the card does not state them.
-    """
-    given = card.operating_point(OPERATING_POINT).threshold
-    if not isinstance(given, dict) or {*given} != {*card.classes}:
-        msg = (
-            f'operating point {OPERATING_POINT!r} of model {card.name} must have a '
-            'threshold for each class'
-        )
-        raise ModelError(msg)
-    return {name: given[name] for name in card.classes}
-
-
-def cores_of(card: ModelCard) -> dict[str, float]:
-    """
-    Return how likely classes must be within two pixels of those that are flagged.
-
-    A hit has a pixel that is sure, or many that are likely; the core of a narrow star
-    may look like a faint hit, but has neither. Classes that are not there ask for
-    nothing.
-    """
-    return _stated(card, CORE_POINT)
-
-
-def _stated(card: ModelCard, name: str) -> dict[str, float]:
-    point = card.operating_points.get(name)
-    return {**point.threshold} if point and isinstance(point.threshold, dict) else {}
-
-
-def around(how: np.ufunc, planes: np.ndarray) -> np.ndarray:
-    """
-    Reduce the 5x5 pixels about each one.
-
-    Parameters
-    ----------
-    how : `~numpy.ufunc`
-        Of two arguments, such as `numpy.maximum`.
-    planes : (..., ny, nx) `~numpy.ndarray`
-        Beyond their edges they are taken to be zero.
-
-    Returns
-    -------
-    reduced : (..., ny, nx) `~numpy.ndarray`
-    """
-    for axis in (-2, -1):
-        edge = [(2, 2) if each == axis else (0, 0) for each in range(-planes.ndim, 0)]
-        wide = np.moveaxis(np.pad(planes, edge), axis, 0)
-        n = planes.shape[axis]
-        planes = np.moveaxis(reduce(how, (wide[k : k + n] for k in range(5))), 0, axis)
-    return planes
-
-
-def mask_type(bits: dict[str, int]) -> np.dtype:
-    """Return the smallest type of signed integers that FITS has for bits."""
-    return np.dtype(np.int16 if max(bits.values()) < 1 << 15 else np.int32)
-
-
 def segment_parts(
     image: MeasuredImage,
     model: Model,
@@ -392,10 +302,7 @@ def segment_parts(
     """
     card = model.card
     prepare = get_preprocessing(card.preprocessing)
-    limits, cores = thresholds_of(card), cores_of(card)
-    clusters = _stated(card, CLUSTER_POINT)
-    bits = bits_of(card.classes)
-    kind = mask_type(bits)
+    rules, kind = Rules(card), mask_type(bits_of(card.classes))
     overlap = int(card.options.get('overlap', _OVERLAP))
     ny, nx = image.sci.shape
     bands, columns = (
@@ -414,17 +321,8 @@ def segment_parts(
             slice(each.start - whole.start, each.stop - whole.start)
             for each, whole in ((rows, band), (part, box))
         )
+        mask = rules.mask(probabilities[0])[y, x]
         values = probabilities[0, :, y, x]
-        mask = np.zeros(values.shape[1:], kind)
-        for number, name in enumerate(card.classes):
-            holds = values[number] >= limits[name]
-            if name in cores:
-                p = probabilities[0, number]
-                near = around(np.maximum, p) >= cores[name]
-                if name in clusters:
-                    near |= around(np.add, p) >= clusters[name]
-                holds &= near[y, x]
-            mask |= kind.type(bits[name]) * holds
         return (values * (values >= _SMALLEST)).astype(np.float16), mask
 
     maps = _at_once(said, product(bands, columns))

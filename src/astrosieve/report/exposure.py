@@ -19,8 +19,9 @@ from astrosieve import __version__
 from astrosieve.classes import UNSCORED, words
 from astrosieve.commands.console import listened
 from astrosieve.contaminant.classes import CLASSES as PIXEL_CLASSES
+from astrosieve.contaminant.flags import bits_of
 from astrosieve.contaminant.plotting import OPACITY
-from astrosieve.contaminant.segment import bits_of, segment_parts
+from astrosieve.contaminant.segment import segment_parts
 from astrosieve.contaminant.verdict.judge import Verdict, verdict_of, worst_of
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.images.exposures import Chip, read_chips

@@ -12,15 +12,15 @@ from astropy.nddata import CCDData, NDData, StdDevUncertainty
 
 import astrosieve
 from astrosieve.contaminant import CLASSES, Contaminants, segment_contaminants
-from astrosieve.contaminant.priors import expected_shares
-from astrosieve.contaminant.segment import (
+from astrosieve.contaminant.flags import (
     CLUSTER_POINT,
     CORE_POINT,
     OPERATING_POINT,
     around,
     bits_of,
-    segment_parts,
 )
+from astrosieve.contaminant.priors import expected_shares
+from astrosieve.contaminant.segment import segment_parts
 from astrosieve.exceptions import AstrosieveWarning, ModelError
 from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.cards import OperatingPoint
@@ -114,16 +114,6 @@ def _mask_of(
     asked = Model(replace(model.card, operating_points=points), model.path)
     parts = segment_parts(MeasuredImage.of(image), asked, tile=tile)
     return np.concatenate([part.mask for part in parts])
-
-
-def test_around() -> None:
-    """Of each plane on its own, as by hand; zero beyond the edges."""
-    planes = np.random.default_rng(3).random((2, 6, 9))
-    wide = np.pad(planes, ((0, 0), (2, 2), (2, 2)))
-    windows = np.lib.stride_tricks.sliding_window_view(wide, (5, 5), (1, 2))
-    np.testing.assert_allclose(around(np.add, planes), windows.sum((-2, -1)))
-    np.testing.assert_allclose(around(np.maximum, planes), windows.max((-2, -1)))
-    assert around(np.maximum, np.ones((1, 1))) == 1
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from astropy.nddata import CCDData, StdDevUncertainty
 
 import astrosieve_plugins.ccdproc_masks as plugin
 from astrosieve.contaminant import Contaminants
-from astrosieve.contaminant.segment import bits_of
+from astrosieve.contaminant.flags import bits_of
 
 HIT = (20, 30)
 

@@ -16,7 +16,7 @@ pytest.importorskip('PIL')
 from PIL import Image
 
 from astrosieve.contaminant import CLASSES, Contaminants
-from astrosieve.contaminant.segment import bits_of
+from astrosieve.contaminant.flags import bits_of
 from astrosieve.source.flags import CLASS_FLAGS
 from astrosieve_plugins.ginga_classify.notebook import ClassOverlay
 

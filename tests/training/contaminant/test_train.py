@@ -18,17 +18,22 @@ pytest.importorskip('scipy')
 pytest.importorskip('galsim')
 pytest.importorskip('astroscrappy')
 
+import torch
 from click.testing import CliRunner
+from torch import nn
 
 from astrosieve.contaminant import CLASSES, segment_contaminants
-from astrosieve.contaminant.segment import (
+from astrosieve.contaminant.flags import (
     CLUSTER_POINT,
     CORE_POINT,
+    FAINT_POINT,
+    LINE_POINT,
     OPERATING_POINT,
 )
 from astrosieve.exceptions import ModelError
 from astrosieve.models.registry import Model, load_model
 from astrosieve_training.contaminant import ablation, baselines
+from astrosieve_training.contaminant.calibrate import _line_points, best_matthews
 from astrosieve_training.contaminant.commands import contaminant
 from astrosieve_training.contaminant.config import (
     ContaminantConfig,
@@ -46,13 +51,14 @@ from astrosieve_training.contaminant.datasets import (
 from astrosieve_training.contaminant.evaluate import cases, checks, judge
 from astrosieve_training.contaminant.evaluate.judged import judge_cases
 from astrosieve_training.contaminant.export import export_run
-from astrosieve_training.contaminant.train import Run, best_matthews, load_run, train
+from astrosieve_training.contaminant.train import Run, load_run, train
 from astrosieve_training.learn.parity import ExportError
 from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 
 SIDE = 96
+TRAIL = CLASSES.names.index('satellite_trail')
 pytestmark = pytest.mark.usefixtures('converted_once')
 
 
@@ -214,14 +220,45 @@ def test_best_matthews() -> None:
     assert rare > even + 0.2
 
 
+class Told(nn.Module):
+    """Says of trails what the first plane holds, and nothing of other classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = nn.Parameter(torch.ones(()))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return (N, classes, ny, nx) logits."""
+        logits = torch.full((len(image), len(CLASSES), *image.shape[2:]), -9.0)
+        logits[:, TRAIL] = self.factor * image[:, 0]
+        return logits
+
+
+@pytest.mark.parametrize('true', [True, False])
+def test_faint_pixels_of_lines_are_trails_where_they_were(true: bool) -> None:
+    """As faint as those of the calibrating images, if these are of trails."""
+    y, x = np.mgrid[:96, :96]
+    faint, bright = np.abs(y - 0.7 * x - 10) < 2, np.abs(y - 0.7 * x - 50) < 2
+    planes = np.full((2, 5, 96, 96), -9, np.float16)
+    planes[:, 0][:, faint], planes[:, 0][:, bright] = np.log(0.2 / 0.8), 3
+    truth = np.where(bright | (faint & true), 1 << TRAIL, 0).astype(np.uint16)
+    truth = np.stack([truth, truth])
+    images = Images(planes, truth, np.zeros_like(truth), crop=96)
+    limits = dict.fromkeys(CLASSES.names, 0.5)
+    points = _line_points(Told(), images, np.ones(len(CLASSES)), limits)
+    least = points[FAINT_POINT].threshold['satellite_trail']
+    found = points[FAINT_POINT].measured['found pixels']
+    assert least == pytest.approx(0.2 if true else 0.5, abs=1e-3)
+    assert found.n == np.count_nonzero(truth)
+    assert found.value > 0.9
+
+
 def test_a_run_is_kept(made: Made) -> None:
     """What is read back is what was trained; done again nothing is trained anew."""
     again = load_run(made.folder)
     assert again.config == made.run.config
     assert again.temperatures == made.run.temperatures
-    assert again.point == made.run.point
-    assert again.core == made.run.core
-    assert again.cluster == made.run.cluster
+    assert again.points == made.run.points
     assert train(made.run.config, made.folder).summary == made.run.summary
 
 
@@ -237,6 +274,11 @@ def test_export(made: Made, tmp_path: Path) -> None:
         cores = card.operating_points[name].measured['cores of stars flagged']
         assert cores.n > 5
         assert cores.value < 0.1
+    limits = card.operating_points[OPERATING_POINT].threshold
+    (faint,) = card.operating_points[FAINT_POINT].threshold.items()
+    assert faint[0] == 'satellite_trail'
+    assert 0 < faint[1] <= limits['satellite_trail']
+    assert card.operating_points[LINE_POINT].threshold['satellite_trail'] > 1
     assert 0 < card.options['overlap'] <= 384
     image = np.random.default_rng(8).normal(100, 5, (70, 131))
     found = segment_contaminants(image, model=made.model)

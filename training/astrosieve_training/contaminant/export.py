@@ -13,11 +13,6 @@ from astrosieve.contaminant.preprocessing import (
     Levels,
     get_preprocessing,
 )
-from astrosieve.contaminant.segment import (
-    CLUSTER_POINT,
-    CORE_POINT,
-    OPERATING_POINT,
-)
 from astrosieve.images.measured import MeasuredImage
 from astrosieve.models.calibration import sigmoid
 from astrosieve.models.cards import ModelCard
@@ -35,7 +30,7 @@ from astrosieve_training.learn.warm_start import begun_with
 
 __all__ = ['MAX_BYTES', 'export_run', 'overlap_of']
 
-MAX_BYTES = {'unet': 3_000_000, 'adass': 6_000_000}
+MAX_BYTES = {'unet': 4_000_000, 'adass': 6_000_000}
 """Largest size of the weights, by kind of network."""
 
 _TOLERANCES = {'unet': TOLERANCE, 'adass': 0.02}
@@ -112,11 +107,7 @@ def export_run(
         sha256='',
         temperature=run.temperatures,
         class_prior=dict(zip(CLASSES.names, run.shares, strict=True)),
-        operating_points={
-            OPERATING_POINT: run.point,
-            CORE_POINT: run.core,
-            CLUSTER_POINT: run.cluster,
-        },
+        operating_points=run.points,
         training_data=f'{config.training.images} simulated images of {side}x{side} '
         f'pixels{begun_with(run.summary["begun_with"])}',
         split=(

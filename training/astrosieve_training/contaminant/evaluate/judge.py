@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from astrosieve.contaminant.classes import CLASSES
-from astrosieve.contaminant.segment import OPERATING_POINT, thresholds_of
+from astrosieve.contaminant.flags import OPERATING_POINT, thresholds_of
 from astrosieve.markdown import markdown_table
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import Share

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from astrosieve.contaminant.classes import CLASSES
-from astrosieve.contaminant.segment import cores_of, segment_contaminants
+from astrosieve.contaminant.flags import Rules
+from astrosieve.contaminant.segment import segment_contaminants
 from astrosieve.models.registry import Model
 from astrosieve_training.contaminant.baselines import Finder
 from astrosieve_training.contaminant.evaluate.cases import HITS, SECOND, SIMULATED, Case
@@ -47,7 +48,7 @@ def network_flags(model: Model) -> Finder:
         found = segment_contaminants(sci, mask=masked, model=model)
         return {name: found.where(name).astype(np.float32) for name in classes}
 
-    classes = tuple(cores_of(model.card))
+    classes = Rules(model.card).sure
     return Finder(f'{model.card.name}, flags', classes, maps)
 
 

@@ -1,0 +1,253 @@
+"""Which classes hold in a pixel: thresholds, and what must lie about it besides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, reduce
+
+import numpy as np
+
+from astrosieve.contaminant.classes import CLASSES
+from astrosieve.exceptions import ModelError
+from astrosieve.models.cards import ModelCard
+
+__all__ = [
+    'CLUSTER_POINT',
+    'CORE_POINT',
+    'FAINT_POINT',
+    'LINE_POINT',
+    'OPERATING_POINT',
+    'Rules',
+    'around',
+    'bits_of',
+    'foremost',
+    'line_sums',
+    'mask_type',
+    'thresholds_of',
+]
+
+OPERATING_POINT = 'best'
+"""The operating point of a card at which a class holds: a threshold for each."""
+CORE_POINT = 'core'
+"""What a class must reach within two pixels of what is flagged, where it is stated."""
+CLUSTER_POINT = 'cluster'
+"""Or how many of the 5x5 pixels must be expected to have it."""
+LINE_POINT = 'line'
+"""How many pixels along a line must be expected to have a class that lies in lines."""
+FAINT_POINT = 'faint'
+"""What a pixel of such a line must reach, instead of the threshold."""
+
+_CELL = 4  # pixels along a side that are added up before lines are looked along
+_REACH = 12  # cells to either side
+_DIRECTIONS = 24  # of lines, those of rows and columns among them
+
+
+def bits_of(classes: tuple[str, ...]) -> dict[str, int]:
+    """
+    Return the value of each class's bit in a mask.
+
+    Bit n is that of class n of `~astrosieve.contaminant.CLASSES`, whatever the model;
+    classes of other people's models have those that follow.
+    """
+    others = [name for name in classes if name not in CLASSES]
+    order = (*CLASSES, *others)
+    return {name: 1 << order.index(name) for name in classes}
+
+
+def mask_type(bits: dict[str, int]) -> np.dtype:
+    """Return the smallest type of signed integers that FITS has for bits."""
+    return np.dtype(np.int16 if max(bits.values()) < 1 << 15 else np.int32)
+
+
+def thresholds_of(card: ModelCard) -> dict[str, float]:
+    """
+    Return the thresholds of a model, by class.
+
+    Raises
+    ------
+    ModelError
+        If the card does not state them.
+    """
+    given = card.operating_point(OPERATING_POINT).threshold
+    if not isinstance(given, dict) or {*given} != {*card.classes}:
+        msg = (
+            f'operating point {OPERATING_POINT!r} of model {card.name} must have a '
+            'threshold for each class'
+        )
+        raise ModelError(msg)
+    return {name: given[name] for name in card.classes}
+
+
+def around(how: np.ufunc, planes: np.ndarray) -> np.ndarray:
+    """
+    Reduce the 5x5 pixels about each one.
+
+    Parameters
+    ----------
+    how : `~numpy.ufunc`
+        Of two arguments, such as `numpy.maximum`.
+    planes : (..., ny, nx) `~numpy.ndarray`
+        Beyond their edges they are taken to be zero.
+
+    Returns
+    -------
+    reduced : (..., ny, nx) `~numpy.ndarray`
+    """
+    for axis in (-2, -1):
+        edge = [(2, 2) if each == axis else (0, 0) for each in range(-planes.ndim, 0)]
+        wide = np.moveaxis(np.pad(planes, edge), axis, 0)
+        n = planes.shape[axis]
+        planes = np.moveaxis(reduce(how, (wide[k : k + n] for k in range(5))), 0, axis)
+    return planes
+
+
+def foremost(probabilities: np.ndarray, number: int) -> np.ndarray:
+    """
+    Return where a class is as likely as any other.
+
+    Parameters
+    ----------
+    probabilities : (C, ny, nx) `~numpy.ndarray`
+        Of each class.
+    number : int
+        Of the class.
+
+    Returns
+    -------
+    foremost : (ny, nx) bool `~numpy.ndarray`
+    """
+    first: np.ndarray = probabilities[number] >= probabilities.max(axis=0)
+    return first
+
+
+def _steps() -> list[np.ndarray]:
+    """Return the cells of a line (N, 2) in each direction but rows and columns."""
+    lines = []
+    for turn in np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS:
+        along = np.array([np.sin(turn), np.cos(turn)])
+        longest = np.abs(along).max()
+        if longest < 1 - 1e-9:
+            half = round(_REACH * longest)
+            lines.append(np.arange(-half, half + 1)[:, None] / longest * along)
+    return [np.rint(line).astype(int) for line in lines]
+
+
+def line_sums(plane: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """
+    Add up probabilities along the straight line that has most of them.
+
+    Lines are 4 pixels wide and 100 long, in 22 directions: what lies along a row or a
+    column is the detector's mostly.
+
+    Parameters
+    ----------
+    plane : (ny, nx) `~numpy.ndarray`
+        Probabilities; beyond the edges they are taken to be zero.
+    where : (ny, nx) bool `~numpy.ndarray`
+        Pixels of which the sum is wanted.
+
+    Returns
+    -------
+    sums : (ny, nx) float32 `~numpy.ndarray`
+        How many pixels of the line through each are expected to have the class; 0
+        where nothing was wanted.
+    """
+    ny, nx = plane.shape
+    edge = [(0, -n % _CELL) for n in plane.shape]
+    cells, wanted = (
+        np.pad(each, edge).reshape(-(-ny // _CELL), _CELL, -1, _CELL)
+        for each in (plane.astype(np.float32), where)
+    )
+    wide = np.pad(cells.sum((1, 3)), _REACH)
+    any_wanted = wanted.any((1, 3))
+    places = np.argwhere(any_wanted) + _REACH
+    flat = places[:, 0] * wide.shape[1] + places[:, 1]
+    best = np.zeros(len(flat), np.float32)
+    for line in _steps():
+        steps = line[:, 0] * wide.shape[1] + line[:, 1]
+        np.maximum(best, wide.ravel()[flat[:, None] + steps].sum(axis=1), out=best)
+    sums = np.zeros(any_wanted.shape, np.float32)
+    sums[any_wanted] = best
+    return np.where(where, sums.repeat(_CELL, 0).repeat(_CELL, 1)[:ny, :nx], 0)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """
+    By which a model's probabilities become flags.
+
+    A class holds where it reaches its threshold. Where the card states `CORE_POINT`,
+    one pixel near must be sure as well, or many likely (`CLUSTER_POINT`): a hit has
+    either, but the core of a narrow star, which may look like a faint hit, has neither.
+    Where it states `LINE_POINT`, the class holds also in fainter pixels of a line of
+    them, if it is the foremost there: a trail as faint as the noise is one in a
+    hundred pixels, but not in one.
+
+    Parameters
+    ----------
+    card : `~astrosieve.models.cards.ModelCard`
+        Of the model.
+
+    Raises
+    ------
+    ModelError
+        If the card does not state a threshold for each class.
+    """
+
+    card: ModelCard
+
+    def __post_init__(self) -> None:
+        _ = self.thresholds
+
+    @cached_property
+    def thresholds(self) -> dict[str, float]:
+        """Threshold of each class."""
+        return thresholds_of(self.card)
+
+    @property
+    def sure(self) -> tuple[str, ...]:
+        """Classes that the model is asked to be sure of."""
+        return tuple(self._stated(CORE_POINT))
+
+    def mask(self, probabilities: np.ndarray) -> np.ndarray:
+        """
+        Return the bits of the classes that hold.
+
+        Parameters
+        ----------
+        probabilities : (C, ny, nx) `~numpy.ndarray`
+            Of each class.
+
+        Returns
+        -------
+        mask : (ny, nx) integer `~numpy.ndarray`
+            See `bits_of`.
+        """
+        cores, clusters, lines, faint = (
+            self._stated(name)
+            for name in (CORE_POINT, CLUSTER_POINT, LINE_POINT, FAINT_POINT)
+        )
+        bits = bits_of(self.card.classes)
+        kind = mask_type(bits)
+        mask = np.zeros(probabilities.shape[1:], kind)
+        for number, (name, limit) in enumerate(self.thresholds.items()):
+            p = probabilities[number]
+            holds = p >= limit
+            if name in cores and holds.any():
+                near = around(np.maximum, p) >= cores[name]
+                if name in clusters:
+                    near |= around(np.add, p) >= clusters[name]
+                holds &= near
+            if name in lines and name in faint:
+                fainter = (p >= faint[name]) & ~holds
+                fainter &= foremost(probabilities, number)
+                if fainter.any():
+                    holds |= line_sums(p, fainter) >= lines[name]
+            mask |= kind.type(bits[name]) * holds
+        return mask
+
+    def _stated(self, name: str) -> dict[str, float]:
+        point = self.card.operating_points.get(name)
+        return (
+            {**point.threshold} if point and isinstance(point.threshold, dict) else {}
+        )

@@ -1,0 +1,304 @@
+"""Probabilities and thresholds of a network, on images that it has not seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from astrosieve.contaminant.classes import CLASSES
+from astrosieve.contaminant.flags import (
+    CLUSTER_POINT,
+    CORE_POINT,
+    FAINT_POINT,
+    LINE_POINT,
+    OPERATING_POINT,
+    around,
+    foremost,
+    line_sums,
+)
+from astrosieve.models.calibration import sigmoid
+from astrosieve.models.cards import OperatingPoint
+from astrosieve.models.metrics import Share
+from astrosieve_training.contaminant import networks
+from astrosieve_training.contaminant.datasets import Images, unpacked
+from astrosieve_training.learn import loop
+from astrosieve_training.learn.calibrate import fit_sigmoids
+
+__all__ = ['Calibration', 'best_matthews', 'calibrate']
+
+_PIXELS = 40_000  # of a class, and as many without it, that are calibrated with
+_CHUNK = 4  # images that a network is shown at a time
+_SPREAD = 2.0  # expected of the calibration's parameters
+_HIT, _OBJECT, _TRAIL = (
+    CLASSES.names.index(name) for name in ('cosmic_ray', 'object', 'satellite_trail')
+)
+_CORES = 0.01  # of stars' cores that may be flagged as cosmic rays, by each rule
+_ABOUT = 7  # pixels along a side: of a core, and those within two of it
+_BRIGHT = np.arcsinh(5) / 3  # in the first plane: stars of which cores are counted
+_KNOWN = 0.3  # Matthews coefficient: a class that is known less is flagged where likely
+_LINE = 8.0  # pixels that a line's probabilities must sum to
+_FAINTEST = 0.01  # probability: fainter pixels of a line are never flagged
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """
+    What makes probabilities and flags of logits.
+
+    Parameters
+    ----------
+    temperatures : tuple of float
+        Divide the logits of each class.
+    shares : tuple of float
+        Of the pixels that have a class, for which probabilities hold.
+    points : dict of str to `~astrosieve.models.cards.OperatingPoint`
+        The thresholds of the best Matthews coefficients, and what else is asked of
+        flags, by their names in `astrosieve.contaminant.flags`.
+    matthews : dict of str to float
+        The coefficients.
+    """
+
+    temperatures: tuple[float, ...]
+    shares: tuple[float, ...]
+    points: dict[str, OperatingPoint]
+    matthews: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Pixels that have a class and others, drawn evenly of each, and the true share."""
+
+    logit: np.ndarray
+    has: np.ndarray
+    share: float
+
+
+def _cores(
+    planes: np.ndarray, truth: np.ndarray, ignore: np.ndarray, logits: np.ndarray
+) -> np.ndarray:
+    """Return (N, 7, 7) logits of hits about the centres of stars that have none."""
+    from scipy.ndimage import maximum_filter
+
+    bright = planes[:, 0].astype(np.float32)
+    core = (bright == maximum_filter(bright, (1, 5, 5))) & (bright > _BRIGHT)
+    others = [number for number in range(len(CLASSES)) if number != _OBJECT]
+    spoilt = truth[:, others].any(1) | ignore[:, _HIT]
+    core &= truth[:, _OBJECT] & ~maximum_filter(spoilt, (1, _ABOUT, _ABOUT))
+    half = _ABOUT // 2
+    wide = np.pad(
+        logits[:, _HIT], ((0, 0), (half, half), (half, half)), constant_values=-np.inf
+    )
+    about = np.lib.stride_tricks.sliding_window_view(wide, (_ABOUT, _ABOUT), (1, 2))
+    cores: np.ndarray = about[core]
+    return cores
+
+
+def _core_points(p: np.ndarray, least: float, images: int) -> dict[str, OperatingPoint]:
+    """
+    Return what few cores of stars reach: in one pixel, and in many together.
+
+    Parameters
+    ----------
+    p : (N, 7, 7) `~numpy.ndarray`
+        Probabilities of hits about the centres of stars.
+    least : float
+        At which pixels are flagged.
+    images : int
+        That they are of.
+    """
+    inner = slice(_ABOUT // 2 - 1, _ABOUT // 2 + 2)
+    core = np.s_[:, inner, inner]
+    flagged = p[core] >= least
+
+    def point(how: np.ufunc, on: str, most: float) -> OperatingPoint:
+        reached = np.where(flagged, around(how, p)[core], 0).max(axis=(1, 2))
+        sure = float(np.quantile(reached, 1 - _CORES)) if len(p) else 0.0
+        sure = round(min(max(sure, least), most), 4)
+        return OperatingPoint(
+            {CLASSES.names[_HIT]: sure},
+            on,
+            {
+                'cores of stars flagged': Share.of(
+                    reached >= sure, np.ones(len(p), bool)
+                )
+            },
+            f'{images} simulated images',
+        )
+
+    return {
+        CORE_POINT: point(np.maximum, 'p', 1 - 1e-4),
+        CLUSTER_POINT: point(np.add, 'expected pixels of 5x5', np.inf),
+    }
+
+
+def _matthews(
+    right: np.ndarray, false: np.ndarray, has: float, has_not: float
+) -> np.ndarray:
+    """Return Matthews coefficients of what is flagged, as numbers or as shares."""
+    missed, spared = has - right, has_not - false
+    spread = np.sqrt((right + false) * (right + missed)) * np.sqrt(
+        (spared + false) * (spared + missed)
+    )
+    covariance = right * spared - false * missed
+    return np.divide(
+        covariance, spread, out=np.zeros_like(covariance), where=spread > 0
+    )
+
+
+def _line_points(
+    network: nn.Module,
+    images: Images,
+    temperatures: np.ndarray,
+    limits: dict[str, float],
+) -> dict[str, OperatingPoint]:
+    """
+    Return from where on faint pixels of trails are flagged, where they lie in lines.
+
+    As faint as leaves the Matthews coefficient of all that is flagged where it was.
+    """
+    name = CLASSES.names[_TRAIL]
+    counts = np.zeros((2, 2), int)  # without the class and with it, left and flagged
+    faint: list[np.ndarray] = []
+    for first in range(0, len(images), _CHUNK):
+        rows = slice(first, first + _CHUNK)
+        inputs = {'image': images.planes[rows].astype(np.float32)}
+        logits = loop.predict_logits(network, inputs)
+        truth, ignore = unpacked(images.truth[rows]), unpacked(images.ignore[rows])
+        for each, has, known in zip(
+            sigmoid(logits / temperatures[:, None, None]),
+            truth[:, _TRAIL], ~ignore[:, _TRAIL], strict=True,
+        ):  # fmt: skip
+            p = each[_TRAIL]
+            flagged = p >= limits[name]
+            both = 2 * has[known] + flagged[known]
+            counts += np.bincount(both, minlength=4).reshape(2, 2)
+            fainter = (p >= _FAINTEST) & ~flagged & known & foremost(each, _TRAIL)
+            fainter &= line_sums(p, fainter) >= _LINE
+            faint.append(np.stack([p[fainter], has[fainter]]))
+    p, has = np.concatenate(faint, axis=1)
+    order = np.argsort(-p, kind='stable')
+    right, false = (
+        counts[k, 1] + np.append(0, np.cumsum(has[order] == k)) for k in (1, 0)
+    )
+    without, with_it = counts.sum(axis=1)
+    matthews = _matthews(right, false, float(with_it), float(without))
+    last = int(np.flatnonzero(matthews >= matthews[0])[-1])
+    least = {name: round(float(p[order][last - 1]) if last else limits[name], 4)}
+    told, found = (
+        f'{len(images)} simulated images',
+        Share(int(right[last]), int(with_it)),
+    )
+    return {
+        LINE_POINT: OperatingPoint({name: _LINE}, 'expected pixels', {}, told),
+        FAINT_POINT: OperatingPoint(least, 'p', {'found pixels': found}, told),
+    }
+
+
+def _samples(
+    network: nn.Module, images: Images, seed: int
+) -> tuple[list[_Sample], np.ndarray]:
+    """Return a sample of each class, and the logits of hits about stars' centres."""
+    rng = np.random.default_rng([seed, 5])
+    shares = images.shares[:-1]
+    size = images.truth.size
+    rates = [(_PIXELS / (size * (1 - s)), _PIXELS / (size * s)) for s in shares]
+    found: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in shares]
+    cores = []
+    for first in range(0, len(images), _CHUNK):
+        rows = slice(first, first + _CHUNK)
+        inputs = {'image': images.planes[rows].astype(np.float32)}
+        logits = loop.predict_logits(network, inputs)
+        truth, ignore = unpacked(images.truth[rows]), unpacked(images.ignore[rows])
+        cores.append(_cores(images.planes[rows], truth, ignore, logits))
+        for number, rate in enumerate(rates):
+            has = truth[:, number]
+            kept = rng.random(has.shape, np.float32) < np.where(has, rate[1], rate[0])
+            kept &= ~ignore[:, number]
+            found[number].append((logits[:, number][kept], has[kept]))
+    pairs = [[np.concatenate(each) for each in zip(*f, strict=True)] for f in found]
+    samples = [
+        _Sample(logit, has, float(share))
+        for (logit, has), share in zip(pairs, shares, strict=True)
+    ]
+    return samples, np.concatenate(cores)
+
+
+def best_matthews(
+    scores: np.ndarray, has: np.ndarray, share: float
+) -> tuple[float, float]:
+    """
+    Return the threshold of the best Matthews coefficient, and the coefficient.
+
+    Parameters
+    ----------
+    scores : (N,) `~numpy.ndarray`
+        Kept is what has ``score >= threshold``.
+    has : (N,) bool `~numpy.ndarray`
+        Truth; some must be true, and some not.
+    share : float
+        Of what is true outside of the sample.
+    """
+    order = np.argsort(-scores, kind='stable')
+    ranked = scores[order]
+    last = np.append(ranked[1:] != ranked[:-1], True)  # all of equal score are kept
+    right = (np.cumsum(has[order]) / has.sum())[last]
+    false = (np.cumsum(~has[order]) / (~has).sum())[last]
+    matthews = _matthews(share * right, (1 - share) * false, share, 1 - share)
+    best = int(np.argmax(matthews))
+    return float(ranked[last][best]), float(matthews[best])
+
+
+def calibrate(network: nn.Module, images: Images, seed: int) -> Calibration:
+    """
+    Set probabilities and thresholds right.
+
+    Parameters
+    ----------
+    network : `torch.nn.Module`
+        Whose logits are shifted.
+    images : `~astrosieve_training.contaminant.datasets.Images`
+        That it has not seen.
+    seed : int
+        Draws pixels of them.
+
+    Returns
+    -------
+    calibration : `Calibration`
+    """
+    samples, cores = _samples(network, images, seed)
+    temperatures, offsets = np.ones(len(samples)), np.zeros(len(samples))
+    limits: dict[str, float] = {}
+    measured: dict[str, Share] = {}
+    coefficients: dict[str, float] = {}
+    for number, (name, each) in enumerate(zip(CLASSES.names, samples, strict=True)):
+        if not 0 < each.has.sum() < len(each.has):
+            limits[name] = 0.5  # nothing to fit with
+            continue
+        scale, offset = fit_sigmoids(
+            each.logit[:, None],
+            each.has[:, None].astype(int),
+            np.array([each.share]),
+            spread=_SPREAD,
+        )
+        temperatures[number], offsets[number] = scale[0], offset[0]
+        p = 1 / (1 + np.exp(-(each.logit.astype(float) + offset[0]) / scale[0]))
+        threshold, coefficients[name] = best_matthews(p, each.has, each.share)
+        if coefficients[name] < _KNOWN:
+            threshold = max(threshold, 0.5)
+        limits[name] = round(min(max(threshold, 1e-4), 1 - 1e-4), 4)
+        measured[name] = Share.of(p >= limits[name], each.has)
+    networks.shift_logits(network, offsets)
+    p = 1 / (1 + np.exp(-(cores + offsets[_HIT]) / temperatures[_HIT]))
+    told = f'{len(images)} simulated images, found pixels'
+    return Calibration(
+        tuple(round(float(each), 6) for each in temperatures),
+        tuple(float(f'{each.share:.4g}') for each in samples),
+        {
+            OPERATING_POINT: OperatingPoint(limits, 'p', measured, told),
+            **_core_points(p, limits[CLASSES.names[_HIT]], len(images)),
+            **_line_points(network, images, temperatures, limits),
+        },
+        coefficients,
+    )
