@@ -26,7 +26,7 @@ TASKS = {
         'average precision of pixels of cosmic rays',
         'cosmic_ray',
         'contaminant',
-        'MaxiMask',
+        '',
     ),
     'blob': (
         'subframes with a blob of 5 to 20 % that are found',
@@ -47,7 +47,10 @@ TASKS = {
         'random forest',
     ),
 }
-"""Of each task: what is measured, on which sample, in which column, beside what."""
+"""
+Of each task: what is measured, on which sample, in which column, beside what; beside
+the best that stands there, where nothing is named.
+"""
 PUBLISHED = {
     ('ISR 2024-14', 'source-isr2024', 'Omega Cen-like'): (
         ('stars right', '94 %', 'source-isr2024', 'stars right'),
@@ -90,6 +93,13 @@ def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip('|').split('|')]
 
 
+def _number(cell: str) -> float:
+    try:
+        return float(cell.split()[0])
+    except ValueError:
+        return float('-inf')
+
+
 def figures(task: str) -> tuple[str, str, str]:
     """Return the figure of a task's model, that of another method, and its name."""
     card = load_model(task).card
@@ -97,8 +107,11 @@ def figures(task: str) -> tuple[str, str, str]:
     head, _, *rows = map(_cells, card.metrics['tables'])
     rows = [row for row in rows if sample in row[0]]
     at = head.index(column)
-    if other in head:  # methods stand beside each other
-        return rows[0][at], rows[0][head.index(other)], other
+    if not other:  # methods stand beside each other, some by name in their cell
+        cells = [pair for pair in zip(rows[0], head, strict=True) if pair[1] != column]
+        cell, name = max(cells[1:], key=lambda pair: _number(pair[0]))
+        figure, _, told = cell.partition(' ')
+        return rows[0][at], figure, told.strip('()') or name
     by = {row[1]: row[at] for row in reversed(rows) if len(row) > at}
     return by[card.name], by[other], other
 
