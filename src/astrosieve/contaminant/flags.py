@@ -16,10 +16,12 @@ __all__ = [
     'CORE_POINT',
     'FAINT_POINT',
     'LINE_POINT',
+    'LOOKALIKES',
     'OPERATING_POINT',
     'Rules',
     'around',
     'bits_of',
+    'either',
     'foremost',
     'line_sums',
     'mask_type',
@@ -29,13 +31,19 @@ __all__ = [
 OPERATING_POINT = 'best'
 """The operating point of a card at which a class holds: a threshold for each."""
 CORE_POINT = 'core'
-"""What a class must reach within two pixels of what is flagged, where it is stated."""
+"""
+What a class, or one of `LOOKALIKES`, must reach within two pixels of what is flagged,
+where it is stated.
+"""
 CLUSTER_POINT = 'cluster'
-"""Or how many of the 5x5 pixels must be expected to have it."""
+"""Or how many of the 5x5 pixels must be expected to have either."""
 LINE_POINT = 'line'
 """How many pixels along a line must be expected to have a class that lies in lines."""
 FAINT_POINT = 'faint'
 """What a pixel of such a line must reach, instead of the threshold."""
+
+LOOKALIKES = {'cosmic_ray': 'hot_pixel'}
+"""Of what a class is told with less certainty than of anything else."""
 
 _CELL = 4  # pixels along a side that are added up before lines are looked along
 _REACH = 12  # cells to either side
@@ -99,6 +107,12 @@ def around(how: np.ufunc, planes: np.ndarray) -> np.ndarray:
         n = planes.shape[axis]
         planes = np.moveaxis(reduce(how, (wide[k : k + n] for k in range(5))), 0, axis)
     return planes
+
+
+def either(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return the probabilities that one of two classes holds, or both."""
+    union: np.ndarray = one + other - one * other
+    return union
 
 
 def foremost(probabilities: np.ndarray, number: int) -> np.ndarray:
@@ -179,6 +193,8 @@ class Rules:
     A class holds where it reaches its threshold. Where the card states `CORE_POINT`,
     one pixel near must be sure as well, or many likely (`CLUSTER_POINT`): a hit has
     either, but the core of a narrow star, which may look like a faint hit, has neither.
+    A hit that may be a hot pixel is no star, and as sure. What is within two pixels of
+    one that holds so, and reaches the threshold, is of the same hit.
     Where it states `LINE_POINT`, the class holds also in fainter pixels of a line of
     them, if it is the foremost there: a trail as faint as the noise is one in a
     hundred pixels, but not in one.
@@ -223,9 +239,8 @@ class Rules:
         mask : (ny, nx) integer `~numpy.ndarray`
             See `bits_of`.
         """
-        cores, clusters, lines, faint = (
-            self._stated(name)
-            for name in (CORE_POINT, CLUSTER_POINT, LINE_POINT, FAINT_POINT)
+        cores, lines, faint = (
+            self._stated(name) for name in (CORE_POINT, LINE_POINT, FAINT_POINT)
         )
         bits = bits_of(self.card.classes)
         kind = mask_type(bits)
@@ -234,10 +249,8 @@ class Rules:
             p = probabilities[number]
             holds = p >= limit
             if name in cores and holds.any():
-                near = around(np.maximum, p) >= cores[name]
-                if name in clusters:
-                    near |= around(np.add, p) >= clusters[name]
-                holds &= near
+                sure = holds & self._sure_near(probabilities, name)
+                holds &= around(np.maximum, sure)
             if name in lines and name in faint:
                 fainter = (p >= faint[name]) & ~holds
                 fainter &= foremost(probabilities, number)
@@ -245,6 +258,20 @@ class Rules:
                     holds |= line_sums(p, fainter) >= lines[name]
             mask |= kind.type(bits[name]) * holds
         return mask
+
+    def _sure_near(self, probabilities: np.ndarray, name: str) -> np.ndarray:
+        """Return near which pixels one of a class is sure, or many are likely."""
+        classes = self.card.classes
+        p = probabilities[classes.index(name)]
+        alike = LOOKALIKES.get(name)
+        if alike in classes:
+            p = either(p, probabilities[classes.index(alike)])
+        near = around(np.maximum, p) >= self._stated(CORE_POINT)[name]
+        clusters = self._stated(CLUSTER_POINT)
+        if name in clusters:
+            near |= around(np.add, p) >= clusters[name]
+        found: np.ndarray = near
+        return found
 
     def _stated(self, name: str) -> dict[str, float]:
         point = self.card.operating_points.get(name)

@@ -13,8 +13,10 @@ from astrosieve.contaminant.flags import (
     CORE_POINT,
     FAINT_POINT,
     LINE_POINT,
+    LOOKALIKES,
     OPERATING_POINT,
     around,
+    either,
     foremost,
     line_sums,
 )
@@ -34,6 +36,7 @@ _SPREAD = 2.0  # expected of the calibration's parameters
 _HIT, _OBJECT, _TRAIL = (
     CLASSES.names.index(name) for name in ('cosmic_ray', 'object', 'satellite_trail')
 )
+_HOT = CLASSES.names.index(LOOKALIKES['cosmic_ray'])
 _CORES = 0.01  # of stars' cores that may be flagged as cosmic rays, by each rule
 _ABOUT = 7  # pixels along a side: of a core, and those within two of it
 _BRIGHT = np.arcsinh(5) / 3  # in the first plane: stars of which cores are counted
@@ -78,7 +81,7 @@ class _Sample:
 def _cores(
     planes: np.ndarray, truth: np.ndarray, ignore: np.ndarray, logits: np.ndarray
 ) -> np.ndarray:
-    """Return (N, 7, 7) logits of hits about the centres of stars that have none."""
+    """Return (N, 2, 7, 7) logits about the centres of stars: of hits, hot pixels."""
     from scipy.ndimage import maximum_filter
 
     bright = planes[:, 0].astype(np.float32)
@@ -87,11 +90,10 @@ def _cores(
     spoilt = truth[:, others].any(1) | ignore[:, _HIT]
     core &= truth[:, _OBJECT] & ~maximum_filter(spoilt, (1, _ABOUT, _ABOUT))
     half = _ABOUT // 2
-    wide = np.pad(
-        logits[:, _HIT], ((0, 0), (half, half), (half, half)), constant_values=-np.inf
-    )
-    about = np.lib.stride_tricks.sliding_window_view(wide, (_ABOUT, _ABOUT), (1, 2))
-    cores: np.ndarray = about[core]
+    edge = ((0, 0), (0, 0), (half, half), (half, half))
+    wide = np.pad(logits[:, [_HIT, _HOT]], edge, constant_values=-np.inf)
+    about = np.lib.stride_tricks.sliding_window_view(wide, (_ABOUT, _ABOUT), (2, 3))
+    cores: np.ndarray = about.transpose(0, 2, 3, 1, 4, 5)[core]
     return cores
 
 
@@ -101,8 +103,8 @@ def _core_points(p: np.ndarray, least: float, images: int) -> dict[str, Operatin
 
     Parameters
     ----------
-    p : (N, 7, 7) `~numpy.ndarray`
-        Probabilities of hits about the centres of stars.
+    p : (N, 2, 7, 7) `~numpy.ndarray`
+        Probabilities about the centres of stars, of hits and of hot pixels.
     least : float
         At which pixels are flagged.
     images : int
@@ -110,10 +112,11 @@ def _core_points(p: np.ndarray, least: float, images: int) -> dict[str, Operatin
     """
     inner = slice(_ABOUT // 2 - 1, _ABOUT // 2 + 2)
     core = np.s_[:, inner, inner]
-    flagged = p[core] >= least
+    flagged = p[:, 0][core] >= least
+    both = either(p[:, 0], p[:, 1])
 
     def point(how: np.ufunc, on: str, most: float) -> OperatingPoint:
-        reached = np.where(flagged, around(how, p)[core], 0).max(axis=(1, 2))
+        reached = np.where(flagged, around(how, both)[core], 0).max(axis=(1, 2))
         sure = float(np.quantile(reached, 1 - _CORES)) if len(p) else 0.0
         sure = round(min(max(sure, least), most), 4)
         return OperatingPoint(
@@ -128,8 +131,8 @@ def _core_points(p: np.ndarray, least: float, images: int) -> dict[str, Operatin
         )
 
     return {
-        CORE_POINT: point(np.maximum, 'p', 1 - 1e-4),
-        CLUSTER_POINT: point(np.add, 'expected pixels of 5x5', np.inf),
+        CORE_POINT: point(np.maximum, 'p, of a hot pixel too', 1 - 1e-4),
+        CLUSTER_POINT: point(np.add, 'expected pixels of 5x5, hot ones too', np.inf),
     }
 
 
@@ -290,7 +293,9 @@ def calibrate(network: nn.Module, images: Images, seed: int) -> Calibration:
         limits[name] = round(min(max(threshold, 1e-4), 1 - 1e-4), 4)
         measured[name] = Share.of(p >= limits[name], each.has)
     networks.shift_logits(network, offsets)
-    p = 1 / (1 + np.exp(-(cores + offsets[_HIT]) / temperatures[_HIT]))
+    two = [_HIT, _HOT]
+    shifted = cores + offsets[two][:, None, None]
+    p = sigmoid(shifted / temperatures[two][:, None, None])
     told = f'{len(images)} simulated images, found pixels'
     return Calibration(
         tuple(round(float(each), 6) for each in temperatures),
