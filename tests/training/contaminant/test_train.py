@@ -51,8 +51,15 @@ from astrosieve_training.contaminant.datasets import (
 from astrosieve_training.contaminant.evaluate import cases, checks, judge
 from astrosieve_training.contaminant.evaluate.judged import judge_cases
 from astrosieve_training.contaminant.export import export_run
-from astrosieve_training.contaminant.train import Run, load_run, train
+from astrosieve_training.contaminant.train import (
+    Run,
+    _averaged,
+    fit,
+    load_run,
+    train,
+)
 from astrosieve_training.learn.parity import ExportError
+from astrosieve_training.learn.runs import read_run
 from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
@@ -218,6 +225,26 @@ def test_best_matthews() -> None:
     assert even == pytest.approx(1, abs=0.1)
     assert coefficient > 0.9
     assert rare > even + 0.2
+
+
+def test_an_average_with_what_it_began_with(made: Made, tmp_path: Path) -> None:
+    """Parameters lie between both; statistics are those of the average."""
+    config = replace(
+        made.run.config, average=0.75, train=replace(made.run.config.train, epochs=1)
+    )
+    stages = Stages(made.folder / 'images', tidy=False)
+    network, summary = fit(config, tmp_path, stages, start=made.folder)
+    learnt = torch.load(tmp_path / 'run-00.pt', weights_only=False)['best']
+    _, before = read_run(made.folder)
+    average = network.state_dict()
+    for name in ('maps.weight', 'stem.0.0.weight', 'stem.0.1.weight'):
+        between = 0.25 * before[name] + 0.75 * learnt[name]
+        torch.testing.assert_close(average[name], between)
+        assert not torch.equal(before[name], learnt[name])
+    assert average['stem.0.1.num_batches_tracked'] == 3
+    assert 'and averaged with it (25% of that)' in summary['begun_with']
+    more = _averaged({'new.norm.weight': torch.ones(2)}, {}, 0.75)
+    assert more['new.norm.weight'].tolist() == [0.75, 0.75]
 
 
 class Told(nn.Module):

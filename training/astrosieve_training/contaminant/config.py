@@ -14,6 +14,7 @@ from astrosieve_training.settings import (
     Natural,
     NotNegative,
     Settings,
+    Share,
     load_dataclass,
     one_of,
 )
@@ -121,6 +122,9 @@ class ContaminantConfig(NetworkSettings):
         What is lowered.
     crop : int
         Pixels along a side of what the network is shown, a multiple of 32.
+    average : float
+        Share of what is learnt in the parameters, where a training begins with another
+        one; the rest is of that. 1 for what is learnt alone.
     default : bool
         Whether the task's name means this model.
     """
@@ -133,6 +137,7 @@ class ContaminantConfig(NetworkSettings):
     second: SeededImages = field(default_factory=lambda: SeededImages(24, 5000000))
     loss: LossSettings = field(default_factory=LossSettings)
     crop: Count = 256
+    average: Share = 1.0
     default: bool = False
 
     def __post_init__(self) -> None:
