@@ -187,7 +187,7 @@ def _line_points(
     )
     without, with_it = counts.sum(axis=1)
     matthews = _matthews(right, false, float(with_it), float(without))
-    last = int(np.flatnonzero(matthews >= matthews[0])[-1])
+    last = int(np.flatnonzero(matthews >= matthews[0])[-1]) if with_it else 0
     least = {name: round(float(p[order][last - 1]) if last else limits[name], 4)}
     told, found = (
         f'{len(images)} simulated images',
