@@ -77,6 +77,7 @@ def config() -> ContaminantConfig:
             'unet', (8, 8, 8, 8, 8), last=8, fine=4, detail=4, lines=5
         ),
         crop=64,
+        average=1.0,
         training=ImageSet(24, 0, SIDE),
         validation=ImageSet(4, 100, SIDE),
         calibrating=ImageSet(16, 200, SIDE),
@@ -245,6 +246,8 @@ def test_an_average_with_what_it_began_with(made: Made, tmp_path: Path) -> None:
     assert 'and averaged with it (25% of that)' in summary['begun_with']
     more = _averaged({'new.norm.weight': torch.ones(2)}, {}, 0.75)
     assert more['new.norm.weight'].tolist() == [0.75, 0.75]
+    other = _averaged({'wide': torch.ones(2)}, {'wide': torch.zeros(3)}, 0.75)
+    assert other['wide'].tolist() == [1, 1]
 
 
 class Told(nn.Module):

@@ -169,8 +169,13 @@ def _averaged(learnt: State, before: State, share: float) -> dict[str, torch.Ten
     """
     averaged = {}
     for name, value in learnt.items():
-        if name in before and value.is_floating_point():
-            averaged[name] = torch.lerp(before[name].to(value), value, share)
+        known = before.get(name)
+        if (
+            known is not None
+            and known.shape == value.shape
+            and known.is_floating_point()
+        ):
+            averaged[name] = torch.lerp(known, value, share)
         elif name.rpartition('.')[0].endswith('.norm') and value.is_floating_point():
             averaged[name] = share * value
         else:
