@@ -220,6 +220,16 @@ class Rules:
         """Threshold of each class."""
         return thresholds_of(self.card)
 
+    @cached_property
+    def bits(self) -> dict[str, int]:
+        """Value of each class's bit."""
+        return bits_of(self.card.classes)
+
+    @cached_property
+    def kind(self) -> np.dtype:
+        """Type of the masks."""
+        return mask_type(self.bits)
+
     @property
     def sure(self) -> tuple[str, ...]:
         """Classes that the model is asked to be sure of."""
@@ -242,9 +252,7 @@ class Rules:
         cores, lines, faint = (
             self._stated(name) for name in (CORE_POINT, LINE_POINT, FAINT_POINT)
         )
-        bits = bits_of(self.card.classes)
-        kind = mask_type(bits)
-        mask = np.zeros(probabilities.shape[1:], kind)
+        mask = np.zeros(probabilities.shape[1:], self.kind)
         for number, (name, limit) in enumerate(self.thresholds.items()):
             p = probabilities[number]
             holds = p >= limit
@@ -256,7 +264,7 @@ class Rules:
                 fainter &= foremost(probabilities, number)
                 if fainter.any():
                     holds |= line_sums(p, fainter) >= lines[name]
-            mask |= kind.type(bits[name]) * holds
+            mask |= self.kind.type(self.bits[name]) * holds
         return mask
 
     def _sure_near(self, probabilities: np.ndarray, name: str) -> np.ndarray:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from astrosieve import __version__
 from astrosieve.contaminant.display import map_html
-from astrosieve.contaminant.flags import Rules, bits_of, mask_type, thresholds_of
+from astrosieve.contaminant.flags import Rules
 from astrosieve.contaminant.preprocessing import get_preprocessing
 from astrosieve.contaminant.priors import Prior, expected_shares
 from astrosieve.contaminant.verdict.judge import Verdict, verdict_of
@@ -254,9 +254,9 @@ def segment_image(
     if 0 in shape:
         msg = f'the image has no pixels; its shape is {shape}'
         raise ValueError(msg)
-    bits = bits_of(card.classes)
+    rules = Rules(card)
     probabilities = np.empty((len(card.classes), *shape), np.float16)
-    mask = np.empty(shape, mask_type(bits))
+    mask = np.empty(shape, rules.kind)
     for part in segment_parts(image, model, shares):
         probabilities[:, part.rows] = part.probabilities
         mask[part.rows] = part.mask
@@ -269,7 +269,7 @@ def segment_image(
         'prior': dict(shares or {}),
     }
     return Contaminants(
-        probabilities, mask, card.classes, bits, thresholds_of(card), meta, image
+        probabilities, mask, card.classes, rules.bits, rules.thresholds, meta, image
     )
 
 
@@ -302,7 +302,7 @@ def segment_parts(
     """
     card = model.card
     prepare = get_preprocessing(card.preprocessing)
-    rules, kind = Rules(card), mask_type(bits_of(card.classes))
+    rules = Rules(card)
     overlap = int(card.options.get('overlap', _OVERLAP))
     ny, nx = image.sci.shape
     bands, columns = (
@@ -329,7 +329,7 @@ def segment_parts(
     for _, rows in bands:
         height = rows.stop - rows.start
         probabilities = np.empty((len(card.classes), height, nx), np.float16)
-        mask = np.empty((height, nx), kind)
+        mask = np.empty((height, nx), rules.kind)
         for _, part in columns:
             probabilities[:, :, part], mask[:, part] = next(maps)
         if image.spoilt is not None:

@@ -36,9 +36,9 @@ def found() -> Contaminants:
 
 
 def test_limits_of_size() -> None:
-    """At most 4 MB, with all classes."""
+    """At most 3 MB, with all classes."""
     shipped = load_model('contaminant')
-    assert shipped.path.stat().st_size <= 4_000_000
+    assert shipped.path.stat().st_size <= 3_000_000
     assert {*shipped.card.classes} == {*CLASSES.names}
 
 

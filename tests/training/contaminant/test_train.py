@@ -141,7 +141,8 @@ def test_training_begins_with_a_model(
     """A model's file is as good as the folder of its training; new layers are new."""
     run = begun(config, made, tmp_path, made.model, detail=6)
     last = [each.network.get_parameter('maps.weight') for each in (made.run, run)]
-    np.testing.assert_allclose(*(each.detach() for each in last), atol=1e-6)
+    stored, read = last[0].half().float(), last[1]  # a file has halves
+    np.testing.assert_allclose(read.detach(), stored.detach(), atol=1e-6)
     assert run.network.get_parameter('detail.0.0.weight').shape[0] == 6
     card, _ = export_run(run, tmp_path / 'weights', n=8)
     assert card.training_data.endswith(f'begun with contaminant {config.version}')
@@ -203,15 +204,16 @@ def test_columns_stay_columns(images: Images) -> None:
         np.testing.assert_array_equal(inputs['image'][0, 0], target[0, number])
 
 
-def test_weights_of_the_paper(images: Images) -> None:
+def test_weights_of_the_paper(config: ContaminantConfig, tmp_path: Path) -> None:
     """Pixels of rarer classes count more, and those beside them a part of it."""
+    images = simulated_images(config, config.training, Stages(tmp_path), 'some', jobs=1)
     by_pixel = replace(images, by_pixel=True)
-    _, target, weight = by_pixel.batch(np.arange(4), None)
+    _, target, weight = by_pixel.batch(np.arange(len(images)), None)
     alone = np.where(weight.any(1), weight.max(1), np.nan)
     of_none = alone[~target.astype(bool).any(1)]
     of_some = alone[target.astype(bool).any(1)]
     of_rare = alone[target[:, images.shares[:-1] < 0.01].astype(bool).any(1)]
-    assert np.nanmedian(of_some) > np.nanmedian(of_none)
+    assert np.nanmedian(of_some) > 2 * np.nanmedian(of_none)
     assert np.nanmedian(of_rare) > 4 * np.nanmedian(of_none)
     assert np.nanmin(alone) > 0
 

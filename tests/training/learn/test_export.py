@@ -22,6 +22,7 @@ from astrosieve_training.learn import export
 from astrosieve_training.learn.export import export_network
 from astrosieve_training.learn.loop import predict_logits
 from astrosieve_training.learn.parity import ExportError, parity_inputs
+from astrosieve_training.learn.reading import _initializers
 
 FRUIT = Path(__file__).parents[2] / 'data' / 'fruit.json'
 
@@ -76,6 +77,38 @@ def test_what_is_exported_is_the_network(kind: str, tmp_path: Path) -> None:
         'bytes': (weights / f'{kind}-1.0.onnx').stat().st_size,
     }
     assert set(written.software) >= {'torch', 'onnx', 'numpy'}
+
+
+def test_large_parameters_are_stored_as_halves(tmp_path: Path) -> None:
+    """The file is half as large, and says what its rounded parameters say."""
+    _, card, _ = made('maps')
+    inputs = parity_inputs({'pixels': (1, 8, 8)}, n=50)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = nn.Sequential(
+            nn.Conv2d(1, 40, 3, padding=1), nn.Conv2d(40, 40, 3, padding=1),
+            nn.Conv2d(40, 3, 1),
+        )  # fmt: skip
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    sizes = []
+    for half in (False, True):
+        folder = tmp_path / str(half)
+        written, difference = export_network(
+            network, card, inputs, folder, max_bytes=100_000, half=half
+        )
+        assert difference < 1e-5
+        sizes.append(written.metrics['export']['bytes'])
+    assert sizes[1] < 0.6 * sizes[0]
+    assert 0 < written.metrics['export']['rounding'] < 0.01
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name])
+    model = load_model(folder / 'maps-1.0.onnx', task='market')
+    expected = ACTIVATIONS['sigmoid'](predict_logits(network, inputs), card.temperature)
+    assert model.predict(inputs) == pytest.approx(expected, abs=2e-3)
+    assert model.predict(inputs) != pytest.approx(expected, abs=1e-6)
+    stored = _initializers(model.path)
+    large = {name for name, value in before.items() if value.numel() > 1000}
+    assert {name for name, each in stored.items() if each.dtype == np.float16} == large
 
 
 def test_runtimes_that_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

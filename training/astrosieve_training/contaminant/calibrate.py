@@ -170,7 +170,7 @@ def _line_points(
         logits = loop.predict_logits(network, inputs)
         truth, ignore = unpacked(images.truth[rows]), unpacked(images.ignore[rows])
         for each, has, known in zip(
-            sigmoid(logits / temperatures[:, None, None]),
+            sigmoid(logits, tuple(temperatures)),
             truth[:, _TRAIL], ~ignore[:, _TRAIL], strict=True,
         ):  # fmt: skip
             p = each[_TRAIL]
@@ -294,8 +294,7 @@ def calibrate(network: nn.Module, images: Images, seed: int) -> Calibration:
         measured[name] = Share.of(p >= limits[name], each.has)
     networks.shift_logits(network, offsets)
     two = [_HIT, _HOT]
-    shifted = cores + offsets[two][:, None, None]
-    p = sigmoid(shifted / temperatures[two][:, None, None])
+    p = sigmoid(cores + offsets[two][:, None, None], tuple(temperatures[two]))
     told = f'{len(images)} simulated images, found pixels'
     return Calibration(
         tuple(round(float(each), 6) for each in temperatures),

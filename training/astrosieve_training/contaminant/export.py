@@ -30,7 +30,7 @@ from astrosieve_training.learn.warm_start import begun_with
 
 __all__ = ['MAX_BYTES', 'export_run', 'overlap_of']
 
-MAX_BYTES = {'unet': 4_000_000, 'adass': 6_000_000}
+MAX_BYTES = {'unet': 3_000_000, 'adass': 6_000_000}
 """Largest size of the weights, by kind of network."""
 
 _TOLERANCES = {'unet': TOLERANCE, 'adass': 0.02}
@@ -126,5 +126,6 @@ def export_run(
         max_bytes=max_bytes or MAX_BYTES[config.network.kind],
         default=config.default,
         multiple=MULTIPLE,
+        half=config.network.kind == 'unet',
         tolerance=_TOLERANCES[config.network.kind],
     )

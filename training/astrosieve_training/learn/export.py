@@ -12,6 +12,7 @@ import io
 import logging
 import warnings
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -25,12 +26,16 @@ from astrosieve.models.registry import sha256_of
 from astrosieve.models.session import OnnxSession
 from astrosieve_training.learn.loop import predict_logits
 from astrosieve_training.learn.parity import TOLERANCE, ExportError, check_parity
+from astrosieve_training.learn.reading import fill_from_onnx
 from astrosieve_training.learn.shipping import write_model
 
 if TYPE_CHECKING:
+    import onnx
     from torch import nn
 
 __all__ = ['export_network', 'image_inputs', 'onnx_bytes', 'stated']
+
+_LARGE = 1000  # numbers, from which on they are stored as halves
 
 
 def stated(config: Any) -> dict[str, Any]:
@@ -59,8 +64,9 @@ def onnx_bytes(
     shapes: Mapping[str, tuple[int, ...]],
     *,
     multiple: int | None = None,
+    half: bool = False,
 ) -> bytes:
-    """Return a network as ONNX; see `export_network` for the size of images."""
+    """Return a network as ONNX; see `export_network` for sizes of images and files."""
     import torch
 
     buffer = io.BytesIO()
@@ -91,8 +97,30 @@ def onnx_bytes(
         del node.metadata_props[:]
     for value in [*model.graph.value_info, *model.graph.initializer]:
         del value.metadata_props[:]
+    if half:
+        _store_halves(model.graph)
     buffer.write(model.SerializeToString())
     return buffer.getvalue()
+
+
+def _store_halves(graph: onnx.GraphProto) -> None:
+    """Store what is large as 16-bit floats, which a runtime makes 32-bit ones again."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = {}
+    for value in graph.initializer:
+        numbers = numpy_helper.to_array(value)
+        if numbers.dtype == np.float32 and numbers.size >= _LARGE:
+            value.CopyFrom(
+                numpy_helper.from_array(numbers.astype(np.float16), value.name)
+            )
+            casts[value.name] = f'{value.name}_float'
+    for node in graph.node:
+        for number, name in enumerate(node.input):
+            node.input[number] = casts.get(name, name)
+    for number, (name, wide) in enumerate(casts.items()):
+        cast = helper.make_node('Cast', [name], [wide], to=TensorProto.FLOAT)
+        graph.node.insert(number, cast)
 
 
 def export_network(
@@ -105,6 +133,7 @@ def export_network(
     default: bool = False,
     keep: bool = False,
     multiple: int | None = None,
+    half: bool = False,
     tolerance: float = TOLERANCE,
 ) -> tuple[ModelCard, float]:
     """
@@ -132,6 +161,10 @@ def export_network(
     multiple : int, optional
         Rows and columns of its images may be any multiple of this; as many as in
         ``inputs`` by default.
+    half : bool, optional
+        Whether the file has 16-bit floats, so that it is half as large. The runtimes
+        are compared on the parameters of the file; how much the rounding changes a
+        logit is measured beside that.
     tolerance : float, optional
         Largest difference that passes; more than the default for a network that
         itself jumps, as where it asks which of two equal pixels is the brighter.
@@ -149,16 +182,20 @@ def export_network(
         If torch and onnxruntime differ, or the file is too large.
     """
     shapes = {name: values.shape[1:] for name, values in inputs.items()}
-    weights = onnx_bytes(network, shapes, multiple=multiple)
+    weights = onnx_bytes(network, shapes, multiple=multiple, half=half)
     if len(weights) > max_bytes:
         msg = f'the ONNX file has {len(weights)} bytes, more than {max_bytes}'
         raise ExportError(msg)
     session = OnnxSession(lambda: weights, name=card.name, threads=2)
-    difference = check_parity(
-        predict_logits(network, inputs), session.run(inputs), tolerance=tolerance
-    )
+    logits = predict_logits(network, inputs)
+    if half:
+        exact, network = logits, deepcopy(network)
+        fill_from_onnx(network, weights, card.name)
+        logits = predict_logits(network, inputs)
+    difference = check_parity(logits, session.run(inputs), tolerance=tolerance)
     measured = {
         'largest_difference': difference,
+        **({'rounding': float(np.abs(logits - exact).max())} if half else {}),
         'inputs': len(next(iter(inputs.values()))),
         'bytes': len(weights),
     }

@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 __all__ = ['fill_from_onnx', 'fit_statistics']
 
 
-def _initializers(path: Path) -> dict[str, np.ndarray]:
+def _initializers(file: Path | bytes) -> dict[str, np.ndarray]:
     import onnx
 
-    model = onnx.load(str(path))
+    content = file if isinstance(file, bytes) else file.read_bytes()
+    model = onnx.load_from_string(content)
     return {
         each.name: np.array(onnx.numpy_helper.to_array(each))
         for each in model.graph.initializer
@@ -36,7 +37,7 @@ def _initializers(path: Path) -> dict[str, np.ndarray]:
 
 
 def fill_from_onnx(
-    network: nn.Module, path: Path, name: str, *, strict: bool = True
+    network: nn.Module, file: Path | bytes, name: str, *, strict: bool = True
 ) -> None:
     """
     Set a network's parameters to those of an ONNX file.
@@ -45,8 +46,8 @@ def fill_from_onnx(
     ----------
     network : `torch.nn.Module`
         Of the form that was exported; its logits are then those of the file.
-    path : path-like
-        The ONNX file.
+    file : path-like or bytes
+        The ONNX file, or what is in it.
     name : str
         Of the model, for messages.
     strict : bool, optional
@@ -61,7 +62,7 @@ def fill_from_onnx(
     import torch
     from torch import nn
 
-    values = _initializers(path)
+    values = _initializers(file)
 
     def put(parameter: torch.Tensor, *names: str) -> bool:
         """Set a parameter, from the first of these names that there is."""
