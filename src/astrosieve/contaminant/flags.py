@@ -20,6 +20,7 @@ __all__ = [
     'OPERATING_POINT',
     'Rules',
     'around',
+    'backed',
     'bits_of',
     'either',
     'foremost',
@@ -113,6 +114,36 @@ def either(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Return the probabilities that one of two classes holds, or both."""
     union: np.ndarray = one + other - one * other
     return union
+
+
+def backed(
+    p: np.ndarray, both: np.ndarray, limit: float, core: float, cluster: float
+) -> np.ndarray:
+    """
+    Return where a class holds of which one pixel near must be sure, or many likely.
+
+    Parameters
+    ----------
+    p, both : (ny, nx) `~numpy.ndarray`
+        Probabilities of the class, and of it or of what looks like it.
+    limit : float
+        What a pixel must reach.
+    core : float
+        What the largest of ``both`` in the 5x5 pixels about one that holds must reach.
+    cluster : float
+        Or their sum.
+
+    Returns
+    -------
+    holds : (ny, nx) bool `~numpy.ndarray`
+        What reaches the limit within two pixels of one that is backed so, too.
+    """
+    holds: np.ndarray = p >= limit
+    if holds.any():
+        sure = around(np.maximum, both) >= core
+        sure |= around(np.add, both) >= cluster
+        holds &= around(np.maximum, holds & sure)
+    return holds
 
 
 def foremost(probabilities: np.ndarray, number: int) -> np.ndarray:
@@ -249,16 +280,18 @@ class Rules:
         mask : (ny, nx) integer `~numpy.ndarray`
             See `bits_of`.
         """
-        cores, lines, faint = (
-            self._stated(name) for name in (CORE_POINT, LINE_POINT, FAINT_POINT)
+        cores, clusters, lines, faint = (
+            self._stated(name)
+            for name in (CORE_POINT, CLUSTER_POINT, LINE_POINT, FAINT_POINT)
         )
         mask = np.zeros(probabilities.shape[1:], self.kind)
         for number, (name, limit) in enumerate(self.thresholds.items()):
             p = probabilities[number]
-            holds = p >= limit
-            if name in cores and holds.any():
-                sure = holds & self._sure_near(probabilities, name)
-                holds &= around(np.maximum, sure)
+            if name in cores:
+                both = self._with_lookalike(probabilities, number)
+                holds = backed(p, both, limit, cores[name], clusters.get(name, np.inf))
+            else:
+                holds = p >= limit
             if name in lines and name in faint:
                 fainter = (p >= faint[name]) & ~holds
                 fainter &= foremost(probabilities, number)
@@ -267,19 +300,14 @@ class Rules:
             mask |= self.kind.type(self.bits[name]) * holds
         return mask
 
-    def _sure_near(self, probabilities: np.ndarray, name: str) -> np.ndarray:
-        """Return near which pixels one of a class is sure, or many are likely."""
+    def _with_lookalike(self, probabilities: np.ndarray, number: int) -> np.ndarray:
+        """Return the probabilities of a class or of what looks like it."""
         classes = self.card.classes
-        p = probabilities[classes.index(name)]
-        alike = LOOKALIKES.get(name)
+        p: np.ndarray = probabilities[number]
+        alike = LOOKALIKES.get(classes[number])
         if alike in classes:
             p = either(p, probabilities[classes.index(alike)])
-        near = around(np.maximum, p) >= self._stated(CORE_POINT)[name]
-        clusters = self._stated(CLUSTER_POINT)
-        if name in clusters:
-            near |= around(np.add, p) >= clusters[name]
-        found: np.ndarray = near
-        return found
+        return p
 
     def _stated(self, name: str) -> dict[str, float]:
         point = self.card.operating_points.get(name)

@@ -33,7 +33,11 @@ from astrosieve.contaminant.flags import (
 from astrosieve.exceptions import ModelError
 from astrosieve.models.registry import Model, load_model
 from astrosieve_training.contaminant import ablation, baselines
-from astrosieve_training.contaminant.calibrate import _line_points, best_matthews
+from astrosieve_training.contaminant.calibrate import (
+    _hit_points,
+    _line_points,
+    best_matthews,
+)
 from astrosieve_training.contaminant.commands import contaminant
 from astrosieve_training.contaminant.config import (
     ContaminantConfig,
@@ -65,7 +69,7 @@ from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 
 SIDE = 96
-TRAIL = CLASSES.names.index('satellite_trail')
+HIT, TRAIL = (CLASSES.names.index(n) for n in ('cosmic_ray', 'satellite_trail'))
 pytestmark = pytest.mark.usefixtures('converted_once')
 
 
@@ -253,17 +257,47 @@ def test_an_average_with_what_it_began_with(made: Made, tmp_path: Path) -> None:
 
 
 class Told(nn.Module):
-    """Says of trails what the first plane holds, and nothing of other classes."""
+    """Says of a class what the first plane holds, and nothing of the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
         super().__init__()
+        self.number = number
         self.factor = nn.Parameter(torch.ones(()))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return (N, classes, ny, nx) logits."""
         logits = torch.full((len(image), len(CLASSES), *image.shape[2:]), -9.0)
-        logits[:, TRAIL] = self.factor * image[:, 0]
+        logits[:, self.number] = self.factor * image[:, 0]
         return logits
+
+
+@pytest.mark.parametrize(
+    ('sure', 'limit', 'matthews'), [(0.95, 0.3, 1.0), (0.75, 0.6, 0.0)]
+)
+def test_hits_may_be_faint_beside_sure_ones(
+    sure: float, limit: float, matthews: float
+) -> None:
+    """Faint ends of tracks are flagged if no star is; where nothing is gained, not."""
+    track, bright, stars = np.zeros((3, 96, 96), bool)
+    bright[20, 10:90:8] = True
+    track[20, 11:90:8] = True
+    stars[40:90:5, 5:90:5] = True
+    p = np.where(track | stars, 0.35, np.where(bright, sure, 1e-4))
+    planes = np.zeros((2, 5, 96, 96), np.float32)
+    planes[:, 0] = np.log(p / (1 - p))
+    truth = np.where(track | bright, 1 << HIT, 0).astype(np.uint16)
+    truth = np.stack([truth, truth])
+    images = Images(planes, truth, np.zeros_like(truth), crop=96)
+    cores = np.zeros((200, 2, 7, 7))
+    cores[:, 0, 3, 3] = 0.35
+    cores[:10, 0, 2:5, 2:5] = 0.8
+    hits = _hit_points(
+        Told(HIT), images, np.ones(len(CLASSES)), cores, [0.6, 0.48, 0.3]
+    )
+    assert hits.limit == limit
+    assert hits.matthews == pytest.approx(matthews)
+    assert hits.points('')[CORE_POINT].threshold['cosmic_ray'] == 0.8
+    assert hits.found.n == np.count_nonzero(truth)
 
 
 @pytest.mark.parametrize('true', [True, False])
@@ -277,7 +311,7 @@ def test_faint_pixels_of_lines_are_trails_where_they_were(true: bool) -> None:
     truth = np.stack([truth, truth])
     images = Images(planes, truth, np.zeros_like(truth), crop=96)
     limits = dict.fromkeys(CLASSES.names, 0.5)
-    points = _line_points(Told(), images, np.ones(len(CLASSES)), limits)
+    points = _line_points(Told(TRAIL), images, np.ones(len(CLASSES)), limits)
     least = points[FAINT_POINT].threshold['satellite_trail']
     found = points[FAINT_POINT].measured['found pixels']
     assert least == pytest.approx(0.2 if true else 0.5, abs=1e-3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from astrosieve.contaminant.flags import (
     LOOKALIKES,
     OPERATING_POINT,
     around,
+    backed,
     either,
     foremost,
     line_sums,
@@ -40,6 +42,16 @@ _HOT = CLASSES.names.index(LOOKALIKES['cosmic_ray'])
 _CORES = 0.01  # of stars' cores that may be flagged as cosmic rays, by each rule
 _ABOUT = 7  # pixels along a side: of a core, and those within two of it
 _BRIGHT = np.arcsinh(5) / 3  # in the first plane: stars of which cores are counted
+_LOWER = (
+    1.0,
+    0.9,
+    0.8,
+    0.7,
+    0.6,
+    0.5,
+    0.4,
+    0.3,
+)  # of the threshold of hits without the rule
 _KNOWN = 0.3  # Matthews coefficient: a class that is known less is flagged where likely
 _LINE = 8.0  # pixels that a line's probabilities must sum to
 _FAINTEST = 0.01  # probability: fainter pixels of a line are never flagged
@@ -97,9 +109,9 @@ def _cores(
     return cores
 
 
-def _core_points(p: np.ndarray, least: float, images: int) -> dict[str, OperatingPoint]:
+def _core_limits(p: np.ndarray, least: float) -> dict[str, tuple[float, Share]]:
     """
-    Return what few cores of stars reach: in one pixel, and in many together.
+    Return what few cores of stars reach, in one pixel and in many, and how many do.
 
     Parameters
     ----------
@@ -107,32 +119,21 @@ def _core_points(p: np.ndarray, least: float, images: int) -> dict[str, Operatin
         Probabilities about the centres of stars, of hits and of hot pixels.
     least : float
         At which pixels are flagged.
-    images : int
-        That they are of.
     """
     inner = slice(_ABOUT // 2 - 1, _ABOUT // 2 + 2)
     core = np.s_[:, inner, inner]
     flagged = p[:, 0][core] >= least
     both = either(p[:, 0], p[:, 1])
 
-    def point(how: np.ufunc, on: str, most: float) -> OperatingPoint:
+    def limit(how: np.ufunc, most: float) -> tuple[float, Share]:
         reached = np.where(flagged, around(how, both)[core], 0).max(axis=(1, 2))
         sure = float(np.quantile(reached, 1 - _CORES)) if len(p) else 0.0
         sure = round(min(max(sure, least), most), 4)
-        return OperatingPoint(
-            {CLASSES.names[_HIT]: sure},
-            on,
-            {
-                'cores of stars flagged': Share.of(
-                    reached >= sure, np.ones(len(p), bool)
-                )
-            },
-            f'{images} simulated images',
-        )
+        return sure, Share.of(reached >= sure, np.ones(len(p), bool))
 
     return {
-        CORE_POINT: point(np.maximum, 'p, of a hot pixel too', 1 - 1e-4),
-        CLUSTER_POINT: point(np.add, 'expected pixels of 5x5, hot ones too', np.inf),
+        CORE_POINT: limit(np.maximum, 1 - 1e-4),
+        CLUSTER_POINT: limit(np.add, np.inf),
     }
 
 
@@ -150,6 +151,86 @@ def _matthews(
     )
 
 
+_Maps = Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
+def _maps(network: nn.Module, images: Images, temperatures: np.ndarray) -> _Maps:
+    """Yield probabilities, truth, and what is known, (C, ny, nx) of each image."""
+    for first in range(0, len(images), _CHUNK):
+        rows = slice(first, first + _CHUNK)
+        inputs = {'image': images.planes[rows].astype(np.float32)}
+        logits = loop.predict_logits(network, inputs)
+        yield from zip(
+            sigmoid(logits, tuple(temperatures)),
+            unpacked(images.truth[rows]),
+            ~unpacked(images.ignore[rows]),
+            strict=True,
+        )
+
+
+@dataclass(frozen=True)
+class _Backed:
+    """A threshold of hits, what must lie about them, and what both come to."""
+
+    limit: float
+    about: dict[str, tuple[float, Share]]
+    counts: np.ndarray  # (2, 2): without the class and with it, left and flagged
+
+    def flags(self, p: np.ndarray, both: np.ndarray) -> np.ndarray:
+        core, cluster = (self.about[each][0] for each in (CORE_POINT, CLUSTER_POINT))
+        return backed(p, both, self.limit, core, cluster)
+
+    @property
+    def matthews(self) -> float:
+        (spared, false), (missed, right) = self.counts.astype(float)
+        return float(_matthews(right, false, right + missed, false + spared))
+
+    @property
+    def found(self) -> Share:
+        return Share(int(self.counts[1, 1]), int(self.counts[1].sum()))
+
+    def points(self, told: str) -> dict[str, OperatingPoint]:
+        """Return the operating points of what must lie about a hit."""
+        on = {
+            CORE_POINT: 'p, of a hot pixel too',
+            CLUSTER_POINT: 'expected pixels of 5x5, hot ones too',
+        }
+        name = CLASSES.names[_HIT]
+        return {
+            each: OperatingPoint(
+                {name: sure}, on[each], {'cores of stars flagged': share}, told
+            )
+            for each, (sure, share) in self.about.items()
+        }
+
+
+def _hit_points(
+    network: nn.Module,
+    images: Images,
+    temperatures: np.ndarray,
+    cores: np.ndarray,
+    limits: list[float],
+) -> _Backed:
+    """
+    Return the threshold of the best Matthews coefficient of what is flagged as hits.
+
+    What must lie about a hit lets fewer of the stars pass than the threshold alone, so
+    that it may be lower.
+    """
+    tried = [
+        _Backed(limit, _core_limits(cores, limit), np.zeros((2, 2), int))
+        for limit in limits
+    ]
+    for each, truth, known in _maps(network, images, temperatures):
+        p, has, told = each[_HIT], truth[_HIT], known[_HIT]
+        both = either(p, each[_HOT])
+        for one in tried:
+            flagged = one.flags(p, both)
+            pairs = 2 * has[told] + flagged[told]
+            one.counts[:] += np.bincount(pairs, minlength=4).reshape(2, 2)
+    return max(tried, key=lambda one: one.matthews)
+
+
 def _line_points(
     network: nn.Module,
     images: Images,
@@ -164,22 +245,14 @@ def _line_points(
     name = CLASSES.names[_TRAIL]
     counts = np.zeros((2, 2), int)  # without the class and with it, left and flagged
     faint: list[np.ndarray] = []
-    for first in range(0, len(images), _CHUNK):
-        rows = slice(first, first + _CHUNK)
-        inputs = {'image': images.planes[rows].astype(np.float32)}
-        logits = loop.predict_logits(network, inputs)
-        truth, ignore = unpacked(images.truth[rows]), unpacked(images.ignore[rows])
-        for each, has, known in zip(
-            sigmoid(logits, tuple(temperatures)),
-            truth[:, _TRAIL], ~ignore[:, _TRAIL], strict=True,
-        ):  # fmt: skip
-            p = each[_TRAIL]
-            flagged = p >= limits[name]
-            both = 2 * has[known] + flagged[known]
-            counts += np.bincount(both, minlength=4).reshape(2, 2)
-            fainter = (p >= _FAINTEST) & ~flagged & known & foremost(each, _TRAIL)
-            fainter &= line_sums(p, fainter) >= _LINE
-            faint.append(np.stack([p[fainter], has[fainter]]))
+    for each, truth, known in _maps(network, images, temperatures):
+        p, has, told = each[_TRAIL], truth[_TRAIL], known[_TRAIL]
+        flagged = p >= limits[name]
+        pairs = 2 * has[told] + flagged[told]
+        counts += np.bincount(pairs, minlength=4).reshape(2, 2)
+        fainter = (p >= _FAINTEST) & ~flagged & told & foremost(each, _TRAIL)
+        fainter &= line_sums(p, fainter) >= _LINE
+        faint.append(np.stack([p[fainter], has[fainter]]))
     p, has = np.concatenate(faint, axis=1)
     order = np.argsort(-p, kind='stable')
     right, false = (
@@ -189,13 +262,11 @@ def _line_points(
     matthews = _matthews(right, false, float(with_it), float(without))
     last = int(np.flatnonzero(matthews >= matthews[0])[-1]) if with_it else 0
     least = {name: round(float(p[order][last - 1]) if last else limits[name], 4)}
-    told, found = (
-        f'{len(images)} simulated images',
-        Share(int(right[last]), int(with_it)),
-    )
+    found = {'found pixels': Share(int(right[last]), int(with_it))}
+    on = f'{len(images)} simulated images'
     return {
-        LINE_POINT: OperatingPoint({name: _LINE}, 'expected pixels', {}, told),
-        FAINT_POINT: OperatingPoint(least, 'p', {'found pixels': found}, told),
+        LINE_POINT: OperatingPoint({name: _LINE}, 'expected pixels', {}, on),
+        FAINT_POINT: OperatingPoint(least, 'p', found, on),
     }
 
 
@@ -295,13 +366,22 @@ def calibrate(network: nn.Module, images: Images, seed: int) -> Calibration:
     networks.shift_logits(network, offsets)
     two = [_HIT, _HOT]
     p = sigmoid(cores + offsets[two][:, None, None], tuple(temperatures[two]))
-    told = f'{len(images)} simulated images, found pixels'
+    name = CLASSES.names[_HIT]
+    lower = _LOWER if coefficients.get(name, 0) >= _KNOWN else _LOWER[:1]
+    tried = [round(limits[name] * each, 4) for each in lower]
+    hits = _hit_points(network, images, temperatures, p, tried)
+    if name in measured:
+        limits[name], measured[name] = hits.limit, hits.found
+        coefficients[name] = hits.matthews
+    told = f'{len(images)} simulated images'
     return Calibration(
         tuple(round(float(each), 6) for each in temperatures),
         tuple(float(f'{each.share:.4g}') for each in samples),
         {
-            OPERATING_POINT: OperatingPoint(limits, 'p', measured, told),
-            **_core_points(p, limits[CLASSES.names[_HIT]], len(images)),
+            OPERATING_POINT: OperatingPoint(
+                limits, 'p', measured, f'{told}, found pixels'
+            ),
+            **hits.points(told),
             **_line_points(network, images, temperatures, limits),
         },
         coefficients,

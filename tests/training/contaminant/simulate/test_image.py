@@ -140,6 +140,27 @@ def test_bleeds_are_full_or_nearly_so() -> None:
     assert np.median(fullest) > 0.9
 
 
+def test_nearly_full_is_full_where_plateaus_are_uneven() -> None:
+    """Of what a bleed nearly filled nobody can tell; where full ones are alike, all."""
+    settings = SimulationSettings(shape=(128, 128), clean=0, real=False)
+    number = CLASSES.names.index('saturation')
+    shares: dict[bool, list[float]] = {True: [], False: []}
+    for seed in range(250):
+        made = make_image(seed, settings, 'mosaic_thin')
+        bled, full = plane(made, 'bleed'), plane(made, 'saturation')
+        if full.sum() < 30 or made.meta['unit'] == 'picture':
+            continue
+        empty = np.nanmedian(made.sci)
+        height = (made.sci - empty) / (np.nanmax(made.sci[full]) - empty)
+        nearly = bled & ~full & (height > 0.86) & (height < 0.94)
+        if nearly.sum() > 10:
+            even = bool(np.nanpercentile(height[full], 10) > 0.97)
+            shares[even].append(float(made.ignore[number][nearly].mean()))
+    assert min(len(each) for each in shares.values()) > 2
+    assert np.mean(shares[True]) < 0.2
+    assert np.mean(shares[False]) > 0.8
+
+
 def test_clean_images_have_objects_only() -> None:
     """Without contaminants, what remains are objects, and plateaus of bright ones."""
     settings = SimulationSettings(shape=(64, 64), clean=1)

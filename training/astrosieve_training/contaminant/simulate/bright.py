@@ -12,7 +12,7 @@ from astrosieve_training.simulate.fields import log_uniform
 
 __all__ = ['add_reflections', 'add_spikes']
 
-_LARGEST = 220.0  # pixels: radius of a reflection
+_LARGEST = 320.0  # pixels: radius of a reflection
 _GHOSTS = ('disc', 'ring', 'pupil', 'crescent', 'arc')
 
 
@@ -103,7 +103,7 @@ def _ghost(draft: Draft, x: float, y: float, size: float) -> np.ndarray:
     kind = rng.choice(_GHOSTS, p=[0.3, 0.2, 0.25, 0.1, 0.15])
     ghost = np.clip((size - away) / soft + 0.5, 0, 1)
     if kind in ('ring', 'arc'):
-        width = max(rng.uniform(0.05, 0.3) * size, 1.5)
+        width = max(log_uniform(rng, 0.01, 0.3) * size, 1.2)
         ghost = np.exp(-0.5 * ((away - size) / width) ** 2)
         if kind == 'arc':
             ahead = np.abs(
@@ -142,7 +142,7 @@ def add_reflections(draft: Draft) -> None:
     """
     rng, noise = draft.rng, draft.noise
     star = max(draft.stars, key=lambda each: each.flux, default=None)
-    size = log_uniform(rng, 6, _LARGEST)
+    size = log_uniform(rng, 6 if rng.random() < 0.7 else 80, _LARGEST)
     chained = rng.random() < 0.2
     if chained:
         size = min(size, 40.0)

@@ -29,6 +29,7 @@ of the class's own electrons left out, they are true, and from how many nobody c
 _POINT = 2, 5.0  # pixels of a point at most; below so many noises chance makes some
 _DROWNED = ('satellite_trail', 'fringe', 'hot_column')
 _NEARLY = 0.8  # of the ceiling, from which on a bled pixel may be called saturated
+_EVEN, _BELOW = 0.01, 0.95  # the same where full pixels are as even as this
 _LEAST = 0.3  # of the noise of a pixel, below which nobody can tell what is drowned
 
 
@@ -239,7 +240,8 @@ def expose(draft: Draft) -> tuple[np.ndarray, np.ndarray]:
 
     Saturation is where a pixel is within 2 % of what can be told: full well, or the end
     of the converter. What lies under it nobody can tell. A pixel that a bleed has
-    nearly filled counts for nothing: DQ arrays of HST call it saturated, too.
+    nearly filled counts for nothing where full ones are uneven, since DQ arrays of HST
+    call it saturated, too; where they are even it shows that it is not full.
 
     Parameters
     ----------
@@ -284,11 +286,12 @@ def expose(draft: Draft) -> tuple[np.ndarray, np.ndarray]:
     lost = draft.offset < LOST / 2
     full = (charge >= 0.98 * ceiling) & ~lost
     if full.any():
-        rough = float(rng.choice([0.0, 0.0, 0.002, 0.01, 0.05]))
+        rough = float(rng.choice([0.0, 0.0, 0.002, 0.01, 0.05, 0.1]))
         uneven = rng.normal(1, rough, int(full.sum()))
         charge[full] = charge[full] * np.minimum(uneven, 1.0).astype(np.float32)
         bled = draft.truth.get('bleed', np.zeros_like(full))
-        draft.mark('saturation', full, bled & ~full & (charge > _NEARLY * ceiling))
+        nearly = (_BELOW if rough <= _EVEN else _NEARLY) * ceiling
+        draft.mark('saturation', full, bled & ~full & (charge > nearly))
     hidden = full | lost
     for name in (*RULES, 'satellite_trail', 'fringe', 'bleed'):
         if name in draft.truth:

@@ -13,15 +13,16 @@ from astrosieve_training.simulate.fields import log_uniform
 __all__ = ['add_cosmic_rays']
 
 
-_SNOWBALLS = (0.0, 0.3, 3.0)  # of an image of an IR array, on average
+_SNOWBALLS = (0.0, 0.5, 3.0)  # of an image of an IR array, on average
 
 
 def _snowballs(draft: Draft) -> np.ndarray:
     """
     Return the discs that heavy particles leave in IR arrays, electrons.
 
-    Flat, full or nearly so within, with a halo of charge that spread (Regan 2024,
-    JWST-STScI-008545; WFC3/IR has them too: McCullough 2009, WFC3 ISR 2009-43).
+    Flat, full or nearly so within, with a halo of charge that spread, next to nothing
+    or half as much as within, so that it reaches far (Regan 2024, JWST-STScI-008545;
+    WFC3/IR has them too: McCullough 2009, WFC3 ISR 2009-43).
     """
     rng, plane = draft.rng, np.zeros(draft.shape, np.float32)
     ny, nx = draft.shape
@@ -33,7 +34,7 @@ def _snowballs(draft: Draft) -> np.ndarray:
         away = np.hypot(*draft.turned(x, y, turn, ratio))
         core = expit((radius - away) / np.float32(log_uniform(rng, 0.25, 1)))
         far = np.maximum(away - radius, 0) / np.float32(radius * rng.uniform(0.3, 1))
-        halo = log_uniform(rng, 0.001, 0.05) * np.exp(-far)
+        halo = log_uniform(rng, 0.001, 0.6) * np.exp(-(far ** rng.uniform(0.8, 1.6)))
         full = log_uniform(rng, min(20 * noise, 0.5 * well), 1.3 * well)
         plane += np.float32(full) * (core + halo).astype(np.float32)
     return plane

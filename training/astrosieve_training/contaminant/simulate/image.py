@@ -34,19 +34,19 @@ from astrosieve_training.settings import Count, Settings, Share, at_least
 __all__ = ['SimulatedImage', 'SimulationSettings', 'make_image', 'simulated_image']
 
 SHARES = {
-    'cosmic_ray': 0.40,
-    'hot_pixel': 0.27,
+    'cosmic_ray': 0.45,
+    'hot_pixel': 0.32,
     'bad_pixel': 0.24,
     'hot_column': 0.22,
     'bad_column': 0.22,
     'bad_row': 0.22,
     'persistence': 0.33,
-    'satellite_trail': 0.32,
-    'fringe': 0.22,
+    'satellite_trail': 0.36,
+    'fringe': 0.27,
     'bright': 0.45,  # of bright stars, which saturate and bleed
     'spike': 0.75,  # of images with bright stars
     'nebulosity': 0.22,
-    'reflection': 0.33,
+    'reflection': 0.36,
 }
 """Of images that have a contaminant."""
 DARK, SPECTRA = 0.05, 0.03

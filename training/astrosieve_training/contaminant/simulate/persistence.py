@@ -87,6 +87,21 @@ def _spectra(draft: Draft) -> np.ndarray:
     return latent.T if turned else latent
 
 
+def _trail(draft: Draft) -> np.ndarray:
+    """Return what a satellite left: one line or two, as wide as a star or wider."""
+    rng, trapped = draft.rng, _trapping(draft.rng)
+    ny, nx = draft.shape
+    turn = rng.uniform(0, np.pi)
+    latent = np.zeros(draft.shape, np.float32)
+    for _ in range(int(rng.choice([1, 1, 1, 2]))):
+        x, y = rng.uniform(0, nx), rng.uniform(0, ny)
+        away = draft.turned(x, y, turn)[1]
+        width = draft.profile.fwhm / 2.355 * log_uniform(rng, 1, 3)
+        light = log_uniform(rng, 0.8, 30) * np.exp(-0.5 * (away / width) ** 2)
+        latent += trapped(light.astype(np.float32))
+    return latent
+
+
 def _trapping(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
     """Return what is left of light, in units of what fills the traps."""
     rise, edge = rng.uniform(0, 0.3), rng.uniform(0.1, 0.35)
@@ -101,7 +116,8 @@ def _trapping(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
 
 def add_persistence(draft: Draft) -> None:
     """
-    Add what remains of earlier exposures: of their stars, or of slitless spectra.
+    Add what remains of earlier exposures: of their stars, of slitless spectra, of a
+    satellite's trail.
 
     Traps remember what came near the full well: a Fermi function of the light, with a
     slow rise above (Long, Baggett & MacKenty 2012, WFC3 ISR 2012-15). What several
@@ -109,7 +125,7 @@ def add_persistence(draft: Draft) -> None:
     older. True above 0.9 times the noise; from 0.3 times on nobody can tell.
     """
     rng = draft.rng
-    latent = (_spectra if rng.random() < 0.2 else _stars)(draft)
+    latent = (_stars, _spectra, _trail)[rng.choice(3, p=[0.67, 0.18, 0.15])](draft)
     latent /= max(float(latent.max()), 1e-3)
     older = latent
     for _ in range(int(rng.choice([0, 0, 0, 1, 2, 3]))):
