@@ -83,46 +83,7 @@ function view() {
   return { scale: unit.x - origin.x, dx: origin.x, dy: origin.y };
 }
 
-const turned = (path, x0, y0, radius, corners, start) => {
-  for (let k = 0; k <= corners; k += 1) {
-    const angle = start + (2 * Math.PI * k) / corners;
-    const place = [x0 + radius * Math.cos(angle), y0 + radius * Math.sin(angle)];
-    if (k) path.lineTo(...place);
-    else path.moveTo(...place);
-  }
-};
-const strokes = (path, x0, y0, radius, arms, start) => {
-  for (let k = 0; k < arms; k += 1) {
-    const angle = start + (2 * Math.PI * k) / arms;
-    path.moveTo(x0, y0);
-    path.lineTo(x0 + radius * Math.cos(angle), y0 + radius * Math.sin(angle));
-  }
-};
-/* Shapes, by what matplotlib calls them; what is not here is a circle. */
-const SHAPES = {
-  o: (path, x0, y0, r) => { path.moveTo(x0 + r, y0); path.arc(x0, y0, r, 0, 2 * Math.PI); },
-  D: (path, x0, y0, r) => turned(path, x0, y0, 1.2 * r, 4, 0),
-  s: (path, x0, y0, r) => turned(path, x0, y0, 1.3 * r, 4, Math.PI / 4),
-  p: (path, x0, y0, r) => turned(path, x0, y0, r, 5, -Math.PI / 2),
-  h: (path, x0, y0, r) => turned(path, x0, y0, r, 6, Math.PI / 2),
-  '^': (path, x0, y0, r) => turned(path, x0, y0, 1.2 * r, 3, -Math.PI / 2),
-  v: (path, x0, y0, r) => turned(path, x0, y0, 1.2 * r, 3, Math.PI / 2),
-  x: (path, x0, y0, r) => strokes(path, x0, y0, 1.2 * r, 4, Math.PI / 4),
-  '+': (path, x0, y0, r) => strokes(path, x0, y0, r, 4, 0),
-  1: (path, x0, y0, r) => strokes(path, x0, y0, r, 3, Math.PI / 2),
-  '.': (path, x0, y0, r) => { path.moveTo(x0 + r / 2, y0); path.arc(x0, y0, r / 2, 0, 2 * Math.PI); },
-};
-
-const shapeOf = (each) => SHAPES[each.shape] ?? SHAPES.o;
 const colour = (each) => each.colours[$('palette').checked ? 1 : 0];
-
-function paint(context, each, path, size) {
-  context.lineWidth = Math.min(2, Math.max(1, size / 8));
-  context.strokeStyle = colour(each);
-  context.fillStyle = colour(each);
-  if (each.shape === '.') context.fill(path);
-  else context.stroke(path);
-}
 
 /* Pixels of the screen that the images would cover if it were large enough. */
 function imageArea(scale) {
@@ -180,7 +141,7 @@ function draw() {
     const shape = shapeOf(data.classes[kind[i]]);
     shape(paths[kind[i]], left[i] * scale + dx, down[i] * scale + dy, size / 2);
   }
-  data.classes.forEach((each, i) => paint(context, each, paths[i], size));
+  data.classes.forEach((each, i) => paint(context, each, colour(each), paths[i], size));
   placeRing();
 }
 
@@ -277,7 +238,7 @@ function showClasses() {
     shapeOf(each)(path, 11, 11, 6);
     const context = glyph.getContext('2d');
     context.scale(2, 2);
-    paint(context, each, path, 13);
+    paint(context, each, colour(each), path, 13);
     const number = document.createElement('span');
     number.className = 'number';
     number.textContent = counts[i];

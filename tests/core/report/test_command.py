@@ -109,7 +109,10 @@ def test_the_page_of_a_run(run: Run, flc: Path, tiny_model: Path) -> None:
     ]
     marks = [mark for each in sheet['images'] for mark in each['marks']]
     assert sum(number for _, number in data['classes']) == len(marks)
-    assert {name for _, _, name in marks} == set(sheet['colours'])
+    assert {name for _, _, name in marks} == set(sheet['markers'])
+    for each in ('shape', 'colour'):
+        told = [marker[each] for marker in sheet['markers'].values()]
+        assert len(set(told)) == len(told) > 1
     assert 'cosmic ray' in dict(data['classes'])
     assert not any('_' in name for name in dict(data['classes']))
     made = dict(data['made'])

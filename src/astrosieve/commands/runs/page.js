@@ -9,6 +9,14 @@ fill('warnings', data.warnings, (said, n) => [numberCell(n), textCell(said)]);
 fill('slow', data.slow, (input, seconds) => [numberCell(seconds, ' s'), textCell(input)]);
 fill('made', data.made, (name, value) => [textCell(name), textCell(value)]);
 
+/* Draw the marker of a class at places of a canvas, so many of its pixels across. */
+function drawMarkers(context, name, places, size) {
+  const marker = data.sheet.markers[name];
+  const path = new Path2D();
+  for (const [x, y] of places) shapeOf(marker)(path, x, y, size / 2);
+  paint(context, marker, marker.colour, path, size);
+}
+
 /* The switch of a class, where there are images in which it is drawn. */
 function classCell(name) {
   if (!data.sheet) return textCell(name);
@@ -19,8 +27,11 @@ function classCell(name) {
     else hidden.add(name);
     drawAll();
   });
-  const patch = element('i', { style: `background: ${data.sheet.colours[name]}` });
-  return element('td', {}, element('label', {}, box, patch, name));
+  const glyph = element('canvas', { width: 44, height: 44 });
+  const context = glyph.getContext('2d');
+  context.scale(2, 2);
+  drawMarkers(context, name, [[11, 11]], 13);
+  return element('td', {}, element('label', {}, box, glyph, name));
 }
 
 const most = Math.max(...data.classes.map(([, n]) => n), 1);
@@ -59,14 +70,14 @@ function drawOver({ canvas, width, height, marks }) {
   canvas.width = canvas.clientWidth * ratio;
   canvas.height = canvas.clientHeight * ratio;
   const context = canvas.getContext('2d');
-  context.lineWidth = 1.2 * ratio;
-  for (const [x, y, name] of marks) {
+  context.scale(ratio, ratio);
+  const across = canvas.clientWidth / width;
+  const down = canvas.clientHeight / height;
+  for (const name of Object.keys(data.sheet.markers)) {
     if (!hidden.has(name)) {
-      const at = [((x + 0.5) / width) * canvas.width, (1 - (y + 0.5) / height) * canvas.height];
-      context.strokeStyle = data.sheet.colours[name];
-      context.beginPath();
-      context.arc(...at, 3 * ratio, 0, 2 * Math.PI);
-      context.stroke();
+      const mine = marks.filter((each) => each[2] === name);
+      const places = mine.map(([x, y]) => [(x + 0.5) * across, canvas.clientHeight - (y + 0.5) * down]);
+      drawMarkers(context, name, places, 7);
     }
   }
 }

@@ -45,7 +45,7 @@ def contact_sheet(folder: Path, classes: ClassSet) -> dict[str, Any]:
     Returns
     -------
     sheet : dict
-        ``said``, ``colours`` by class, and ``images``: picture, size, and the place and
+        ``said``, ``markers`` by class, and ``images``: picture, size, and the place and
         class of each row.
     """
     from pyarrow import dataset
@@ -66,7 +66,11 @@ def contact_sheet(folder: Path, classes: ClassSet) -> dict[str, Any]:
     return {
         'said': f'{files} of {len(parts)} files. The switches of the classes show and '
         'hide what was found.',
-        'colours': {words(name): classes.marker(name).color for name in found},
+        'markers': {
+            words(name): {'shape': marker.matplotlib, 'colour': marker.color}
+            for name in found
+            for marker in [classes.marker(name, 'colour-blind')]
+        },
         'images': images,
     }
 
