@@ -8,12 +8,14 @@ leaves that out. With ``-t online`` names of other packages are linked to their 
 
 import os
 import sys
+from functools import partial
 from importlib.metadata import version as version_of
 from importlib.util import find_spec
 from pathlib import Path
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
+from jupyter_cache.executors import utils as executors
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -27,6 +29,8 @@ os.environ |= {
     'PYTHONWARNINGS': 'ignore:IProgress not found',
     'TQDM_DISABLE': '1',
 }
+# What commands say comes in pieces of 100 bytes, which MyST-NB would put on lines each.
+executors.executenb = partial(executors.executenb, coalesce_streams=True)
 
 project = 'astrosieve'
 author = 'The astrosieve developers'

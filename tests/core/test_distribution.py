@@ -141,4 +141,6 @@ def test_workflows_try_what_is_promised() -> None:
     pythons = ', '.join(f"'{each}'" for each in promised)
     assert f'python: [{pythons}]' in text
     assert 'os: [ubuntu-latest, macos-latest, windows-latest]' in text
-    assert '--resolution lowest-direct' in text
+    assert '- run: .ci/lowest' in text
+    lowest = (ROOT / '.ci' / 'lowest').read_text(encoding='utf-8')
+    assert "--resolution lowest-direct '.[test]'" in lowest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from fnmatch import fnmatch
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -138,6 +139,28 @@ def test_the_python_interface_is_there() -> None:
         assert found is not None or import_module(name), name
 
 
+def test_what_examples_import_is_public() -> None:
+    """Readers copy it, so that the page of the interface has it."""
+    text = (DOCS / 'api.md').read_text(encoding='utf-8')
+    public = set(re.findall(r':: ([\w.]+)', text))
+    for module in re.findall(r'automodule:: ([\w.]+)', text):
+        public |= {f'{module}.{name}' for name in import_module(module).__all__}
+    known = {name.rpartition('.')[2] for name in public}
+    imported = re.compile(
+        r'(?:>>> |^)from astrosieve(?:_plugins)?(?:\.[\w.]+)? import (\([^)]*\)|[\w, ]+)',
+        re.M,
+    )
+    examples = [
+        (name, page.stem)
+        for page in PAGES
+        if page.stem != 'adding'  # for contributors, who go behind the doors
+        for names in imported.findall(page.read_text(encoding='utf-8'))
+        for name in re.findall(r'\w+', names)
+    ]
+    assert len(examples) > 40
+    assert sorted({each for each in examples if each[0] not in known}) == []
+
+
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
 def test_links_lead_somewhere(page: Path) -> None:
     """What a page links to, or shows, lies beside it, or is the page of a model."""
@@ -191,3 +214,14 @@ def test_pictures_say_what_is_to_be_seen(page: Path) -> None:
     """Those who do not see a picture are told what it shows."""
     texts = re.findall(r'!\[([^\]]*)\]\(', page.read_text(encoding='utf-8'))
     assert [each for each in texts if len(each) < 40] == []
+
+
+def test_pictures_are_made_by_commands() -> None:
+    """Contributors read which, of each picture of the manual."""
+    text = (DOCS.parent / 'CONTRIBUTING.md').read_text(encoding='utf-8')
+    patterns = re.findall(r'`(docs/images/[\w*]+\.png)`', text)
+    names = [f'docs/images/{path.name}' for path in (DOCS / 'images').iterdir()]
+    assert len(names) > 15
+    assert [
+        name for name in names if not any(fnmatch(name, each) for each in patterns)
+    ] == []
