@@ -147,7 +147,8 @@ def test_what_examples_import_is_public() -> None:
         public |= {f'{module}.{name}' for name in import_module(module).__all__}
     known = {name.rpartition('.')[2] for name in public}
     imported = re.compile(
-        r'(?:>>> |^)from astrosieve(?:_plugins)?(?:\.[\w.]+)? import (\([^)]*\)|[\w, ]+)',
+        r'(?:>>> |^)from astrosieve(?:_plugins)?(?:\.[\w.]+)? '
+        r'import (\([^)]*\)|[\w, ]+)',
         re.M,
     )
     examples = [
