@@ -390,7 +390,8 @@ def export(run: Path, output: Path, keep: bool) -> None:
     help="File with the markers '<!-- table:source begin -->' and '... end -->' for "
     "the rows that matter, 'table:source-all' for all; with --ablation "
     "'table:ablation', with --labelling 'table:labelling' or, with --config galaxies, "
-    "'table:labelling-galaxies'. May be given several times.",
+    "'table:labelling-galaxies', with --figure confusion 'table:isr2024-confusion'. "
+    'May be given several times.',
 )
 @click.option(
     '--ablation',
@@ -434,7 +435,7 @@ def evaluate(
         return
     if figures:
         for path in need('source.evaluate.reproduction').draw(
-            figures, model, output, runs=runs
+            figures, model, output, runs=runs, pages=readmes
         ):
             click.echo(path)
         return
