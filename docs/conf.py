@@ -95,7 +95,9 @@ nb_execution_excludepatterns = [
     for page, package in {
         'ccdproc': 'ccdproc',
         'ginga': 'ginga',
+        'alerts': 'torch',
         'labels': 'umap',
+        'pypeit': 'torch',
         'tweakreg': 'drizzlepac',
     }.items()
     if find_spec(package) is None

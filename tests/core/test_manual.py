@@ -47,10 +47,12 @@ def text_of(page: Path) -> str:
 @pytest.mark.parametrize(
     ('name', 'needs', 'said'),
     [
+        ('alerts', 'torch', 'candidates written to incoming'),
         ('ccdproc', 'ccdproc', 'L.A.Cosmic</th>'),
         ('ginga', 'ginga', 'legend'),
         ('labels', 'umap', 'labels are right'),
         ('photutils', 'photutils', 'unscored'),
+        ('pypeit', 'torch', 'pixelflat,illumflat,trace'),
         ('tweakreg', 'drizzlepac', 'no header is changed (--update)'),
     ],
 )

@@ -8,7 +8,7 @@ from astrosieve_training.source.evaluate.reproduction import _beside_published
 
 
 def test_what_the_report_states_stands_beside_ours() -> None:
-    """Rows of the matrix say what became of a class, its first column what stars are."""
+    """A row says what became of a class, the first column what is called a star."""
     matrix = np.array([[96, 1, 3], [1, 99, 0], [3, 2, 95]])
     head, _, *rows = _beside_published({'unseen': matrix, 'other': 2 * matrix})
     assert head.split(' | ')[2:] == ['here, unseen', 'here, other |']
