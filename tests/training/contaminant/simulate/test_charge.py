@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+pytest.importorskip('scipy')
+
 from astrosieve_training.contaminant.simulate import hits, persistence
 from astrosieve_training.contaminant.simulate.draft import Draft
 from astrosieve_training.contaminant.simulate.instruments import draw_instrument

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+
+pytest.importorskip('torch')
+pytest.importorskip('scipy')
+pytest.importorskip('sklearn')
+pytest.importorskip('matplotlib')
 
 from astrosieve_training.source.evaluate.reproduction import _beside_published
 
