@@ -42,16 +42,7 @@ _HOT = CLASSES.names.index(LOOKALIKES['cosmic_ray'])
 _CORES = 0.01  # of stars' cores that may be flagged as cosmic rays, by each rule
 _ABOUT = 7  # pixels along a side: of a core, and those within two of it
 _BRIGHT = np.arcsinh(5) / 3  # in the first plane: stars of which cores are counted
-_LOWER = (
-    1.0,
-    0.9,
-    0.8,
-    0.7,
-    0.6,
-    0.5,
-    0.4,
-    0.3,
-)  # of the threshold of hits without the rule
+_LOWER = np.arange(10, 2, -1) / 10  # of the threshold of hits without what is near
 _KNOWN = 0.3  # Matthews coefficient: a class that is known less is flagged where likely
 _LINE = 8.0  # pixels that a line's probabilities must sum to
 _FAINTEST = 0.01  # probability: fainter pixels of a line are never flagged
@@ -151,6 +142,11 @@ def _matthews(
     )
 
 
+def _counted(has: np.ndarray, flagged: np.ndarray) -> np.ndarray:
+    """Return (2, 2) counts: without the class and with it, left and flagged."""
+    return np.bincount(2 * has + flagged, minlength=4).reshape(2, 2)
+
+
 _Maps = Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
@@ -174,7 +170,7 @@ class _Backed:
 
     limit: float
     about: dict[str, tuple[float, Share]]
-    counts: np.ndarray  # (2, 2): without the class and with it, left and flagged
+    counts: np.ndarray
 
     def flags(self, p: np.ndarray, both: np.ndarray) -> np.ndarray:
         core, cluster = (self.about[each][0] for each in (CORE_POINT, CLUSTER_POINT))
@@ -225,9 +221,7 @@ def _hit_points(
         p, has, told = each[_HIT], truth[_HIT], known[_HIT]
         both = either(p, each[_HOT])
         for one in tried:
-            flagged = one.flags(p, both)
-            pairs = 2 * has[told] + flagged[told]
-            one.counts[:] += np.bincount(pairs, minlength=4).reshape(2, 2)
+            one.counts[:] += _counted(has[told], one.flags(p, both)[told])
     return max(tried, key=lambda one: one.matthews)
 
 
@@ -243,13 +237,12 @@ def _line_points(
     As faint as leaves the Matthews coefficient of all that is flagged where it was.
     """
     name = CLASSES.names[_TRAIL]
-    counts = np.zeros((2, 2), int)  # without the class and with it, left and flagged
+    counts = np.zeros((2, 2), int)
     faint: list[np.ndarray] = []
     for each, truth, known in _maps(network, images, temperatures):
         p, has, told = each[_TRAIL], truth[_TRAIL], known[_TRAIL]
         flagged = p >= limits[name]
-        pairs = 2 * has[told] + flagged[told]
-        counts += np.bincount(pairs, minlength=4).reshape(2, 2)
+        counts += _counted(has[told], flagged[told])
         fainter = (p >= _FAINTEST) & ~flagged & told & foremost(each, _TRAIL)
         fainter &= line_sums(p, fainter) >= _LINE
         faint.append(np.stack([p[fainter], has[fainter]]))
