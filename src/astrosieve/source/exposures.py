@@ -380,7 +380,9 @@ def _stack(tables: Sequence[Table]) -> Table:
     widths = [t.meta['fwhm'] for t in tables if 'fwhm' in t.meta]
     if widths:
         meta['fwhm'] = round(float(np.mean(widths)), 4)
-    stacked = vstack(list(tables), metadata_conflicts='silent')
+    # Of no rows astropy 6 cannot tell whether their coordinates are alike.
+    some = [table for table in tables if len(table)] or [tables[0]]
+    stacked = vstack(some, metadata_conflicts='silent')
     stacked.meta.clear()
     stacked.meta.update(meta)
     return stacked
