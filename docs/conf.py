@@ -29,7 +29,7 @@ os.environ |= {
     'PYTHONWARNINGS': 'ignore:IProgress not found',
     'TQDM_DISABLE': '1',
 }
-# What commands say comes in pieces of 100 bytes, which MyST-NB would put on lines each.
+# A command's output comes in pieces of 100 bytes, and MyST-NB ends each with a line.
 executors.executenb = partial(executors.executenb, coalesce_streams=True)
 
 project = 'astrosieve'

@@ -20,10 +20,10 @@ __all__ = [
     'OPERATING_POINT',
     'Rules',
     'around',
-    'backed',
     'bits_of',
     'either',
     'foremost',
+    'hysteresis',
     'line_sums',
     'mask_type',
     'thresholds_of',
@@ -116,7 +116,7 @@ def either(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return union
 
 
-def backed(
+def hysteresis(
     p: np.ndarray, both: np.ndarray, limit: float, core: float, cluster: float
 ) -> np.ndarray:
     """
@@ -136,7 +136,8 @@ def backed(
     Returns
     -------
     holds : (ny, nx) bool `~numpy.ndarray`
-        What reaches the limit within two pixels of one that is backed so, too.
+        What reaches the limit within two pixels of one that is so, too: a hysteresis
+        that goes no farther.
     """
     holds: np.ndarray = p >= limit
     if holds.any():
@@ -289,7 +290,9 @@ class Rules:
             p = probabilities[number]
             if name in cores:
                 both = self._with_lookalike(probabilities, number)
-                holds = backed(p, both, limit, cores[name], clusters.get(name, np.inf))
+                holds = hysteresis(
+                    p, both, limit, cores[name], clusters.get(name, np.inf)
+                )
             else:
                 holds = p >= limit
             if name in lines and name in faint:

@@ -40,3 +40,17 @@ function paint(context, each, colour, path, size) {
   if (each.shape === '.') context.fill(path);
   else context.stroke(path);
 }
+
+/* The marker of a class by itself, on a small canvas, for lists of classes. */
+function glyphOf(each, colour) {
+  const glyph = document.createElement('canvas');
+  glyph.className = 'glyph';
+  glyph.width = 44;
+  glyph.height = 44;
+  const path = new Path2D();
+  shapeOf(each)(path, 11, 11, 6);
+  const context = glyph.getContext('2d');
+  context.scale(2, 2);
+  paint(context, each, colour, path, 13);
+  return glyph;
+}

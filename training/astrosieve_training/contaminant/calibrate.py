@@ -17,9 +17,9 @@ from astrosieve.contaminant.flags import (
     LOOKALIKES,
     OPERATING_POINT,
     around,
-    backed,
     either,
     foremost,
+    hysteresis,
     line_sums,
 )
 from astrosieve.models.calibration import sigmoid
@@ -165,7 +165,7 @@ def _maps(network: nn.Module, images: Images, temperatures: np.ndarray) -> _Maps
 
 
 @dataclass(frozen=True)
-class _Backed:
+class _HitRule:
     """A threshold of hits, what must lie about them, and what both come to."""
 
     limit: float
@@ -174,7 +174,7 @@ class _Backed:
 
     def flags(self, p: np.ndarray, both: np.ndarray) -> np.ndarray:
         core, cluster = (self.about[each][0] for each in (CORE_POINT, CLUSTER_POINT))
-        return backed(p, both, self.limit, core, cluster)
+        return hysteresis(p, both, self.limit, core, cluster)
 
     @property
     def matthews(self) -> float:
@@ -206,7 +206,7 @@ def _hit_points(
     temperatures: np.ndarray,
     cores: np.ndarray,
     limits: list[float],
-) -> _Backed:
+) -> _HitRule:
     """
     Return the threshold of the best Matthews coefficient of what is flagged as hits.
 
@@ -214,7 +214,7 @@ def _hit_points(
     that it may be lower.
     """
     tried = [
-        _Backed(limit, _core_limits(cores, limit), np.zeros((2, 2), int))
+        _HitRule(limit, _core_limits(cores, limit), np.zeros((2, 2), int))
         for limit in limits
     ]
     for each, truth, known in _maps(network, images, temperatures):

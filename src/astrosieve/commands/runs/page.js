@@ -9,14 +9,6 @@ fill('warnings', data.warnings, (said, n) => [numberCell(n), textCell(said)]);
 fill('slow', data.slow, (input, seconds) => [numberCell(seconds, ' s'), textCell(input)]);
 fill('made', data.made, (name, value) => [textCell(name), textCell(value)]);
 
-/* Draw the marker of a class at places of a canvas, so many of its pixels across. */
-function drawMarkers(context, name, places, size) {
-  const marker = data.sheet.markers[name];
-  const path = new Path2D();
-  for (const [x, y] of places) shapeOf(marker)(path, x, y, size / 2);
-  paint(context, marker, marker.colour, path, size);
-}
-
 /* The switch of a class, where there are images in which it is drawn. */
 function classCell(name) {
   if (!data.sheet) return textCell(name);
@@ -27,11 +19,8 @@ function classCell(name) {
     else hidden.add(name);
     drawAll();
   });
-  const glyph = element('canvas', { width: 44, height: 44 });
-  const context = glyph.getContext('2d');
-  context.scale(2, 2);
-  drawMarkers(context, name, [[11, 11]], 13);
-  return element('td', {}, element('label', {}, box, glyph, name));
+  const marker = data.sheet.markers[name];
+  return element('td', {}, element('label', {}, box, glyphOf(marker, marker.colour), name));
 }
 
 const most = Math.max(...data.classes.map(([, n]) => n), 1);
@@ -73,12 +62,15 @@ function drawOver({ canvas, width, height, marks }) {
   context.scale(ratio, ratio);
   const across = canvas.clientWidth / width;
   const down = canvas.clientHeight / height;
-  for (const name of Object.keys(data.sheet.markers)) {
-    if (!hidden.has(name)) {
-      const mine = marks.filter((each) => each[2] === name);
-      const places = mine.map(([x, y]) => [(x + 0.5) * across, canvas.clientHeight - (y + 0.5) * down]);
-      drawMarkers(context, name, places, 7);
-    }
+  const paths = {};
+  for (const [x, y, name] of marks) {
+    paths[name] ??= new Path2D();
+    const place = [(x + 0.5) * across, canvas.clientHeight - (y + 0.5) * down];
+    shapeOf(data.sheet.markers[name])(paths[name], ...place, 3.5);
+  }
+  for (const [name, path] of Object.entries(paths)) {
+    const marker = data.sheet.markers[name];
+    if (!hidden.has(name)) paint(context, marker, marker.colour, path, 7);
   }
 }
 

@@ -29,7 +29,7 @@ of the class's own electrons left out, they are true, and from how many nobody c
 _POINT = 2, 5.0  # pixels of a point at most; below so many noises chance makes some
 _DROWNED = ('satellite_trail', 'fringe', 'hot_column')
 _NEARLY = 0.8  # of the ceiling, from which on a bled pixel may be called saturated
-_EVEN, _BELOW = 0.01, 0.95  # the same where full pixels are as even as this
+_EVEN, _NEARLY_EVEN = 0.01, 0.95  # the same where full pixels are as even as this
 _LEAST = 0.3  # of the noise of a pixel, below which nobody can tell what is drowned
 
 
@@ -290,7 +290,7 @@ def expose(draft: Draft) -> tuple[np.ndarray, np.ndarray]:
         uneven = rng.normal(1, rough, int(full.sum()))
         charge[full] = charge[full] * np.minimum(uneven, 1.0).astype(np.float32)
         bled = draft.truth.get('bleed', np.zeros_like(full))
-        nearly = (_BELOW if rough <= _EVEN else _NEARLY) * ceiling
+        nearly = (_NEARLY_EVEN if rough <= _EVEN else _NEARLY) * ceiling
         draft.mark('saturation', full, bled & ~full & (charge > nearly))
     hidden = full | lost
     for name in (*RULES, 'satellite_trail', 'fringe', 'bleed'):
