@@ -390,11 +390,21 @@ def draw_classes(
 
     Examples
     --------
-    >>> from ginga.pilw.ImageViewPil import CanvasView           # doctest: +SKIP
-    >>> viewer = CanvasView(logger)                              # doctest: +SKIP
-    >>> viewer.set_data(chip.sci)                                # doctest: +SKIP
-    >>> draw_classes(viewer.get_canvas(), table)                 # doctest: +SKIP
-    >>> viewer.save_rgb_image_as_file('classes.png')             # doctest: +SKIP
+    >>> from astropy.io import fits
+    >>> from ginga.misc.log import NullLogger
+    >>> from ginga.pilw.ImageViewPil import CanvasView
+    >>> from photutils.detection import DAOStarFinder
+    >>> from astrosieve import classify_sources
+    >>> from astrosieve.source.demo import demo_exposure
+    >>> from astrosieve_plugins.ginga_classify.canvas import draw_classes
+    >>> image = fits.getdata(demo_exposure(), 'SCI')
+    >>> detections = DAOStarFinder(threshold=25, fwhm=1.8)(image)
+    >>> table = classify_sources(image, detections, unit='electron')
+    >>> viewer = CanvasView(NullLogger())
+    >>> viewer.set_window_size(512, 512)
+    >>> viewer.set_data(image)
+    >>> markers = draw_classes(viewer.get_canvas(), table)
+    >>> viewer.save_rgb_image_as_file('classes.png')
     """
     names = np.asarray(catalog['class_name'], dtype=str)
     classes = CLASSES.ordered(names.tolist())

@@ -181,9 +181,13 @@ def write_catalogs(
     Examples
     --------
     >>> from astrosieve_plugins.tweakreg_catalogs import write_catalogs
-    >>> catfile = write_catalogs(files, 'catalogs')              # doctest: +SKIP
-    >>> TweakReg(files, catfile=catfile, xcol=1, ycol=2,         # doctest: +SKIP
-    ...          fluxcol=3, xyunits='pixels')
+    >>> from astrosieve.source.demo import demo_exposure
+    >>> files = [demo_exposure()]
+    >>> catfile = write_catalogs(files, '.')
+
+    Of several exposures TweakReg takes the list::
+
+        TweakReg(files, catfile=catfile, xcol=1, ycol=2, fluxcol=3, xyunits='pixels')
     """
     selection = make_selection(
         keep,

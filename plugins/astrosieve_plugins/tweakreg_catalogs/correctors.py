@@ -58,10 +58,18 @@ def make_correctors(
 
     Examples
     --------
-    >>> from tweakwcs import XYXYMatch, align_wcs                # doctest: +SKIP
-    >>> correctors = make_correctors(files)                      # doctest: +SKIP
-    >>> align_wcs(correctors, fitgeom='rscale',                  # doctest: +SKIP
-    ...           match=XYXYMatch(searchrad=1.0, tolerance=0.5))
+    Two copies of one exposure lie as they are:
+
+    >>> from shutil import copyfile
+    >>> from tweakwcs import XYXYMatch, align_wcs
+    >>> from astrosieve.source.demo import demo_exposure
+    >>> from astrosieve_plugins.tweakreg_catalogs import make_correctors
+    >>> files = [copyfile(demo_exposure(), f'{name}_flc.fits.gz') for name in 'ab']
+    >>> correctors = make_correctors(files)
+    >>> fit = XYXYMatch(searchrad=1.0, separation=0.1, tolerance=0.5)
+    >>> matched = align_wcs(correctors, fitgeom='shift', match=fit)
+    >>> correctors[1].meta['fit_info']['status']
+    'SUCCESS'
     """
     corrector = host('tweakwcs').FITSWCSCorrector
     hst_wcs = host('stwcs.wcsutil').HSTWCS

@@ -148,10 +148,10 @@ def filtered_tweakreg(
     the context lasts, and puts it back whatever happens. Contexts may be nested: the
     innermost filters alone.
 
-    Examples
-    --------
-    >>> with filtered_tweakreg():                                # doctest: +SKIP
-    ...     TweakReg(files, imagefindcfg={'threshold': 50})
+    TweakReg is called as ever::
+
+        with filtered_tweakreg():
+            TweakReg(files, imagefindcfg={'threshold': 50})
     """
     selection = make_selection(
         keep,
@@ -305,10 +305,12 @@ def filtered_hap(**options: Any) -> Iterator[None]:
     AstrosieveError
         If drizzlepac is not installed, or its function is not where it was.
 
-    Examples
-    --------
-    >>> with filtered_hap(unit='electron'):                      # doctest: +SKIP
-    ...     catalogs = generate_source_catalog(hdus, fwhm=2.0)
+    Notes
+    -----
+    The pipeline is called as ever::
+
+        with filtered_hap(unit='electron'):
+            catalogs = generate_source_catalog(hdus, fwhm=2.0)
     """
     module: Any = host_attribute(_HAP, '', 'classify_sources', instead=_USE_CLASSIFY)
     original = module.classify_sources

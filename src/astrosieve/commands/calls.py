@@ -70,7 +70,10 @@ def batch(
     Examples
     --------
     >>> from astrosieve import batch
-    >>> batch('classify', ['*_flc.fits'], run='night', jobs=8)  # doctest: +SKIP
+    >>> from astrosieve.source.demo import demo_exposure
+    >>> answers = batch('classify', demo_exposure(), output='catalogs', run='night')
+    >>> answers[0]['written']
+    ['night/catalogs/demo_flc_sources.ecsv']
     """
     entries = command_entries()
     if command not in entries:

@@ -172,9 +172,16 @@ def classify_sources(
 
     Examples
     --------
+    >>> from astropy.io import fits
+    >>> from photutils.detection import DAOStarFinder
     >>> from astrosieve import classify_sources
-    >>> table = classify_sources(image, detections, unit='electron')  # doctest: +SKIP
-    >>> stars = table[table['class_name'] == 'star']                  # doctest: +SKIP
+    >>> from astrosieve.source.demo import demo_exposure
+    >>> image = fits.getdata(demo_exposure(), 'SCI')
+    >>> detections = DAOStarFinder(threshold=25, fwhm=1.8)(image)
+    >>> table = classify_sources(image, detections, unit='electron')
+    >>> stars = table[table['class_name'] == 'star']
+    >>> 0 < len(stars) < len(table) == len(detections)
+    True
     """
     loaded = load_model(model, task='source')
     image = image_for(

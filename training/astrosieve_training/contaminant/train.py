@@ -22,8 +22,12 @@ from astrosieve_training.contaminant.config import ContaminantConfig
 from astrosieve_training.contaminant.datasets import Images, simulated_images
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.losses import BinaryLoss, Loss
-from astrosieve_training.learn.runs import load_network, read_run, write_run
-from astrosieve_training.learn.warm_start import begun, read_warm_start
+from astrosieve_training.learn.runs import load_network, write_run
+from astrosieve_training.learn.warm_start import (
+    begun,
+    given_parameters,
+    read_warm_start,
+)
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
@@ -143,9 +147,10 @@ def fit(
     network = build_network(config)
     network.load_state_dict(best.best)
     told = warm.told if warm else ''
-    if config.average < 1 and isinstance(start, Path):
-        _, parameters = read_run(start)
-        network.load_state_dict(_averaged(best.best, parameters, config.average))
+    if config.average < 1 and warm is not None:
+        build = partial(build_network, config)
+        before = given_parameters(build, warm, training, config.seed)
+        network.load_state_dict(_averaged(best.best, before, config.average))
         _settle(network, training)
         told += f' and averaged with it ({1 - config.average:.0%} of that)'
     summary = {

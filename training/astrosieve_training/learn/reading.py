@@ -38,7 +38,7 @@ def _initializers(file: Path | bytes) -> dict[str, np.ndarray]:
 
 def fill_from_onnx(
     network: nn.Module, file: Path | bytes, name: str, *, strict: bool = True
-) -> None:
+) -> set[str]:
     """
     Set a network's parameters to those of an ONNX file.
 
@@ -53,6 +53,11 @@ def fill_from_onnx(
     strict : bool, optional
         Whether all must be there. Otherwise layers that the file does not have, or
         has of another shape, stay as they are.
+
+    Returns
+    -------
+    read : set of str
+        Names of the layers that are those of the file.
 
     Raises
     ------
@@ -82,7 +87,7 @@ def fill_from_onnx(
             raise ModelError(msg)
         return False
 
-    read = 0
+    read: set[str] = set()
     # A convolution that does what the next layer did, too.
     before: tuple[str, nn.Conv1d | nn.Conv2d] | None = None
     with torch.no_grad():
@@ -92,16 +97,18 @@ def fill_from_onnx(
                 if module.bias is not None:
                     put(module.bias, f'{where}.bias', f'{where}.weight_bias')
                 before = (where, module) if same else None
-                read += same
+                read |= {where} if same else set()
             elif isinstance(module, nn.Linear):
-                read += put(module.weight, f'{where}.weight')
+                read |= {where} if put(module.weight, f'{where}.weight') else set()
                 put(module.bias, f'{where}.bias')
             elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
                 if f'{where}.running_mean' in values:
+                    read.add(where)
                     for each, parameter in module.state_dict().items():
                         if each != 'num_batches_tracked':
                             put(parameter, f'{where}.{each}')
                 elif before is not None:
+                    read.add(where)
                     first, convolution = before
                     module.reset_running_stats()
                     module.weight.fill_(float(np.sqrt(1 + module.eps)))
@@ -112,6 +119,7 @@ def fill_from_onnx(
     if not read:
         msg = f'{name}: its ONNX file has no layer of this network'
         raise ModelError(msg)
+    return read
 
 
 def fit_statistics(network: nn.Module, inputs: Mapping[str, np.ndarray]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from astrosieve.models.registry import Model
@@ -16,7 +17,7 @@ from astrosieve_training.learn.reading import fill_from_onnx, fit_statistics
 from astrosieve_training.learn.runs import read_run
 from astrosieve_training.settings import ConfigError
 
-__all__ = ['WarmStart', 'begun', 'begun_with', 'read_warm_start']
+__all__ = ['WarmStart', 'begun', 'begun_with', 'given_parameters', 'read_warm_start']
 
 _ROWS = 32  # of what is learnt from, that batch normalisations are fitted to
 
@@ -36,12 +37,12 @@ class WarmStart:
         Tells it from others.
     fill : callable
         Takes a network, and some of what that will learn from; sets the parameters
-        whose names and shapes agree.
+        whose names and shapes agree, and returns their names.
     """
 
     told: str
     key: Any
-    fill: Callable[[nn.Module, Inputs], None]
+    fill: Callable[[nn.Module, Inputs], set[str]]
 
 
 def read_warm_start(given: Path | Model) -> WarmStart:
@@ -96,10 +97,24 @@ def begun(
     """
     network = build()
     if start is not None:
-        rng = np.random.default_rng([seed, 6])
-        inputs, _, _ = examples.batch(rng.permutation(len(examples))[:_ROWS], rng)
-        start.fill(network, inputs)
+        start.fill(network, _some(examples, seed))
     return network
+
+
+def given_parameters(
+    build: Callable[[], nn.Module], start: WarmStart, examples: Examples, seed: int
+) -> dict[str, torch.Tensor]:
+    """Return the parameters that a start gives to a network, as `begun` does."""
+    network = build()
+    names = start.fill(network, _some(examples, seed))
+    return {n: each for n, each in network.state_dict().items() if n in names}
+
+
+def _some(examples: Examples, seed: int) -> Inputs:
+    """Return some of what is learnt from, drawn by seed."""
+    rng = np.random.default_rng([seed, 6])
+    inputs, _, _ = examples.batch(rng.permutation(len(examples))[:_ROWS], rng)
+    return inputs
 
 
 def begun_with(told: str) -> str:
@@ -110,7 +125,7 @@ def begun_with(told: str) -> str:
 def _of_run(folder: Path) -> WarmStart:
     content, parameters = read_run(folder)
 
-    def fill(network: nn.Module, inputs: Inputs) -> None:
+    def fill(network: nn.Module, inputs: Inputs) -> set[str]:
         state = network.state_dict()
         known = {
             name: value
@@ -120,6 +135,7 @@ def _of_run(folder: Path) -> WarmStart:
         if not any(value.ndim > 1 for value in known.values()):
             raise ConfigError(f'{folder}: its network shares no layer with this one')
         network.load_state_dict({**state, **known})
+        return set(known)
 
     config = content['config']
     told = f'a training of {config["name"]} {config["version"]}'
@@ -129,8 +145,9 @@ def _of_run(folder: Path) -> WarmStart:
 def _of_model(model: Model) -> WarmStart:
     card = model.card
 
-    def fill(network: nn.Module, inputs: Inputs) -> None:
-        fill_from_onnx(network, model.path, card.name, strict=False)
+    def fill(network: nn.Module, inputs: Inputs) -> set[str]:
+        layers = fill_from_onnx(network, model.path, card.name, strict=False)
         fit_statistics(network, inputs)
+        return {n for n in network.state_dict() if n.rpartition('.')[0] in layers}
 
     return WarmStart(f'{card.name} {card.version}', card.sha256, fill)

@@ -130,13 +130,39 @@ def _lit_by_star(draft: Draft) -> np.ndarray:
     return np.asarray((1 + away**2) ** -rng.uniform(0.6, 2))
 
 
-_SHAPED = {'shell': _shell, 'front': _front, 'star': _lit_by_star}
+def _ribbons(draft: Draft) -> np.ndarray:
+    """Return sheets of shocked gas seen nearly edge-on: bands side by side, warped."""
+    rng, shape = draft.rng, draft.shape
+    rows, columns = draft.grid()
+    turn, n = rng.uniform(0, np.pi), max(shape)
+    ribbons = np.zeros(shape, np.float32)
+    scale = rng.uniform(0.2, 0.7) * n
+    shared = rng.uniform(0.04, 0.25) * scale * smooth_field(rng, shape, scale)
+    for _ in range(int(rng.integers(1, 8))):
+        own = turn + rng.normal(0, 0.12)
+        at = (columns - rng.uniform(0, shape[1])) * np.cos(own)
+        at = at + (rows - rng.uniform(0, shape[0])) * np.sin(own) + shared
+        for finer in (0.15 * n, 0.04 * n):
+            at = at + log_uniform(rng, 0.03, 0.3) * finer * smooth_field(
+                rng, shape, max(finer, 6)
+            )
+        width = log_uniform(rng, 1, 0.08 * n)
+        behind = width * rng.choice([1.0, log_uniform(rng, 1, 8)])
+        across = np.where(at < 0, at / width, at / behind)
+        light = np.exp(-0.5 * across**2 if rng.random() < 0.6 else -np.abs(across))
+        ribbons += np.float32(log_uniform(rng, 0.2, 1)) * light.astype(np.float32)
+    return ribbons
+
+
+_SHAPED = {
+    'shell': _shell, 'front': _front, 'ribbons': _ribbons, 'star': _lit_by_star,
+}  # fmt: skip
 
 
 def add_nebulosity(draft: Draft) -> None:
     """
     Add a nebula: clouds of a power law, filaments, smooth glow, cut out of the sky,
-    shells, fronts, dust about a star.
+    shells, fronts, ribbons, dust about a star.
 
     It is true where it exceeds half of the noise, above its own faintest; from 0.15
     times on nobody can tell.
@@ -145,7 +171,7 @@ def add_nebulosity(draft: Draft) -> None:
     kind = str(
         rng.choice(
             ['cloud', 'filaments', 'glow', 'both', *_SHAPED],
-            p=[0.24, 0.17, 0.11, 0.18, 0.13, 0.11, 0.06],
+            p=[0.2, 0.12, 0.1, 0.15, 0.18, 0.08, 0.12, 0.05],
         )
     )
     cloud = power_law_field(rng, shape, rng.uniform(2.6, 3.8))

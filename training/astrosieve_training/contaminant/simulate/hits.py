@@ -13,7 +13,7 @@ from astrosieve_training.simulate.fields import log_uniform
 __all__ = ['add_cosmic_rays']
 
 
-_SNOWBALLS = (0.0, 0.5, 3.0)  # of an image of an IR array, on average
+_SNOWBALLS = (0.0, 1.0, 5.0)  # of an image of an IR array, on average
 
 
 def _snowballs(draft: Draft) -> np.ndarray:

@@ -45,7 +45,7 @@ SHARES = {
     'fringe': 0.27,
     'bright': 0.45,  # of bright stars, which saturate and bleed
     'spike': 0.75,  # of images with bright stars
-    'nebulosity': 0.22,
+    'nebulosity': 0.28,
     'reflection': 0.36,
 }
 """Of images that have a contaminant."""
@@ -136,7 +136,7 @@ def _wanted(draft: Draft, clean: float) -> set[str]:
         for (name, share), u in zip(SHARES.items(), chances, strict=True)
         if u < share
     }
-    if kind.detector == 'ir' and rng.random() < 0.2:
+    if kind.detector == 'ir' and rng.random() < 0.4:
         wanted.add('persistence')
     return wanted - set(kind.without) if rng.random() >= clean else set()
 

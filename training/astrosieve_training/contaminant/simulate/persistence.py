@@ -125,7 +125,7 @@ def add_persistence(draft: Draft) -> None:
     older. True above 0.9 times the noise; from 0.3 times on nobody can tell.
     """
     rng = draft.rng
-    latent = (_stars, _spectra, _trail)[rng.choice(3, p=[0.67, 0.18, 0.15])](draft)
+    latent = (_stars, _spectra, _trail)[rng.choice(3, p=[0.69, 0.24, 0.07])](draft)
     latent /= max(float(latent.max()), 1e-3)
     older = latent
     for _ in range(int(rng.choice([0, 0, 0, 1, 2, 3]))):
