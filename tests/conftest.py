@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    # What a shell starts in the background ignores Ctrl-C, and so does what that starts.
+    # A shell lets what it starts in the background ignore Ctrl-C, and all that starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

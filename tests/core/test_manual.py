@@ -50,6 +50,7 @@ def text_of(page: Path) -> str:
         ('alerts', 'torch', 'candidates written to incoming'),
         ('ccdproc', 'ccdproc', 'L.A.Cosmic</th>'),
         ('ginga', 'ginga', 'legend'),
+        ('jupyter', 'matplotlib', 'with a marker for each detection'),
         ('labels', 'umap', 'labels are right'),
         ('photutils', 'photutils', 'unscored'),
         ('pypeit', 'torch', 'pixelflat,illumflat,trace'),

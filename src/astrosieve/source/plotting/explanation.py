@@ -61,7 +61,7 @@ def explanation_figure(explanation: Explanation, title: str = '') -> Figure:
     odds.barh(
         [words(each) for each in names],
         [explanation.probabilities[each] for each in names],
-        color=[CLASSES.marker(each).color for each in names],
+        color=[CLASSES.marker(each, 'colour-blind').color for each in names],
         edgecolor='0.3',
     )
     for row, each in enumerate(names):
