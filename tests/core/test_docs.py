@@ -238,9 +238,13 @@ def test_pictures_say_what_is_to_be_seen(page: Path) -> None:
 def test_pictures_are_made_by_commands() -> None:
     """Contributors read which, of each picture of the manual."""
     text = (DOCS.parent / 'CONTRIBUTING.md').read_text(encoding='utf-8')
-    patterns = re.findall(r'`(docs/images/[\w*]+\.png)`', text)
-    names = [f'docs/images/{path.name}' for path in (DOCS / 'images').iterdir()]
+    rows = re.findall(r'^\| (`[^|]+) \| (.*) \|', text, re.M)
+    patterns = [each for first, _ in rows for each in re.findall(r'[\w*]+\.png', first)]
+    names = [path.name for path in (DOCS / 'images').iterdir()]
     assert len(names) > 15
     assert [
         name for name in names if not any(fnmatch(name, each) for each in patterns)
     ] == []
+    scripts = {each for _, rest in rows for each in re.findall(r'tests/\S+\.py', rest)}
+    assert len(scripts) == 3
+    assert all((DOCS.parent / each).is_file() for each in scripts)
