@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,13 +59,14 @@ from astrosieve_training.contaminant.export import export_run
 from astrosieve_training.contaminant.train import (
     Run,
     _averaged,
+    build_network,
     fit,
     load_run,
     train,
 )
 from astrosieve_training.learn.parity import ExportError
-from astrosieve_training.learn.runs import read_run
 from astrosieve_training.learn.settings import LoopSettings
+from astrosieve_training.learn.warm_start import given_parameters, read_warm_start
 from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 
@@ -234,15 +236,22 @@ def test_best_matthews() -> None:
     assert rare > even + 0.2
 
 
-def test_an_average_with_what_it_began_with(made: Made, tmp_path: Path) -> None:
+@pytest.mark.parametrize('kind', ['training', 'model'])
+def test_an_average_with_what_it_began_with(
+    made: Made, tmp_path: Path, kind: str
+) -> None:
     """Parameters lie between both; statistics are those of the average."""
     config = replace(
         made.run.config, average=0.75, train=replace(made.run.config.train, epochs=1)
     )
     stages = Stages(made.folder / 'images', tidy=False)
-    network, summary = fit(config, tmp_path, stages, start=made.folder)
+    start = made.folder if kind == 'training' else made.model
+    network, summary = fit(config, tmp_path, stages, start=start)
     learnt = torch.load(tmp_path / 'run-00.pt', weights_only=False)['best']
-    _, before = read_run(made.folder)
+    images = simulated_images(config, config.training, stages, 'training')
+    before = given_parameters(
+        partial(build_network, config), read_warm_start(start), images, config.seed
+    )
     average = network.state_dict()
     for name in ('maps.weight', 'stem.0.0.weight', 'stem.0.1.weight'):
         between = 0.25 * before[name] + 0.75 * learnt[name]
