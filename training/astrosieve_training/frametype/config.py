@@ -44,9 +44,6 @@ class FrameSet(Settings):
         Of each class and spectrograph.
     oddities : int
         Of what is none of the classes.
-    pairs : int
-        Of bright science objects beside these, exposed as long as a standard was, so
-        that neither counts nor sky tell one from the other.
     windows : int
         Of each frame, beside the whole: cut at the edges, binned.
     largest : int
@@ -60,7 +57,6 @@ class FrameSet(Settings):
     seed: Natural
     frames: Count = 1
     oddities: Count = 1
-    pairs: Natural = 0
     windows: Natural = 0
     largest: Count = 20_000_000
     echelles: Natural = 0

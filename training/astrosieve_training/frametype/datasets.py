@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
@@ -28,7 +28,6 @@ from astrosieve_training.data_folder import data_folder
 from astrosieve_training.frametype import simulate
 from astrosieve_training.frametype.config import FrameConfig, FrameSet
 from astrosieve_training.learn.examples import arrays_key
-from astrosieve_training.simulate.spectra import SimulatedFrame
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
@@ -202,7 +201,7 @@ def simulated_frames(
     """
     version = code_version(simulate, preprocessings)
     settings = (config.classes, config.preprocessing, which.frames, which.oddities,
-                which.pairs, which.windows, version)  # fmt: skip
+                which.windows, version)  # fmt: skip
     found = Parallel(n_jobs=jobs, return_as='generator')(
         delayed(stages.arrays)(
             f'{name}-{seed}',
@@ -232,42 +231,25 @@ def _simulated(
     """Return the frames of one spectrograph."""
     prepare = get_preprocessing(config.preprocessing)
     rng = np.random.default_rng([seed, 2])
-    found = []
-    for made in _exposed(config, which, seed):
-        truth = made.truth
-        if truth.frame_type not in config.classes:
-            continue
-        label = config.classes.index(truth.frame_type)
-        about = (
-            label, str(seed), truth.family, '', '', truth.kind, truth.contested,
-        )  # fmt: skip
-        try:
-            pixels = _pixels(made.data, prepare)
-        except FrameError:  # saturated all over, or half of it blank
-            continue
-        shown = [pixels, *(_window(pixels, rng) for _ in range(which.windows))]
-        found += [(prepare(each), *about) for each in shown]
-    return _made(found) if found else {'target': np.zeros(0)}
-
-
-def _exposed(
-    config: FrameConfig, which: FrameSet, seed: int
-) -> Iterator[SimulatedFrame]:
-    """Expose some frames of each type, and science as long as standards."""
-    families = which.families(seed)
-    standards: list[float] = []  # seconds
+    families, found = which.families(seed), []
     for frame_type in config.classes:
         odd = frame_type == UNKNOWN
         for number in range(which.oddities if odd else which.frames):
             made = simulate.frame(seed, frame_type, number, families)
-            if frame_type == 'standard':
-                standards.append(made.truth.exptime)
-            yield made
-    for number in range(which.pairs if standards else 0):
-        yield simulate.frame(
-            seed, 'science', which.frames + number, families,
-            exptime=standards[number % len(standards)], kind='bright',
-        )  # fmt: skip
+            truth = made.truth
+            if truth.frame_type in config.classes:
+                label = config.classes.index(truth.frame_type)
+                about = (
+                    label, str(seed), truth.family, '', '', truth.kind,
+                    truth.contested,
+                )  # fmt: skip
+                try:
+                    pixels = _pixels(made.data, prepare)
+                except FrameError:  # saturated all over, or half of it blank
+                    continue
+                shown = [pixels, *(_window(pixels, rng) for _ in range(which.windows))]
+                found += [(prepare(each), *about) for each in shown]
+    return _made(found) if found else {'target': np.zeros(0)}
 
 
 def _pixels(data: np.ndarray, prepare: FramePreprocessing) -> np.ndarray:

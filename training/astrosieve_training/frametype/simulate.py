@@ -37,9 +37,6 @@ def frame(
     frame_type: str,
     number: int = 0,
     families: tuple[str, ...] = FAMILIES,
-    *,
-    exptime: float | None = None,
-    kind: str | None = None,
 ) -> SimulatedFrame:
     """
     Return a frame of a simulated spectrograph.
@@ -54,13 +51,10 @@ def frame(
         Of the frame; each has a seed of its own, whatever is drawn beside it.
     families : tuple of str, optional
         Layouts that the spectrograph is drawn from.
-    exptime, kind : optional
-        As for `~astrosieve_training.simulate.spectra.simulate_frame`.
     """
     words = np.random.SeedSequence([seed, number, *frame_type.encode()])
     own = int(words.generate_state(1)[0])
-    spectrograph = _spectrograph(seed, families)
-    return simulate_frame(spectrograph, frame_type, own, exptime=exptime, kind=kind)
+    return simulate_frame(_spectrograph(seed, families), frame_type, own)
 
 
 def write_frames(
