@@ -13,11 +13,7 @@ import astrosieve
 import astrosieve_plugins
 
 _OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-_HOSTS = {
-    'ginga_classify': 'ginga',
-    'photutils_finder': 'photutils',
-    'correctors': 'tweakwcs',
-}
+_HOSTS = {'ginga_classify': 'ginga', 'correctors': 'tweakwcs'}
 
 
 def _modules() -> list[str]:
@@ -33,7 +29,6 @@ def _modules() -> list[str]:
 
 
 @pytest.mark.parametrize('name', _modules())
-@pytest.mark.filterwarnings('ignore::astropy.wcs.FITSFixedWarning')
 def test_examples(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They say what they are said to say, in an empty folder."""
     for word, host in _HOSTS.items():

@@ -148,6 +148,8 @@ def filtered_tweakreg(
     the context lasts, and puts it back whatever happens. Contexts may be nested: the
     innermost filters alone.
 
+    Examples
+    --------
     TweakReg is called as ever::
 
         with filtered_tweakreg():
@@ -305,8 +307,8 @@ def filtered_hap(**options: Any) -> Iterator[None]:
     AstrosieveError
         If drizzlepac is not installed, or its function is not where it was.
 
-    Notes
-    -----
+    Examples
+    --------
     The pipeline is called as ever::
 
         with filtered_hap(unit='electron'):

@@ -17,7 +17,6 @@ SLOW = """
 import signal, sys, time
 for each in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(each, signal.SIG_DFL)  # whatever the tests' own caller ignores
-signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 import click
 from astrosieve.atomic import atomic_path

@@ -128,7 +128,7 @@ def test_keep_reports_what_it_drops(run, flc: Path) -> None:
         (('--prior', 'star'), 'must be CLASS=SHARE'),
         (('--prior', 'quasar=0.5'), 'prior names quasar'),
         (('--prior', 'star=1.5'), 'between 0 and 1'),
-        (('--finder', 'sextractor'), 'must be one of dao, iraf, '),
+        (('--finder', 'sextractor'), 'must be one of dao, iraf, peaks'),
         (('--nsigma', '-1'), '--nsigma must be positive'),
         (('--fwhm', '0'), '--fwhm must be positive'),
         (('--columns', 'x'), 'must be X,Y'),

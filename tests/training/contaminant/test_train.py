@@ -65,6 +65,7 @@ from astrosieve_training.contaminant.train import (
     train,
 )
 from astrosieve_training.learn.parity import ExportError
+from astrosieve_training.learn.runs import read_run
 from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.learn.warm_start import given_parameters, read_warm_start
 from astrosieve_training.settings import ConfigError
@@ -245,13 +246,16 @@ def test_an_average_with_what_it_began_with(
         made.run.config, average=0.75, train=replace(made.run.config.train, epochs=1)
     )
     stages = Stages(made.folder / 'images', tidy=False)
-    start = made.folder if kind == 'training' else made.model
+    start: Path | Model = made.folder if kind == 'training' else made.model
     network, summary = fit(config, tmp_path, stages, start=start)
     learnt = torch.load(tmp_path / 'run-00.pt', weights_only=False)['best']
-    images = simulated_images(config, config.training, stages, 'training')
-    before = given_parameters(
-        partial(build_network, config), read_warm_start(start), images, config.seed
-    )
+    if kind == 'training':
+        _, before = read_run(made.folder)
+    else:
+        images = simulated_images(config, config.training, stages, 'training')
+        before = given_parameters(
+            partial(build_network, config), read_warm_start(start), images, config.seed
+        )
     average = network.state_dict()
     for name in ('maps.weight', 'stem.0.0.weight', 'stem.0.1.weight'):
         between = 0.25 * before[name] + 0.75 * learnt[name]

@@ -113,6 +113,12 @@ def test_layers_that_are_used_twice(tmp_path: Path) -> None:
     np.testing.assert_allclose(said(network, some), said(trained, some), atol=1e-5)
     for name in ('line.1.running_mean', 'scaled.running_var'):
         torch.testing.assert_close(network.get_buffer(name), trained.get_buffer(name))
+    other = Lines()
+    other.line = nn.Sequential(nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3))
+    assert fill_from_onnx(other, file, 'lines', strict=False) == {'scaled', 'head'}
+    alone = nn.ModuleDict({'scaled': nn.BatchNorm1d(4, affine=False)})
+    with pytest.raises(ModelError, match='no layer'):
+        fill_from_onnx(alone, file, 'lines', strict=False)
 
 
 def test_layers_of_another_shape(trained: nn.Module, path: Path) -> None:
@@ -122,8 +128,10 @@ def test_layers_of_another_shape(trained: nn.Module, path: Path) -> None:
         fill_from_onnx(network, path, 'layers')
     network = Layers(last=6)
     fresh = network.head.weight.clone()
-    fill_from_onnx(network, path, 'layers', strict=False)
+    read = fill_from_onnx(network, path, 'layers', strict=False)
     assert (network.head.weight == fresh).all()
+    assert 'left' in read
+    assert 'head' not in read
     left = trained.get_parameter('left.weight')
     np.testing.assert_array_equal(network.left.weight.detach(), left.detach())
 

@@ -87,7 +87,8 @@ def fill_from_onnx(
             raise ModelError(msg)
         return False
 
-    read: set[str] = set()
+    read: set[str] = set()  # of layers with weights
+    normalised: set[str] = set()
     # A convolution that does what the next layer did, too.
     before: tuple[str, nn.Conv1d | nn.Conv2d] | None = None
     with torch.no_grad():
@@ -97,18 +98,21 @@ def fill_from_onnx(
                 if module.bias is not None:
                     put(module.bias, f'{where}.bias', f'{where}.weight_bias')
                 before = (where, module) if same else None
-                read |= {where} if same else set()
+                if same:
+                    read.add(where)
             elif isinstance(module, nn.Linear):
-                read |= {where} if put(module.weight, f'{where}.weight') else set()
+                if put(module.weight, f'{where}.weight'):
+                    read.add(where)
                 put(module.bias, f'{where}.bias')
             elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
                 if f'{where}.running_mean' in values:
-                    read.add(where)
-                    for each, parameter in module.state_dict().items():
-                        if each != 'num_batches_tracked':
-                            put(parameter, f'{where}.{each}')
+                    parameters = module.state_dict()
+                    parameters.pop('num_batches_tracked', None)
+                    found = [put(v, f'{where}.{n}') for n, v in parameters.items()]
+                    if all(found):
+                        normalised.add(where)
                 elif before is not None:
-                    read.add(where)
+                    normalised.add(where)
                     first, convolution = before
                     module.reset_running_stats()
                     module.weight.fill_(float(np.sqrt(1 + module.eps)))
@@ -119,7 +123,7 @@ def fill_from_onnx(
     if not read:
         msg = f'{name}: its ONNX file has no layer of this network'
         raise ModelError(msg)
-    return read
+    return read | normalised
 
 
 def fit_statistics(network: nn.Module, inputs: Mapping[str, np.ndarray]) -> None:
