@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -20,6 +21,8 @@ _FLAT = 0.1  # how far pixels of one plateau differ, logarithm
 _FEWEST = 4  # pixels of a plateau that no DQ tells
 _BELOW = 0.2  # range below a plateau, logarithm; an unsaturated star has twice as many
 _GAP = 1  # lines, not of the core, that do not divide a core
+_DARK = 0.01  # of a core: of bled charge .007 at most, of stars .02 and more
+_ABOUT = 6.0  # pixels from a core's middle: far along a bleed there is no light
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,9 @@ class Plateaus:
         Which group's core a pixel is of; -1 where charge has bled.
     x, y : (N,) `~numpy.ndarray`
         Middles of the cores, pixels, 0-based.
+    about : (N,) `~numpy.ndarray`
+        Median of the light in the pixels that touch a core, over the core's own; NaN
+        where none is known.
     shape : (int, int)
         Of the image.
     """
@@ -43,10 +49,16 @@ class Plateaus:
     core: np.ndarray
     x: np.ndarray
     y: np.ndarray
+    about: np.ndarray
     shape: tuple[int, int]
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def dark(self) -> np.ndarray:
+        """Return which groups have less light about them than any star's, (N,) bool."""
+        return np.asarray(self.about < _DARK)
 
     def near(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """
@@ -123,7 +135,8 @@ def find_plateaus(
     n = np.bincount(core[core >= 0])
     row, column = np.divmod(pixels, shape[1])
     x, y = (np.bincount(core[core >= 0], each[core >= 0]) / n for each in (column, row))
-    return Plateaus(pixels, core, x, y, shape)
+    about = _light_about(sci, spoilt, background.level, pixels, core, (x, y))
+    return Plateaus(pixels, core, x, y, about, shape)
 
 
 def _where(
@@ -215,6 +228,50 @@ def _cores(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     number = np.full(len(lines), -1)
     number[chosen] = np.cumsum(new) - 1
     return number[mine]
+
+
+def _light_about(
+    sci: np.ndarray,
+    spoilt: np.ndarray | None,
+    sky: float,
+    pixels: np.ndarray,
+    core: np.ndarray,
+    middles: tuple[np.ndarray, np.ndarray],
+) -> np.ndarray:
+    """Return the median of the light that touches each core, over the core's own."""
+    x, y = middles
+    own = np.flatnonzero(core >= 0)
+    row, column = np.divmod(pixels[own], sci.shape[1])
+    touching = []
+    for dy, dx in product((-1, 0, 1), (-1, 0, 1)):
+        at_y, at_x, of = row + dy, column + dx, core[own]
+        known = np.hypot(at_x - x[of], at_y - y[of]) <= _ABOUT
+        known &= (at_x >= 0) & (at_x < sci.shape[1])
+        known &= (at_y >= 0) & (at_y < sci.shape[0])
+        at_y, at_x, of = at_y[known], at_x[known], of[known]
+        known = _rows_of(pixels, at_x, at_y, sci.shape) < 0
+        known &= np.isfinite(sci[at_y, at_x])
+        if spoilt is not None:
+            known &= spoilt[at_y, at_x] == 0
+        touching.append((of * sci.size + at_y * sci.shape[1] + at_x)[known])
+    of, number = np.divmod(np.unique(np.concatenate(touching)), sci.size)
+    light = sci.ravel()[number].astype(float) - sky
+    level = sci.ravel()[pixels[own]].astype(float) - sky
+    about, cores = _medians(light, of, len(x)), _medians(level, core[own], len(x))
+    return np.divide(about, cores, out=np.full(len(x), np.nan), where=cores > 0)
+
+
+def _medians(values: np.ndarray, groups: np.ndarray, n: int) -> np.ndarray:
+    """Return the medians of groups; NaN of those without a value."""
+    order = np.lexsort((values, groups))
+    first, last = (np.searchsorted(groups[order], range(n), side)
+                   for side in ('left', 'right'))  # fmt: skip
+    medians = np.full(n, np.nan)
+    some = last > first
+    low, high = (first + last - 1) // 2, (first + last) // 2
+    ranked = values[order]
+    medians[some] = (ranked[low[some]] + ranked[high[some]]) / 2
+    return medians
 
 
 def _rows_of(

@@ -130,7 +130,8 @@ def with_saturated(image: MeasuredImage, detections: Table | None) -> Table | No
 
     Finders look for peaks, and a saturated star has none, or several. Of those within a
     pixel of the group's core one that is at most a pixel from its middle stays; where
-    there is none, a row is added for the middle.
+    there is none, a row is added for the middle. A group with no light about it is no
+    star's, however its charge has bled: it gets no row, and the finder's stay.
 
     Parameters
     ----------
@@ -154,6 +155,7 @@ def with_saturated(image: MeasuredImage, detections: Table | None) -> Table | No
         detections = Table({'id': [0], 'x_centroid': [0.0], 'y_centroid': [0.0]})[:0]
     xy = positions(detections)
     _, core = plateaus.near(xy)
+    core[(core >= 0) & plateaus.dark[core]] = -1
     mine = np.flatnonzero(core >= 0)
     away = np.hypot(
         xy[mine, 0] - plateaus.x[core[mine]], xy[mine, 1] - plateaus.y[core[mine]]
@@ -163,7 +165,7 @@ def with_saturated(image: MeasuredImage, detections: Table | None) -> Table | No
     own = away[first] <= _OWN
     keep = core < 0
     keep[mine[first[own]]] = True
-    new = np.setdiff1d(np.arange(len(plateaus)), found[own])
+    new = np.setdiff1d(np.flatnonzero(~plateaus.dark), found[own])
     table = vstack(
         [detections[keep], _plateau_rows(image, detections, new)],
         metadata_conflicts='silent',

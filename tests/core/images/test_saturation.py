@@ -136,3 +136,26 @@ def test_wide(sky: np.ndarray) -> None:
     """Of an image that is saturated all over there is one, in its middle."""
     found = _plateaus(sky, np.full(sky.shape, 256))
     assert (found.x, found.y) == (69.5, 59.5)
+
+
+@pytest.mark.parametrize('told', [True, False])
+def test_light_about(sky: np.ndarray, *, told: bool) -> None:
+    """A star has light about its core, also one that has bled; charge alone none."""
+    image = _filled(_filled(sky, 40, 60, bleed=20), 110.2, 75.3)
+    image[20:60, 75:77] = _FULL  # a hit that has bled
+    found = _plateaus(image, np.where(image >= _FULL, 256, 0) if told else None)
+    order = np.argsort(found.x)
+    assert found.dark[order].tolist() == [False, True, False]
+    assert (found.about[order][[0, 2]] > 0.1).all()
+
+
+def test_light_about_is_unknown(sky: np.ndarray) -> None:
+    """Without pixels about it nothing is said of a group."""
+    whole = _plateaus(sky, np.full(sky.shape, 256))
+    assert np.isnan(whole.about).all()
+    dq, spoilt = np.zeros(sky.shape, int), np.zeros(sky.shape, np.uint8)
+    dq[50:53, 50:53], spoilt[48:55, 48:55] = 256, 1
+    spoilt[50:53, 50:53] = 0
+    alone = _plateaus(sky, dq, spoilt=spoilt)
+    assert np.isnan(alone.about).all()
+    assert not alone.dark.any()

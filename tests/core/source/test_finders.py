@@ -130,10 +130,11 @@ class TestSaturated:
 
     @pytest.fixture
     def image(self) -> MeasuredImage:
-        """Three groups of 5x5 saturated pixels, one of them bleeding."""
+        """Three groups of 5x5 saturated pixels and their light, one bleeding."""
         sky = np.random.default_rng(3).normal(10, 2, (80, 90)).astype(np.float32)
         dq = np.zeros(sky.shape, np.int16)
         for x, y in ((20, 20), (60, 20), (40, 60)):
+            sky[y - 4 : y + 5, x - 4 : x + 5] += 200
             dq[y - 2 : y + 3, x - 2 : x + 3] = 256
         dq[5:36, 20] = 256
         sky[dq != 0] = 5010
@@ -175,6 +176,17 @@ class TestSaturated:
         table = with_saturated(image, None)
         assert table is not None
         assert np.allclose(positions(table), [(20, 20), (60, 20), (40, 60)])
+
+    @pytest.mark.parametrize('light', [0, 200])
+    def test_no_light_about(self, image: MeasuredImage, light: float) -> None:
+        """What bled without light about it is no star's: the finder's rows stay."""
+        image.sci[56:65, 36:45][image.dq[56:65, 36:45] == 0] = 10 + light
+        found = Table({'x_centroid': [41.4, 42.0], 'y_centroid': [60.0, 62.0]})
+        table = with_saturated(image, found)
+        assert table is not None
+        own = [(40, 60)] if light else [(41.4, 60), (42, 62)]
+        alone = [(20, 20), (60, 20)]
+        assert sorted(map(tuple, positions(table).tolist())) == sorted(own + alone)
 
     def test_units(self, image: MeasuredImage) -> None:
         """Columns keep their units and kinds."""
