@@ -303,6 +303,23 @@ class Rules:
             mask |= self.kind.type(self.bits[name]) * holds
         return mask
 
+    def restate(self, mask: np.ndarray, name: str, p: np.ndarray) -> None:
+        """
+        Set anew where a class holds of which only the threshold is asked.
+
+        Parameters
+        ----------
+        mask : (ny, nx) integer `~numpy.ndarray`
+            Changed in place.
+        name : str
+            Of the class.
+        p : (ny, nx) `~numpy.ndarray`
+            Its probabilities.
+        """
+        bit = self.kind.type(self.bits[name])
+        mask &= ~bit
+        mask |= bit * (p >= self.thresholds[name])
+
     def _with_lookalike(self, probabilities: np.ndarray, number: int) -> np.ndarray:
         """Return the probabilities of a class or of what looks like it."""
         classes = self.card.classes

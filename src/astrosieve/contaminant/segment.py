@@ -21,11 +21,17 @@ from astrosieve.contaminant.display import map_html
 from astrosieve.contaminant.flags import Rules
 from astrosieve.contaminant.preprocessing import get_preprocessing
 from astrosieve.contaminant.priors import Prior, expected_shares
+from astrosieve.contaminant.surroundings import (
+    Cells,
+    Surroundings,
+    clipped_logits,
+)
 from astrosieve.contaminant.verdict.judge import Verdict, verdict_of
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.images.dq import DQMeaning
 from astrosieve.images.measured import MeasuredImage
 from astrosieve.images.tiles import cut_axis
+from astrosieve.models.calibration import reweight, sigmoid
 from astrosieve.models.registry import Model, load_model
 
 __all__ = [
@@ -37,9 +43,10 @@ __all__ = [
 ]
 
 _STEP = 32  # what tiles begin at and end at multiples of
-_TILE = 1184  # pixels along the longest side of a tile
+_TILE = 1056  # pixels along the longest side of a tile
 _OVERLAP = 192  # pixels that tiles share, where the card does not say
 _AT_ONCE = 2  # tiles: bounds the memory
+_ROWS = 128  # that surroundings are settled in at a time: the same
 _SMALLEST = np.finfo(np.float16).smallest_normal  # smaller ones take long to convert
 
 _Piece = tuple[tuple[slice, slice], tuple[slice, slice]]
@@ -310,41 +317,101 @@ def segment_parts(
         for n in (ny, nx)
     )
     levels = prepare.levels(image)
+    numbers = Surroundings.of(card).numbers
 
-    def said(piece: _Piece) -> tuple[np.ndarray, np.ndarray]:
+    def said(piece: _Piece) -> tuple[np.ndarray, ...]:
         (band, rows), (box, part) = piece
         planes = prepare.planes(levels, (band, box))[None]
         probabilities = model.predict({'image': planes})
-        if shares:
-            probabilities = card.for_prior(probabilities, shares)
         y, x = (
             slice(each.start - whole.start, each.stop - whole.start)
             for each, whole in ((rows, band), (part, box))
         )
+        logits = clipped_logits(probabilities[0, numbers, y, x]).astype(np.float16)
+        if shares:
+            probabilities = card.for_prior(probabilities, shares)
         mask = rules.mask(probabilities[0])[y, x]
-        values = probabilities[0, :, y, x]
-        return (values * (values >= _SMALLEST)).astype(np.float16), mask
+        return _halved(probabilities[0, :, y, x]), mask, logits
 
-    maps = _at_once(said, product(bands, columns))
-    for _, rows in bands:
-        height = rows.stop - rows.start
-        probabilities = np.empty((len(card.classes), height, nx), np.float16)
-        mask = np.empty((height, nx), rules.kind)
-        for _, part in columns:
-            probabilities[:, :, part], mask[:, part] = next(maps)
+    def mapped() -> Iterator[tuple[Part, np.ndarray]]:
+        maps = _at_once(said, product(bands, columns))
+        for _, rows in bands:
+            height = rows.stop - rows.start
+            probabilities = np.empty((len(card.classes), height, nx), np.float16)
+            mask = np.empty((height, nx), rules.kind)
+            logits = np.empty((len(numbers), height, nx), np.float16)
+            for _, part in columns:
+                planes = (probabilities[:, :, part], mask[:, part], logits[:, :, part])
+                for plane, values in zip(planes, next(maps), strict=True):
+                    plane[:] = values
+            yield Part(rows, probabilities, mask), logits
+
+    for part in _with_surroundings(mapped(), (ny, nx), rules, shares):
         if image.spoilt is not None:
-            lost = image.spoilt[rows] != 0
-            probabilities[:, lost] = np.nan
-            mask[lost] = 0
-        yield Part(rows, probabilities, mask)
+            lost = image.spoilt[part.rows] != 0
+            part.probabilities[:, lost] = np.nan
+            part.mask[lost] = 0
+        yield part
+
+
+def _with_surroundings(
+    parts: Iterable[tuple[Part, np.ndarray]],
+    shape: tuple[int, int],
+    rules: Rules,
+    shares: dict[str, float] | None,
+) -> Iterator[Part]:
+    """
+    Yield parts in which surroundings count, each when what is around it is there.
+
+    Parameters
+    ----------
+    parts : iterable of (`Part`, `~numpy.ndarray`)
+        Each with the network's logits of the classes whose surroundings count.
+    shape : (int, int)
+        Of the image.
+    rules : `~astrosieve.contaminant.flags.Rules`
+        Of the model.
+    shares : dict of str to float or None
+        Expected shares of classes.
+    """
+    card = rules.card
+    about = Surroundings.of(card)
+    names = [card.classes[number] for number in about.numbers]
+    factors = card.prior_factors(shares) if shares else {}
+    cells = Cells(len(names), shape)
+
+    def settle(part: Part, logits: np.ndarray) -> None:
+        for first in range(0, len(part.mask), _ROWS):
+            some = slice(first, min(first + _ROWS, len(part.mask)))
+            rows = slice(part.rows.start + first, part.rows.start + some.stop)
+            p = about.settled(logits[:, some], cells, rows)
+            if factors:
+                p = reweight(p[None], names, factors=factors, exclusive=False)[0]
+            part.probabilities[about.numbers, some] = _halved(p)
+            for name, plane in zip(names, p, strict=True):
+                rules.restate(part.mask[some], name, plane)
+
+    waiting: deque[tuple[Part, np.ndarray]] = deque()
+    for part, logits in parts:
+        cells.add(part.rows.start, sigmoid(logits[None])[0])
+        waiting.append((part, logits))
+        while waiting and cells.needed(waiting[0][0].rows) <= part.rows.stop:
+            if names:
+                settle(*waiting[0])
+            yield waiting.popleft()[0]
+
+
+def _halved(p: np.ndarray) -> np.ndarray:
+    """Return probabilities in 16 bits, without those that take long to convert."""
+    return (p * (p >= _SMALLEST)).astype(np.float16)
 
 
 def _at_once(
-    work: Callable[[_Piece], tuple[np.ndarray, np.ndarray]], pieces: Iterable[_Piece]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    work: Callable[[_Piece], tuple[np.ndarray, ...]], pieces: Iterable[_Piece]
+) -> Iterator[tuple[np.ndarray, ...]]:
     """Yield the maps of pieces in their order, a few being made at a time."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        waiting: deque[Future[tuple[np.ndarray, np.ndarray]]] = deque()
+        waiting: deque[Future[tuple[np.ndarray, ...]]] = deque()
         for piece in pieces:
             waiting.append(pool.submit(work, piece))
             if len(waiting) == _AT_ONCE:

@@ -341,15 +341,26 @@ class ModelCard:
         -------
         probabilities : (N, C, ...) float32 `~numpy.ndarray`
         """
-        exclusive = self.activation == 'softmax'
+        return reweight(
+            probabilities,
+            self.classes,
+            factors=self.prior_factors(prior),
+            exclusive=self.activation == 'softmax',
+        )
+
+    def prior_factors(self, prior: Mapping[str, float]) -> dict[str, float]:
+        """
+        Return what another mix of classes multiplies the odds of each by.
+
+        Of classes that exclude each other it is what the probabilities are multiplied
+        by, before they are made to sum to one again.
+        """
         old, new = self.class_prior, self.complete_prior(prior)
         factors = {name: new[name] / old[name] for name in self.classes}
-        if not exclusive:
+        if self.activation != 'softmax':
             for name in self.classes:
                 factors[name] *= (1 - old[name]) / (1 - new[name])
-        return reweight(
-            probabilities, self.classes, factors=factors, exclusive=exclusive
-        )
+        return factors
 
     def summary(self) -> str:
         """Return what a user wants to know of the model, for a screen."""

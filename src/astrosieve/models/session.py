@@ -67,6 +67,7 @@ class OnnxSession:
                 options = onnxruntime.SessionOptions()
                 options.log_severity_level = 3
                 options.intra_op_num_threads = 1
+                options.enable_mem_pattern = False  # takes half as much again
                 content = self._read()
                 try:
                     self._session = onnxruntime.InferenceSession(
@@ -134,4 +135,4 @@ class OnnxSession:
             sizes = session.get_outputs()[0].shape[1:]
             shape = (n if isinstance(n, int) else 0 for n in sizes)
             return np.empty((0, *shape), dtype=np.float32)
-        return np.concatenate(parts)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def peak(image: Path, model: Path, *options: str) -> int:
+def peak(image: Path, model: Path | str, *options: str) -> int:
     """Return the most bytes that ``astrosieve segment`` had while it ran."""
     target = image.with_name('map.fits')
     ran = subprocess.run(
@@ -61,12 +61,10 @@ def test_bytes_per_pixel(pixels_model: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_flc_of_two_chips(
-    pixels_model: Path, write_flc: Callable[..., Path], tmp_path: Path
-) -> None:
-    """1.5 GB at most, DQ planes written too."""
+def test_an_flc_of_two_chips(write_flc: Callable[..., Path], tmp_path: Path) -> None:
+    """1.5 GB at most, with the network that is shipped, DQ planes written too."""
     path = write_flc(tmp_path / 'j1_flc.fits', [noise(2051, 4096), noise(2051, 4096)])
-    assert peak(path, pixels_model, '--write-dq') < 1.5e9
+    assert peak(path, 'contaminant', '--write-dq') < 1.5e9
 
 
 @pytest.mark.slow

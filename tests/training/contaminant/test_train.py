@@ -31,6 +31,7 @@ from astrosieve.contaminant.flags import (
     LINE_POINT,
     OPERATING_POINT,
 )
+from astrosieve.contaminant.surroundings import Cells
 from astrosieve.exceptions import ModelError
 from astrosieve.models.registry import Model, load_model
 from astrosieve_training.contaminant import ablation, baselines
@@ -56,6 +57,7 @@ from astrosieve_training.contaminant.datasets import (
 from astrosieve_training.contaminant.evaluate import cases, checks, judge
 from astrosieve_training.contaminant.evaluate.judged import judge_cases
 from astrosieve_training.contaminant.export import export_run
+from astrosieve_training.contaminant.surroundings import fit_surroundings
 from astrosieve_training.contaminant.train import (
     Run,
     _averaged,
@@ -72,7 +74,9 @@ from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 
 SIDE = 96
-HIT, TRAIL = (CLASSES.names.index(n) for n in ('cosmic_ray', 'satellite_trail'))
+HIT, TRAIL, FRINGE = (
+    CLASSES.names.index(n) for n in ('cosmic_ray', 'satellite_trail', 'fringe')
+)
 pytestmark = pytest.mark.usefixtures('converted_once')
 
 
@@ -332,12 +336,43 @@ def test_faint_pixels_of_lines_are_trails_where_they_were(true: bool) -> None:
     assert found.value > 0.9
 
 
+@pytest.mark.parametrize('telling', [True, False])
+def test_surroundings_count_if_they_tell(telling: bool) -> None:
+    """Faint signs are believed in images that have many of them, if these were true."""
+    rng = np.random.default_rng(3)
+    planes = np.full((24, 5, 96, 96), -6, np.float16)
+    truth = np.zeros((24, 96, 96), np.uint16)
+    for row in range(24):
+        many = row % 2 == 0
+        signs = rng.random((96, 96)) < (0.3 if many else 0.02)
+        planes[row, 0][signs] = -1
+        true = signs if telling and many else signs & (rng.random(signs.shape) < 0.2)
+        truth[row][true] = 1 << FRINGE
+    images = Images(planes, truth, np.zeros_like(truth), crop=96)
+    network, ones = Told(FRINGE), np.ones(len(CLASSES))
+    settled = fit_surroundings(network, ones, images, (FRINGE, TRAIL), 1)
+    about = settled.surroundings
+    assert about.numbers.tolist() == [FRINGE]  # no pixel is of a trail
+    p, has = settled.samples[FRINGE]
+    assert p.mean() == pytest.approx(has.mean(), rel=0.05)
+    found = []
+    for row in (0, 1):
+        signs = planes[row, 0] == -1
+        cells = Cells(1, signs.shape)
+        logits = planes[row, :1].astype(np.float32)
+        cells.add(0, 1 / (1 + np.exp(-logits)))
+        found.append(about.settled(logits, cells, slice(0, 96))[0][signs].mean())
+    wanted = (1, 0.2) if telling else (0.2, 0.2)
+    assert found == pytest.approx(wanted, abs=0.05)
+
+
 def test_a_run_is_kept(made: Made) -> None:
     """What is read back is what was trained; done again nothing is trained anew."""
     again = load_run(made.folder)
     assert again.config == made.run.config
     assert again.temperatures == made.run.temperatures
     assert again.points == made.run.points
+    assert again.options == made.run.options
     assert train(made.run.config, made.folder).summary == made.run.summary
 
 
@@ -359,6 +394,8 @@ def test_export(made: Made, tmp_path: Path) -> None:
     assert 0 < faint[1] <= limits['satellite_trail']
     assert card.operating_points[LINE_POINT].threshold['satellite_trail'] > 1
     assert 0 < card.options['overlap'] <= 384
+    assert card.options['surroundings'].keys() <= {*made.run.config.regions}
+    assert card.options['surroundings'] == made.run.options['surroundings']
     image = np.random.default_rng(8).normal(100, 5, (70, 131))
     found = segment_contaminants(image, model=made.model)
     assert found.probabilities.shape == (15, 70, 131)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -27,6 +28,7 @@ from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import Share
 from astrosieve_training.contaminant import networks
 from astrosieve_training.contaminant.datasets import Images, unpacked
+from astrosieve_training.contaminant.surroundings import fit_surroundings
 from astrosieve_training.learn import loop
 from astrosieve_training.learn.calibrate import fit_sigmoids
 
@@ -64,12 +66,15 @@ class Calibration:
         flags, by their names in `astrosieve.contaminant.flags`.
     matthews : dict of str to float
         The coefficients.
+    options : dict of str to Any
+        Of a card: what the surroundings say.
     """
 
     temperatures: tuple[float, ...]
     shares: tuple[float, ...]
     points: dict[str, OperatingPoint]
     matthews: dict[str, float]
+    options: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -317,7 +322,17 @@ def best_matthews(
     return float(ranked[last][best]), float(matthews[best])
 
 
-def calibrate(network: nn.Module, images: Images, seed: int) -> Calibration:
+def _limit(p: np.ndarray, has: np.ndarray, share: float) -> tuple[float, float]:
+    """Return a class's threshold, and the Matthews coefficient there."""
+    threshold, coefficient = best_matthews(p, has, share)
+    if coefficient < _KNOWN:
+        threshold = max(threshold, 0.5)
+    return round(min(max(threshold, 1e-4), 1 - 1e-4), 4), coefficient
+
+
+def calibrate(
+    network: nn.Module, images: Images, seed: int, regions: Sequence[str] = ()
+) -> Calibration:
     """
     Set probabilities and thresholds right.
 
@@ -329,6 +344,8 @@ def calibrate(network: nn.Module, images: Images, seed: int) -> Calibration:
         That it has not seen.
     seed : int
         Draws pixels of them.
+    regions : sequence of str, optional
+        Classes whose surroundings count.
 
     Returns
     -------
@@ -351,12 +368,15 @@ def calibrate(network: nn.Module, images: Images, seed: int) -> Calibration:
         )
         temperatures[number], offsets[number] = scale[0], offset[0]
         p = 1 / (1 + np.exp(-(each.logit.astype(float) + offset[0]) / scale[0]))
-        threshold, coefficients[name] = best_matthews(p, each.has, each.share)
-        if coefficients[name] < _KNOWN:
-            threshold = max(threshold, 0.5)
-        limits[name] = round(min(max(threshold, 1e-4), 1 - 1e-4), 4)
+        limits[name], coefficients[name] = _limit(p, each.has, each.share)
         measured[name] = Share.of(p >= limits[name], each.has)
     networks.shift_logits(network, offsets)
+    numbers = tuple(CLASSES.names.index(name) for name in regions)
+    settled = fit_surroundings(network, temperatures, images, numbers, seed)
+    for number, (p, has) in settled.samples.items():
+        name = CLASSES.names[number]
+        limits[name], coefficients[name] = _limit(p, has, samples[number].share)
+        measured[name] = Share.of(p >= limits[name], has)
     two = [_HIT, _HOT]
     p = sigmoid(cores + offsets[two][:, None, None], tuple(temperatures[two]))
     name = CLASSES.names[_HIT]
@@ -378,4 +398,5 @@ def calibrate(network: nn.Module, images: Images, seed: int) -> Calibration:
             **_line_points(network, images, temperatures, limits),
         },
         coefficients,
+        settled.surroundings.stated(CLASSES.names),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from astrosieve.contaminant.classes import CLASSES
 from astrosieve_training.configs import config_path, require_apart
 from astrosieve_training.learn.settings import NetworkSettings, SeededImages
 from astrosieve_training.settings import (
@@ -125,6 +126,8 @@ class ContaminantConfig(NetworkSettings):
     average : float
         Share of what is learnt in the parameters, where a training begins with another
         one; the rest is of that. 1 for what is learnt alone.
+    regions : tuple of str
+        Classes that fill regions: what is around a pixel counts for them.
     default : bool
         Whether the task's name means this model.
     """
@@ -138,6 +141,7 @@ class ContaminantConfig(NetworkSettings):
     loss: LossSettings = field(default_factory=LossSettings)
     crop: Count = 256
     average: Share = 1.0
+    regions: tuple[Annotated[str, one_of(*CLASSES.names)], ...] = ()
     default: bool = False
 
     def __post_init__(self) -> None:

@@ -116,7 +116,7 @@ def export_run(
             'none of them has'
         ),
         activation='sigmoid',
-        options={'overlap': overlap_of(run.network, prepare)},
+        options={'overlap': overlap_of(run.network, prepare), **run.options},
     )
     return export_network(
         run.network,

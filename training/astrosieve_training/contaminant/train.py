@@ -57,6 +57,8 @@ class Run:
         Of the pixels that have a class, for which probabilities hold.
     points : dict of str to `~astrosieve.models.cards.OperatingPoint`
         Thresholds, and what else is asked of flags.
+    options : dict of str to Any
+        Of the card.
     summary : dict
         Losses and counts.
     """
@@ -66,6 +68,7 @@ class Run:
     temperatures: tuple[float, ...]
     shares: tuple[float, ...]
     points: dict[str, OperatingPoint]
+    options: dict[str, Any]
     summary: dict[str, Any]
 
 
@@ -239,9 +242,16 @@ def train(
     if say is not None:
         say('calibrating')
     calibrating = simulated_images(config, config.calibrating, stages, 'calibrating')
-    found = calibrate(network, calibrating, config.seed)
-    summary = {**summary, 'matthews': found.matthews}
-    run = Run(config, network, found.temperatures, found.shares, found.points, summary)
+    found = calibrate(network, calibrating, config.seed, config.regions)
+    run = Run(
+        config,
+        network,
+        temperatures=found.temperatures,
+        shares=found.shares,
+        points=found.points,
+        options=found.options,
+        summary={**summary, 'matthews': found.matthews},
+    )
     _save(run, folder)
     return run
 
@@ -252,6 +262,7 @@ def _save(run: Run, folder: Path) -> None:
         'temperatures': run.temperatures,
         'shares': run.shares,
         'points': {name: asdict(point) for name, point in run.points.items()},
+        'options': run.options,
         'summary': run.summary,
     }
     write_run(folder, run.network, content)
@@ -276,5 +287,6 @@ def load_run(folder: Path) -> Run:
             name: OperatingPoint.from_dict(each)
             for name, each in content['points'].items()
         },
+        options=content.get('options', {}),
         summary=content['summary'],
     )
