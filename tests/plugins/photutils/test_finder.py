@@ -418,6 +418,7 @@ class TestInput:
     def test_saturated(self, make: Any, star_field: Any) -> None:
         """Asked for, a plateau has a row in which no peak was found."""
         dq = np.zeros(star_field.data.shape, dtype=np.int16)
+        star_field.data[47:60, 57:70] += 5e3
         star_field.data[50:57, 60:67] = 5e4
         dq[50:57, 60:67] = 256
         found = make(None, None, dq=dq, saturated=True)(star_field.data)

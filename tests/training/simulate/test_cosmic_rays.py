@@ -7,7 +7,11 @@ import pytest
 from scipy import stats
 
 from astrosieve_training.simulate import CosmicRayTemplates, compare
-from astrosieve_training.simulate.cosmic_rays import cosmic_ray_image, expected_hits
+from astrosieve_training.simulate.cosmic_rays import (
+    cosmic_ray_image,
+    expected_hits,
+    heavy_particles,
+)
 from astrosieve_training.simulate.detector import Slab
 from astrosieve_training.simulate.particles import sample_directions
 from astrosieve_training.simulate.real_hits import cosmic_ray_statistics, real_hits
@@ -59,6 +63,30 @@ def test_charge_of_a_minimum_ionising_particle() -> None:
     primary &= (np.abs(hits.y - 450) < 380) & (hits.theta < 1.2)
     path = slab.thickness_um / np.cos(hits.theta[primary])
     assert 50 < np.median(hits.electrons[primary] / path) < 110
+
+
+def test_heavy_particles() -> None:
+    """Blobs of half to two and a half pixels, some drawn out, their charge kept."""
+    hits = heavy_particles((2000, 2000), 300, np.random.default_rng(8))
+    assert len(hits.x) == len(hits.electrons) > 280
+    assert set(hits.kind) == {'heavy'}
+    assert hits.image.sum() == pytest.approx(hits.electrons.sum(), rel=1e-4)
+    inner = (np.abs(np.stack([hits.x, hits.y]) - 1000) < 960).all(axis=0)
+    assert (hits.electrons[inner] >= 0.1 * 2.7e5 * 0.999).all()
+    assert hits.electrons.max() <= 6 * 2.7e5
+    assert 0.2 < (hits.length > 0).mean() < 0.4
+    round_ones = np.flatnonzero(inner & (hits.length == 0))
+    spreads = []
+    for x, y in zip(hits.x[round_ones], hits.y[round_ones], strict=True):
+        box = hits.image[round(y) - 9 : round(y) + 10, round(x) - 9 : round(x) + 10]
+        across = np.arange(round(x) - 9, round(x) + 10) - x
+        spreads.append(np.sqrt((box.sum(axis=0) * across**2).sum() / box.sum()))
+    assert np.quantile(spreads, 0.05) > 0.4
+    assert 0.8 < np.median(spreads) < 1.5
+    assert np.quantile(spreads, 0.9) < 3
+    again = heavy_particles((2000, 2000), 300, np.random.default_rng(8))
+    assert np.array_equal(hits.image, again.image)
+    assert not heavy_particles((9, 9), 0, np.random.default_rng(8)).image.any()
 
 
 def test_deterministic() -> None:

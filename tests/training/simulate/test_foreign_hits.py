@@ -21,12 +21,15 @@ from astrosieve_training.simulate.real_hits import JUDGED_SOURCES, hit_templates
 PLAN = ExposurePlan('demo', 'empty', 0.0, 7, (300, 300))
 
 
-def test_thick_slabs_are_hit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hits are added, and known to the truth; what else is drawn stays."""
+@pytest.mark.parametrize(('source', 'least'), [('thick', 10), ('heavy', 1)])
+def test_simulated_hits(source: str, least: int) -> None:
+    """They are added, and known to the truth; what else is drawn stays."""
+    plan = replace(PLAN, shape=(500, 500))
     without, added = (
-        simulate_plan(replace(PLAN, hits=hits))[0].truth for hits in ('', 'thick')
+        simulate_plan(replace(plan, hits=hits))[0].truth for hits in ('', source)
     )
-    assert len(added.cosmic_rays) > len(without.cosmic_rays) + 3
+    assert len(added.cosmic_rays) >= len(without.cosmic_rays) + least
+    assert ('heavy' in added.cosmic_rays['kind']) == (source == 'heavy')
     more = added.planes['cosmic_ray'].sum() - without.planes['cosmic_ray'].sum()
     assert more > 1000
     assert np.array_equal(added.stars['x'], without.stars['x'])

@@ -16,6 +16,7 @@ from astrosieve_training.simulate.chips import ChipState, Effect, Stream
 from astrosieve_training.simulate.cosmic_rays import (
     CosmicRayTemplates,
     cosmic_ray_image,
+    heavy_particles,
 )
 from astrosieve_training.simulate.detector import Slab
 from astrosieve_training.simulate.extended import (
@@ -155,7 +156,8 @@ def foreign_hits(
     source : str, optional
         Whose, see `~astrosieve_training.simulate.real_hits.real_hits`; 'thick' for a
         slab of 40 to 250 micrometres drawn at random, where electrons curl up; 'any'
-        for one of these by chance. Without the data they are of a slab.
+        for one of these by chance; 'heavy' for alpha particles and heavy nuclei, a
+        tenth as many. Without the data they are of a slab.
     judged : bool, optional
         Whether of the real hits those that are kept for judging.
     """
@@ -163,9 +165,14 @@ def foreign_hits(
     n = int(rng.poisson(10 ** rng.uniform(1.7, 3.3) * ny * nx / 1e6))
     if source == 'any':
         source = str(rng.choice([*SOURCES, 'thick', 'thick']))
-    templates = None if source == 'thick' else hit_templates(source, judged=judged)
+    drawn = source in ('thick', 'heavy')
+    templates = None if drawn else hit_templates(source, judged=judged)
     names = state.cosmic_rays.colnames
-    if templates is None:
+    if source == 'heavy':
+        hits = heavy_particles(state.shape, rng.poisson(n / 10), rng)
+        image = hits.image
+        found = Table({name: getattr(hits, name) for name in names})
+    elif templates is None:
         pixel = rng.uniform(8, 24)
         slab = Slab(pixel, 10 ** rng.uniform(1.6, 2.4), rng.uniform(0.2, 0.5) * pixel)
         area = ny * nx * (pixel * 1e-4) ** 2

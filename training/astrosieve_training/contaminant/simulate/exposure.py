@@ -30,6 +30,7 @@ _POINT = 2, 5.0  # pixels of a point at most; below so many noises chance makes 
 _DROWNED = ('satellite_trail', 'fringe', 'hot_column')
 _NEARLY = 0.8  # of the ceiling, from which on a bled pixel may be called saturated
 _EVEN, _NEARLY_EVEN = 0.01, 0.95  # the same where full pixels are as even as this
+_TRANSFERS = 40  # over which trapped charge is set free
 _LEAST = 0.3  # of the noise of a pixel, below which nobody can tell what is drowned
 
 
@@ -41,15 +42,29 @@ def _total(draft: Draft) -> np.ndarray:
 
 
 def _trail(draft: Draft) -> None:
-    """Let hits and hot pixels leave a little charge behind on the way to readout."""
+    """
+    Let hits and hot pixels leave charge behind on the way to readout.
+
+    Some is set free within a few transfers, some after many (Massey et al. 2010,
+    MNRAS 401, 371).
+    """
     rng = draft.rng
-    share, length = log_uniform(rng, 0.005, 0.12), rng.uniform(0.8, 4)
-    left = np.exp(-np.arange(1, 9) / length)
-    kernel = np.concatenate([np.zeros(8), [1 - share], share * left / left.sum()])
+    share, slow = (
+        log_uniform(rng, 0.005, 0.25),
+        rng.choice([0.0, rng.uniform(0.1, 0.8)]),
+    )
+    steps = np.arange(1, _TRANSFERS + 1)
+    left = np.zeros(_TRANSFERS)
+    for part, length in ((1 - slow, rng.uniform(0.8, 4)), (slow, rng.uniform(5, 20))):
+        each = np.exp(-steps / length)
+        left += part * each / each.sum()
+    kernel = np.concatenate([np.zeros(_TRANSFERS), [1 - share], share * left])
     kernel = kernel if rng.random() < 0.5 else kernel[::-1]
     for name in ('cosmic_ray', 'hot_pixel'):
         if name in draft.charge:
-            draft.charge[name] = correlate1d(draft.charge[name], kernel, axis=0)
+            draft.charge[name] = correlate1d(
+                draft.charge[name], kernel, axis=0, mode='constant'
+            )
 
 
 def _mark(draft: Draft, mean: np.ndarray, quiet: np.float32) -> None:
@@ -260,7 +275,7 @@ def expose(draft: Draft) -> tuple[np.ndarray, np.ndarray]:
     if blind is not None:
         for plane in (*draft.light.values(), *draft.charge.values(), draft.offset):
             plane[blind] = 0
-    if made.kind.site == 'orbit' and made.kind.detector == 'ccd' and rng.random() < 0.5:
+    if made.kind.site == 'orbit' and made.kind.detector == 'ccd' and rng.random() < 0.6:
         _trail(draft)
     mean = _total(draft)
     resampled = made.unit not in ('raw', 'counts') and rng.random() < 0.15

@@ -7,13 +7,14 @@ from scipy.special import expit
 
 from astrosieve_training.contaminant.simulate import real
 from astrosieve_training.contaminant.simulate.draft import Draft
-from astrosieve_training.simulate.cosmic_rays import cosmic_ray_image
+from astrosieve_training.simulate.cosmic_rays import cosmic_ray_image, heavy_particles
 from astrosieve_training.simulate.fields import log_uniform
 
 __all__ = ['add_cosmic_rays']
 
 
-_SNOWBALLS = (0.0, 1.0, 5.0)  # of an image of an IR array, on average
+_SNOWBALLS = (0.5, 2.0, 8.0)  # of an image of an IR array, on average
+_BLOBS = (0.0, 0.0, 1.0, 8.0)  # of 256x256 pixels of a CCD, on average
 
 
 def _snowballs(draft: Draft) -> np.ndarray:
@@ -43,7 +44,8 @@ def _snowballs(draft: Draft) -> np.ndarray:
 def add_cosmic_rays(draft: Draft) -> None:
     """
     Add hits: tracks, muons, worms and points in the instrument's silicon, or real ones.
-    IR arrays have discs besides, and of all hits the neighbours read a little.
+    CCDs have blobs of heavy particles besides, IR arrays discs, and of all hits the
+    neighbours read a little.
 
     A pixel is true where a hit brought more than 2 times its noise; from 0.5 times on
     nobody can tell.
@@ -68,4 +70,7 @@ def add_cosmic_rays(draft: Draft) -> None:
     plane = hits.image * np.float32(scale)
     if instrument.kind.detector == 'ir':
         plane = draft.coupled(plane + _snowballs(draft))
+    else:
+        blobs = rng.poisson(rng.choice(_BLOBS) * ny * nx / 65536)
+        plane = plane + heavy_particles(draft.shape, blobs, rng).image
     draft.add_charge('cosmic_ray', plane)

@@ -65,7 +65,7 @@ def add_bright_stars(draft: Draft) -> None:
     image = np.zeros(draft.shape, np.float32)
     for _ in range(int(rng.choice([1, 1, 2, 3]))):
         peak = draft.instrument.ceiling * log_uniform(rng, 1.2, 250)
-        edge = rng.choice([0.05, -0.05, -0.4], p=[0.75, 0.1, 0.15])
+        edge = rng.choice([0.05, -0.05, -0.4], p=[0.65, 0.1, 0.25])
         star = Star(
             rng.uniform(edge, 1 - edge) * nx,
             rng.uniform(edge, 1 - edge) * ny,

@@ -98,7 +98,7 @@ def add_trails(draft: Draft) -> None:
             first, last = -long / 2, long / 2
         soft = max(draft.profile.fwhm / 2.355, 0.6)
         bright = bright * ndtr((along - first) / soft) * ndtr((last - along) / soft)
-        peak = log_uniform(rng, 0.7, 3 if rng.random() < 0.4 else 40)
+        peak = log_uniform(rng, 0.7, 3 if rng.random() < 0.5 else 40)
         if last < size:
             peak = max(peak, 1.5)
         plane = (peak * bright * profile).astype(np.float32)

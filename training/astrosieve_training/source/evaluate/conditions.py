@@ -267,7 +267,8 @@ def check_hits(
     head = [f'FWHM {low:g} to {high:g}' for low, high in pairwise(_WIDTHS)]
     lines = [
         f'{exposures.origin}; their cosmic rays are hits that no training saw, of one '
-        "detector each; 'thick' is a simulated slab of 40 to 250 micrometres, 'sprat' "
+        "detector each; 'thick' is a simulated slab of 40 to 250 micrometres, 'heavy' "
+        "are simulated alpha particles and nuclei, 'sprat' "
         f'a detector of which no hit is in any training. S/N of 20 and more, where '
         f'{COMPLETENESS:.1%} of the stars are kept. Called stars:',
         '',
