@@ -317,7 +317,7 @@ def segment_parts(
         for n in (ny, nx)
     )
     levels = prepare.levels(image)
-    numbers = Surroundings.of(card).numbers
+    about = Surroundings.of(card)
 
     def said(piece: _Piece) -> tuple[np.ndarray, ...]:
         (band, rows), (box, part) = piece
@@ -327,7 +327,9 @@ def segment_parts(
             slice(each.start - whole.start, each.stop - whole.start)
             for each, whole in ((rows, band), (part, box))
         )
-        logits = clipped_logits(probabilities[0, numbers, y, x]).astype(np.float16)
+        logits = clipped_logits(probabilities[0, about.numbers, y, x]).astype(
+            np.float16
+        )
         if shares:
             probabilities = card.for_prior(probabilities, shares)
         mask = rules.mask(probabilities[0])[y, x]
@@ -339,14 +341,14 @@ def segment_parts(
             height = rows.stop - rows.start
             probabilities = np.empty((len(card.classes), height, nx), np.float16)
             mask = np.empty((height, nx), rules.kind)
-            logits = np.empty((len(numbers), height, nx), np.float16)
+            logits = np.empty((len(about.numbers), height, nx), np.float16)
             for _, part in columns:
                 planes = (probabilities[:, :, part], mask[:, part], logits[:, :, part])
                 for plane, values in zip(planes, next(maps), strict=True):
                     plane[:] = values
             yield Part(rows, probabilities, mask), logits
 
-    for part in _with_surroundings(mapped(), (ny, nx), rules, shares):
+    for part in _with_surroundings(mapped(), about, (ny, nx), rules, shares):
         if image.spoilt is not None:
             lost = image.spoilt[part.rows] != 0
             part.probabilities[:, lost] = np.nan
@@ -356,6 +358,7 @@ def segment_parts(
 
 def _with_surroundings(
     parts: Iterable[tuple[Part, np.ndarray]],
+    about: Surroundings,
     shape: tuple[int, int],
     rules: Rules,
     shares: dict[str, float] | None,
@@ -367,6 +370,8 @@ def _with_surroundings(
     ----------
     parts : iterable of (`Part`, `~numpy.ndarray`)
         Each with the network's logits of the classes whose surroundings count.
+    about : `~astrosieve.contaminant.surroundings.Surroundings`
+        Of the model.
     shape : (int, int)
         Of the image.
     rules : `~astrosieve.contaminant.flags.Rules`
@@ -375,7 +380,6 @@ def _with_surroundings(
         Expected shares of classes.
     """
     card = rules.card
-    about = Surroundings.of(card)
     names = [card.classes[number] for number in about.numbers]
     factors = card.prior_factors(shares) if shares else {}
     cells = Cells(len(names), shape)

@@ -38,7 +38,7 @@ class Plateaus:
         Which group's core a pixel is of; -1 where charge has bled.
     x, y : (N,) `~numpy.ndarray`
         Middles of the cores, pixels, 0-based.
-    about : (N,) `~numpy.ndarray`
+    halo : (N,) `~numpy.ndarray`
         Median of the light in the pixels that touch a core, over the core's own; NaN
         where none is known.
     shape : (int, int)
@@ -49,7 +49,7 @@ class Plateaus:
     core: np.ndarray
     x: np.ndarray
     y: np.ndarray
-    about: np.ndarray
+    halo: np.ndarray
     shape: tuple[int, int]
 
     def __len__(self) -> int:
@@ -58,7 +58,7 @@ class Plateaus:
     @property
     def dark(self) -> np.ndarray:
         """Return which groups have less light about them than any star's, (N,) bool."""
-        return np.asarray(self.about < _DARK)
+        return np.asarray(self.halo < _DARK)
 
     def near(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """
@@ -135,8 +135,8 @@ def find_plateaus(
     n = np.bincount(core[core >= 0])
     row, column = np.divmod(pixels, shape[1])
     x, y = (np.bincount(core[core >= 0], each[core >= 0]) / n for each in (column, row))
-    about = _light_about(sci, spoilt, background.level, pixels, core, (x, y))
-    return Plateaus(pixels, core, x, y, about, shape)
+    halo = _halo(sci, spoilt, background.level, pixels, core, (x, y))
+    return Plateaus(pixels, core, x, y, halo, shape)
 
 
 def _where(
@@ -230,7 +230,7 @@ def _cores(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return number[mine]
 
 
-def _light_about(
+def _halo(
     sci: np.ndarray,
     spoilt: np.ndarray | None,
     sky: float,

@@ -146,16 +146,16 @@ def test_light_about(sky: np.ndarray, *, told: bool) -> None:
     found = _plateaus(image, np.where(image >= _FULL, 256, 0) if told else None)
     order = np.argsort(found.x)
     assert found.dark[order].tolist() == [False, True, False]
-    assert (found.about[order][[0, 2]] > 0.1).all()
+    assert (found.halo[order][[0, 2]] > 0.1).all()
 
 
 def test_light_about_is_unknown(sky: np.ndarray) -> None:
     """Without pixels about it nothing is said of a group."""
     whole = _plateaus(sky, np.full(sky.shape, 256))
-    assert np.isnan(whole.about).all()
+    assert np.isnan(whole.halo).all()
     dq, spoilt = np.zeros(sky.shape, int), np.zeros(sky.shape, np.uint8)
     dq[50:53, 50:53], spoilt[48:55, 48:55] = 256, 1
     spoilt[50:53, 50:53] = 0
     alone = _plateaus(sky, dq, spoilt=spoilt)
-    assert np.isnan(alone.about).all()
+    assert np.isnan(alone.halo).all()
     assert not alone.dark.any()

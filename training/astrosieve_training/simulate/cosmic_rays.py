@@ -319,7 +319,7 @@ def heavy_particles(
 
     A tenth of a MeV to six within so few micrometres that the charge drives itself
     apart, to a round blob as wide as stars and without their wings (Estrada et al.
-    2011, arXiv:1105.5191); of nuclei that pass aslant a short thick track.
+    2011, arXiv:1105.3229); of nuclei that pass aslant a short thick track.
 
     Parameters
     ----------
