@@ -149,7 +149,8 @@ def test_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
         assert 'options' not in given
 
 
-def test_tweakreg_s_own_call_is_python() -> None:
-    """What needs exposures that match is run in the notebook, and can be read here."""
-    [block] = [b for b in code_blocks('hosts/tweakreg.md', 'python') if '>>>' not in b]
+@pytest.mark.parametrize('page', ['hosts/hap.md', 'hosts/tweakreg.md'])
+def test_calls_of_pipelines_are_python(page: str) -> None:
+    """What needs exposures that match, or MAST, can be read, though not run here."""
+    [block] = [b for b in code_blocks(page, 'python') if '>>>' not in b]
     ast.parse(block)

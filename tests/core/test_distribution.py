@@ -141,6 +141,12 @@ def test_workflows_try_what_is_promised() -> None:
     pythons = ', '.join(f"'{each}'" for each in promised)
     assert f'python: [{pythons}]' in text
     assert 'os: [ubuntu-latest, macos-latest, windows-latest]' in text
-    assert '- run: .ci/lowest' in text
     lowest = (ROOT / '.ci' / 'lowest').read_text(encoding='utf-8')
     assert "--resolution lowest-direct '.[test]'" in lowest
+
+
+def test_environments_of_their_own_are_tried_elsewhere_too() -> None:
+    """Whatever has a script in ``.ci`` has a job, but for the one that is most."""
+    text = (ROOT / '.github' / 'workflows' / 'tests.yml').read_text(encoding='utf-8')
+    scripts = {path.name for path in (ROOT / '.ci').iterdir()} - {'run'}
+    assert scripts == set(re.findall(r'- run: \.ci/(\w+)', text))

@@ -12,7 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from astrosieve.exceptions import AstrosieveError
-from astrosieve_training.steps import StepGroup, need
+from astrosieve_training.settings import ConfigError
+from astrosieve_training.steps import StepGroup, config_of, kind_of, need
+from astrosieve_training.transient.config import load_config
 
 
 def test_need_imports_a_module() -> None:
@@ -34,6 +36,18 @@ def test_need_hides_no_mistake() -> None:
     """A module that the package itself lacks is an error of the package."""
     with pytest.raises(ImportError, match='no_such_module'):
         need('no_such_module')
+
+
+def test_models_are_judged_by_a_configuration_s_name(tmp_path: Path) -> None:
+    """Shipped ones have no training here; a folder is taken for one, whatever name."""
+    config = config_of('transient-negm2021', 'transient')
+    assert config == load_config('transient-negm2021')
+    assert kind_of('contaminant-verdict', 'contaminant') == 'verdict'
+    assert kind_of('blob-isr2021', 'blob') == 'isr2021'
+    with pytest.raises(ConfigError, match='holds no finished training'):
+        config_of(str(tmp_path), 'transient')
+    with pytest.raises(ConfigError, match='no configuration'):
+        config_of('no-such-thing', 'transient')
 
 
 @click.group(cls=StepGroup)

@@ -15,15 +15,19 @@ from astrosieve.commands.base import Command
 from astrosieve.commands.streams import Group
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import Model, load_model
+from astrosieve_training.configs import config_kind
 
 __all__ = [
     'EXISTING_FILE',
     'EXISTING_FOLDER',
+    'JUDGED_BY',
     'RUN',
     'StepGroup',
+    'config_of',
     'config_option',
     'hand_over',
     'judged_option',
+    'kind_of',
     'need',
     'readmes_option',
     'say',
@@ -40,6 +44,9 @@ EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 RUN = click.argument('run', type=EXISTING_FOLDER)
 """The folder of a finished training."""
+
+JUDGED_BY = click.argument('run', metavar='RUN|CONFIG')
+"""That, or a configuration: what a model is judged on is said by either."""
 
 training_folder_option = click.option(
     '-o',
@@ -99,6 +106,23 @@ def training_or_model(given: str, task: str) -> Path | Model:
     """Return the folder of a training, or the model of a task, that is meant."""
     folder = Path(given)
     return folder if folder.is_dir() else load_model(given, task=task)
+
+
+def kind_of(given: str, task: str) -> str | None:
+    """Return the kind of network of a training, or of a configuration."""
+    folder = Path(given)
+    if folder.is_dir():
+        kind: str | None = need('learn.runs').run_kind(folder)
+        return kind
+    return config_kind(task, given)
+
+
+def config_of(given: str, room: str) -> Any:
+    """Return the configuration of a training in a folder, or the one of that name."""
+    folder = Path(given)
+    if folder.is_dir():
+        return need(f'{room}.train').load_run(folder).config
+    return need(f'{room}.config').load_config(given)
 
 
 def say_exported(card: ModelCard, difference: float, output: Path) -> None:

@@ -188,6 +188,10 @@ def test_steps_know_the_published_network(run: SubframeRun, folder: Path) -> Non
     done = CliRunner().invoke(blob, [*asked, '--ablation'])
     assert done.exit_code == 2
     assert '--ablation is for a training of the published network' in done.output
+    asked[1] = 'blob-isr2021'
+    done = CliRunner().invoke(blob, asked)
+    assert done.exit_code == 2
+    assert 'is judged with its training' in done.output
 
 
 def test_monitor_is_written(tmp_path: Path) -> None:

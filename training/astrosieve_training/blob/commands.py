@@ -10,11 +10,14 @@ from astrosieve.commands.options import output_folder_option
 from astrosieve.models.registry import load_model
 from astrosieve_training.configs import config_kind
 from astrosieve_training.steps import (
+    JUDGED_BY,
     RUN,
     StepGroup,
+    config_of,
     config_option,
     hand_over,
     judged_option,
+    kind_of,
     need,
     readmes_option,
     say,
@@ -35,9 +38,9 @@ def blob() -> None:
     """Is there a new blob in a difference image, and where?"""
 
 
-def _tells_subframes(run: Path) -> bool:
-    """Return whether a training is one of the published network."""
-    return bool(need('learn.runs').run_kind(run) == _SUBFRAMES)
+def _tells_subframes(given: str | Path) -> bool:
+    """Return whether a training, or a configuration, is of the published network."""
+    return kind_of(str(given), 'blob') == _SUBFRAMES
 
 
 @blob.command()
@@ -144,7 +147,7 @@ def export(run: Path, output: Path) -> None:
 
 
 @blob.command()
-@RUN
+@JUDGED_BY
 @judged_option
 @output_folder_option('the report')
 @update_option
@@ -160,7 +163,7 @@ def export(run: Path, output: Path) -> None:
     help="Try the other ideas of blob-isr2021's report too, each for minutes.",
 )
 def evaluate(
-    run: Path,
+    run: str,
     model: str,
     output: Path,
     update: bool,
@@ -177,16 +180,19 @@ def evaluate(
     if ablation and not subframes:
         msg = '--ablation is for a training of the published network, blob-isr2021'
         raise click.UsageError(msg)
+    if subframes and not Path(run).is_dir():
+        msg = 'blob-isr2021 is judged with its training: give its folder'
+        raise click.UsageError(msg)
     judged = load_model(model, task='blob')
     say('judging')
     output.mkdir(parents=True, exist_ok=True)
     if subframes:
-        loaded = need('blob.isr2021.train').load_subframe_run(run)
+        loaded = need('blob.isr2021.train').load_subframe_run(Path(run))
         judge = need('blob.isr2021.evaluate').judge_subframes
         report = judge(judged, loaded, output, ablation=ablation)
     else:
-        loaded, judge = need('blob.train').load_run(run), need('blob.evaluate')
+        config, judge = config_of(run, 'blob'), need('blob.evaluate')
         others = [judge.subframe_finder(load_model(isr, task='blob'))] if isr else []
-        report = judge.judge(judged, loaded.config, output, others=others)
+        report = judge.judge(judged, config, output, others=others)
     table = judged.card.name if subframes else 'blob'
     hand_over(report, output, update=update, readmes=readmes, table=table)

@@ -11,11 +11,14 @@ from astrosieve.models.registry import load_model
 from astrosieve_training.configs import config_kind
 from astrosieve_training.steps import (
     EXISTING_FOLDER,
+    JUDGED_BY,
     RUN,
     StepGroup,
+    config_of,
     config_option,
     hand_over,
     judged_option,
+    kind_of,
     need,
     readmes_option,
     say,
@@ -41,9 +44,9 @@ def contaminant() -> None:
     """Which pixels are spoilt, and by what?"""
 
 
-def _judges_whole(run: Path) -> bool:
-    """Return whether a training is one of a network that judges whole images."""
-    return bool(need('learn.runs').run_kind(run) == _VERDICT)
+def _room(kind: str | None) -> str:
+    """Return where networks of a kind are trained and judged."""
+    return 'contaminant.verdict' if kind == _VERDICT else 'contaminant'
 
 
 @contaminant.command()
@@ -69,14 +72,14 @@ def train(
 
     An interrupted training goes on where it stopped.
     """
-    whole = config_kind('contaminant', config) == _VERDICT
-    kind = 'contaminant.verdict' if whole else 'contaminant'
-    loaded = need(f'{kind}.config').load_config(config)
+    kind = config_kind('contaminant', config)
+    room, whole = _room(kind), kind == _VERDICT
+    loaded = need(f'{room}.config').load_config(config)
     loaded, folder = training_of(loaded, seed, output)
     if whole and start:
         raise click.UsageError('--start is for networks of pixels')
     begun = {'start': training_or_model(start, 'contaminant')} if start else {}
-    run = need(f'{kind}.train').train(loaded, folder, images=images, say=say, **begun)
+    run = need(f'{room}.train').train(loaded, folder, images=images, say=say, **begun)
     click.echo(f'{run.summary["images"]} images; epoch {run.summary["epoch"]}')
     if whole:
         click.echo(run.point)
@@ -92,9 +95,9 @@ def train(
 def export(run: Path, output: Path) -> None:
     """Write a training's network as ONNX, with its card."""
     output.mkdir(parents=True, exist_ok=True)
-    kind = 'contaminant.verdict' if _judges_whole(run) else 'contaminant'
-    loaded = need(f'{kind}.train').load_run(run)
-    card, difference = need(f'{kind}.export').export_run(loaded, output)
+    room = _room(kind_of(str(run), 'contaminant'))
+    loaded = need(f'{room}.train').load_run(run)
+    card, difference = need(f'{room}.export').export_run(loaded, output)
     say_exported(card, difference, output)
 
 
@@ -112,7 +115,7 @@ def peers(output: Path) -> None:
 
 
 @contaminant.command()
-@RUN
+@JUDGED_BY
 @judged_option
 @output_folder_option('the report')
 @update_option
@@ -129,7 +132,7 @@ def peers(output: Path) -> None:
     help='Environments of other networks, made by the step peers.',
 )
 def evaluate(
-    run: Path,
+    run: str,
     model: str,
     output: Path,
     update: bool,
@@ -143,24 +146,22 @@ def evaluate(
     On simulated instruments that no training image had, and on real frames. A network
     that judges whole images, beside moments of detected sources.
     """
-    whole = _judges_whole(run)
+    kind = kind_of(run, 'contaminant')
+    whole = kind == _VERDICT
     if whole and (beside or peers):
         msg = '--beside and --peers are for networks that map pixels'
         raise click.UsageError(msg)
     judged = load_model(model, task='verdict' if whole else 'contaminant')
+    config = config_of(run, _room(kind))
     output.mkdir(parents=True, exist_ok=True)
     sections: dict[str, str] = {}
     if whole:
-        loaded = need('contaminant.verdict.train').load_run(run)
-        report = need('contaminant.verdict.evaluate').judge(
-            judged, loaded.config, output
-        )
+        report = need('contaminant.verdict.evaluate').judge(judged, config, output)
     else:
-        loaded = need('contaminant.train').load_run(run)
         sections = need('contaminant.evaluate.judge').TABLES
         report = need('contaminant.evaluate.judge').judge(
             judged,
-            loaded.config,
+            config,
             output,
             others=[load_model(each, task='contaminant') for each in beside],
             peers=peers,

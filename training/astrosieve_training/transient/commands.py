@@ -13,8 +13,10 @@ from astrosieve.transient.score import Scorer
 from astrosieve_training.steps import (
     EXISTING_FILE,
     EXISTING_FOLDER,
+    JUDGED_BY,
     RUN,
     StepGroup,
+    config_of,
     config_option,
     hand_over,
     judged_option,
@@ -211,7 +213,7 @@ def export(run: Path, output: Path) -> None:
 
 
 @transient.command()
-@RUN
+@JUDGED_BY
 @judged_option
 @output_folder_option('the report')
 @_ALERTS
@@ -230,7 +232,7 @@ def export(run: Path, output: Path) -> None:
 @update_option
 @readmes_option
 def evaluate(
-    run: Path,
+    run: str,
     model: str,
     output: Path,
     alerts: Path | None,
@@ -241,8 +243,8 @@ def evaluate(
     readmes: tuple[Path, ...],
 ) -> None:
     """Judge a model: unseen surveys, real alerts, the benchmark's learners."""
+    config, training = config_of(run, 'transient'), Path(run)
     load_run = need('transient.train').load_run
-    config = load_run(run).config
     judged = load_model(model, task='transient')
     say('judging')
     output.mkdir(parents=True, exist_ok=True)
@@ -250,7 +252,7 @@ def evaluate(
         judged,
         config,
         output,
-        fields=run / 'fields',
+        fields=training / 'fields' if training.is_dir() else None,
         alerts=_alert_folder(alerts) if config.training.fields else None,
         others=[load_run(each) for each in beside],
         published=published,
