@@ -108,7 +108,7 @@ def training_or_model(given: str, task: str) -> Path | Model:
     return folder if folder.is_dir() else load_model(given, task=task)
 
 
-def kind_of(given: str, task: str) -> str | None:
+def kind_of(given: str | Path, task: str) -> str | None:
     """Return the kind of network of a training, or of a configuration."""
     folder = Path(given)
     if folder.is_dir():

@@ -3,7 +3,7 @@ The place of HAP's cosmic-ray cut, in the pipeline's own code.
 
 drizzlepac's HAP code up to 3.11 needs photutils 2.3; with photutils 3 it breaks by
 itself. The tests that run it are left out then: they want an environment of their own,
-``pip install drizzlepac photutils==2.3.0 astrosieve[test]``.
+which ``.ci/hap`` makes.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def blob() -> None:
 
 def _tells_subframes(given: str | Path) -> bool:
     """Return whether a training, or a configuration, is of the published network."""
-    return kind_of(str(given), 'blob') == _SUBFRAMES
+    return kind_of(given, 'blob') == _SUBFRAMES
 
 
 @blob.command()

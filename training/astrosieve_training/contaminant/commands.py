@@ -95,7 +95,7 @@ def train(
 def export(run: Path, output: Path) -> None:
     """Write a training's network as ONNX, with its card."""
     output.mkdir(parents=True, exist_ok=True)
-    room = _room(kind_of(str(run), 'contaminant'))
+    room = _room(kind_of(run, 'contaminant'))
     loaded = need(f'{room}.train').load_run(run)
     card, difference = need(f'{room}.export').export_run(loaded, output)
     say_exported(card, difference, output)
