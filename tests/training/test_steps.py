@@ -46,6 +46,11 @@ def test_models_are_judged_by_a_configuration_s_name() -> None:
     assert kind_of('blob-isr2021', 'blob') == 'isr2021'
     with pytest.raises(ConfigError, match='no configuration'):
         config_of('no-such-thing', 'transient')
+    for given in ('runs/no-such-thing', './no-such-thing'):
+        with pytest.raises(ConfigError, match=f'{given}: no such folder'):
+            config_of(given, 'transient')
+        with pytest.raises(ConfigError, match='no such folder'):
+            kind_of(given, 'transient')
 
 
 def test_a_folder_is_taken_for_a_training(tmp_path: Path) -> None:

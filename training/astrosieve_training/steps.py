@@ -16,6 +16,7 @@ from astrosieve.commands.streams import Group
 from astrosieve.models.cards import ModelCard
 from astrosieve.models.registry import Model, load_model
 from astrosieve_training.configs import config_kind
+from astrosieve_training.settings import ConfigError
 
 __all__ = [
     'EXISTING_FILE',
@@ -25,6 +26,7 @@ __all__ = [
     'StepGroup',
     'config_of',
     'config_option',
+    'folder_of',
     'hand_over',
     'judged_option',
     'kind_of',
@@ -108,10 +110,27 @@ def training_or_model(given: str, task: str) -> Path | Model:
     return folder if folder.is_dir() else load_model(given, task=task)
 
 
+def folder_of(given: str) -> Path | None:
+    """
+    Return the folder of a training; None where a configuration is meant.
+
+    Raises
+    ------
+    ConfigError
+        If a folder is meant that there is not.
+    """
+    path = Path(given)
+    if path.is_dir():
+        return path
+    if path.suffix != '.toml' and path.name != given:
+        msg = f'{given}: no such folder; give that of a training, or a configuration'
+        raise ConfigError(msg)
+    return None
+
+
 def kind_of(given: str | Path, task: str) -> str | None:
     """Return the kind of network of a training, or of a configuration."""
-    folder = Path(given)
-    if folder.is_dir():
+    if folder := folder_of(str(given)):
         kind: str | None = need('learn.runs').run_kind(folder)
         return kind
     return config_kind(task, given)
@@ -119,8 +138,7 @@ def kind_of(given: str | Path, task: str) -> str | None:
 
 def config_of(given: str, room: str) -> Any:
     """Return the configuration of a training in a folder, or the one of that name."""
-    folder = Path(given)
-    if folder.is_dir():
+    if folder := folder_of(given):
         return need(f'{room}.train').load_run(folder).config
     return need(f'{room}.config').load_config(given)
 

@@ -395,12 +395,37 @@ def test_untuned_networks_are_asked_now(made: Made, real: Path) -> None:
     summary = {**made.run.summary, 'real': kept}
     tuned = replace(made.run, summary=summary)
     untuned = replace(tuned, config=replace(made.run.config, real=0))
-    assert evaluate._records(tuned, real) == kept
-    assert evaluate._records(untuned, None) == kept
-    records = evaluate._records(untuned, real)
+
+    def found(run: Run, real: Path | None) -> list[dict[str, Any]]:
+        return evaluate._records(run.config, run, run.flips, run.least, real)
+
+    assert found(tuned, real) == kept
+    assert found(untuned, None) == kept
+    records = found(untuned, real)
     names = ['simulated frames alone', *folds(frames)]
     assert list(dict.fromkeys(each['fold'] for each in records)) == names
     assert sum(each['fold'] == names[0] for each in records) == len(frames)
+
+
+def test_model_is_judged_without_its_training(
+    made: Made, config: FrameConfig, real: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """What it says needs no training, unless that showed its networks real frames."""
+    monkeypatch.setattr(simulate, 'frame', drawn)
+    monkeypatch.setattr(simulate, 'pixels_of', lambda *of: 10_000)
+    (tmp_path / 'frames').symlink_to(made.folder / 'run' / 'frames')
+    with pytest.raises(ConfigError, match='kept by its training: give the folder'):
+        judge(made.model, config, tmp_path, real=real, jobs=1)
+    untuned = replace(config, real=0)
+    report = judge(made.model, untuned, tmp_path, real=real, jobs=1)
+    with_run = replace(made.run, config=untuned)
+    other = judge(made.model, untuned, tmp_path, run=with_run, real=real, jobs=1)
+    assert report.markdown() == other.markdown()
+    assert 'real, simulated frames alone' in report.markdown()
+    alone = [line for line in made.report.markdown().splitlines() if ' alone |' in line]
+    assert alone
+    assert all(line in report.markdown() for line in alone if 'real' not in line)
 
 
 def test_parameters_of_members() -> None:

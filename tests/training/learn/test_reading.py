@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,13 @@ import torch
 from torch import nn
 
 from astrosieve.exceptions import ModelError
+from astrosieve.models.registry import load_model
 from astrosieve_training.learn.export import onnx_bytes
-from astrosieve_training.learn.reading import fill_from_onnx, fit_statistics
+from astrosieve_training.learn.reading import (
+    changed_model,
+    fill_from_onnx,
+    fit_statistics,
+)
 
 SHAPE = (2, 8, 8)
 
@@ -141,3 +147,21 @@ def test_another_network(path: Path) -> None:
     for strict, message in ((True, "no '0.weight'"), (False, 'no layer')):
         with pytest.raises(ModelError, match=message):
             fill_from_onnx(nn.Sequential(nn.Linear(3, 3)), path, 'x', strict=strict)
+
+
+def test_a_parameter_of_another_value(tmp_path: Path) -> None:
+    """The model stays as it is; the other's last offsets are those given."""
+    model = load_model('source-isr2024', threads=1)
+    rng = np.random.default_rng(4)
+    inputs = {'cutouts': rng.uniform(size=(3, 1, 11, 11)).astype(np.float32)}
+    before = model.outputs(inputs)
+    silent = changed_model(model, tmp_path, {'11.bias': 0.0})
+    assert silent.card == replace(model.card, sha256=silent.card.sha256)
+    offsets = before - silent.outputs(inputs)
+    assert offsets[0].any()
+    np.testing.assert_allclose(offsets, np.tile(offsets[0], (3, 1)), atol=1e-4)
+    raised = changed_model(model, tmp_path, {'11.bias': 2.5}).outputs(inputs)
+    np.testing.assert_allclose(raised, before - offsets + 2.5, atol=1e-4)
+    assert (model.outputs(inputs) == before).all()
+    with pytest.raises(ModelError, match="source-isr2024: its ONNX file has no '12'"):
+        changed_model(model, tmp_path, {'12': 1.0})

@@ -15,6 +15,7 @@ from astrosieve_training.steps import (
     StepGroup,
     config_of,
     config_option,
+    folder_of,
     hand_over,
     judged_option,
     kind_of,
@@ -180,14 +181,15 @@ def evaluate(
     if ablation and not subframes:
         msg = '--ablation is for a training of the published network, blob-isr2021'
         raise click.UsageError(msg)
-    if subframes and not Path(run).is_dir():
+    folder = folder_of(run)
+    if subframes and folder is None:
         msg = 'blob-isr2021 is judged with its training: give its folder'
         raise click.UsageError(msg)
     judged = load_model(model, task='blob')
     say('judging')
     output.mkdir(parents=True, exist_ok=True)
     if subframes:
-        loaded = need('blob.isr2021.train').load_subframe_run(Path(run))
+        loaded = need('blob.isr2021.train').load_subframe_run(folder)
         judge = need('blob.isr2021.evaluate').judge_subframes
         report = judge(judged, loaded, output, ablation=ablation)
     else:

@@ -10,9 +10,12 @@ from astrosieve.commands.options import output_folder_option, overwrite_option
 from astrosieve.models.registry import load_model
 from astrosieve_training.steps import (
     EXISTING_FOLDER,
+    JUDGED_BY,
     RUN,
     StepGroup,
+    config_of,
     config_option,
+    folder_of,
     hand_over,
     judged_option,
     need,
@@ -112,7 +115,7 @@ def export(run: Path, output: Path) -> None:
 
 
 @frametype.command()
-@RUN
+@JUDGED_BY
 @judged_option
 @output_folder_option('the report')
 @_REAL
@@ -124,7 +127,7 @@ def export(run: Path, output: Path) -> None:
 @update_option
 @readmes_option
 def evaluate(
-    run: Path,
+    run: str,
     model: str,
     output: Path,
     real: Path | None,
@@ -132,19 +135,25 @@ def evaluate(
     update: bool,
     readmes: tuple[Path, ...],
 ) -> None:
-    """Judge a model: unseen spectrographs, real frames, header rules, a forest."""
+    """
+    Judge a model: unseen spectrographs, real frames, header rules, a forest.
+
+    One whose networks learnt from real frames wants its training: that keeps what they
+    said of cameras and nights that they had not seen.
+    """
     if readmes and not update:
         msg = '--readme writes tables, and needs --update'
         raise click.UsageError(msg)
     load_run = need('frametype.train').load_run
-    loaded = load_run(run)
+    folder = folder_of(run)
+    trained = load_run(folder) if folder else None
     judged = load_model(model, task='frametype')
     say('judging')
     report = need('frametype.evaluate').judge(
         judged,
-        loaded.config,
+        trained.config if trained else config_of(run, 'frametype'),
         output,
-        run=loaded,
+        run=trained,
         real=_real_folder(real),
         spit=load_run(spit) if spit else None,
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import deepcopy
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -31,13 +32,14 @@ from astrosieve_training.frametype.datasets import (
 from astrosieve_training.frametype.train import (
     Run,
     folds,
-    frame_flips,
     predict_flips,
     told_untuned,
 )
 from astrosieve_training.judge.figures import draw_reliability, figure_file
 from astrosieve_training.judge.limits import Limit, Number, calibration_limit
 from astrosieve_training.judge.report import Report, Section
+from astrosieve_training.learn.reading import changed_model
+from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 
 __all__ = ['Judged', 'balanced', 'judge', 'matrix']
@@ -149,8 +151,9 @@ def judge(
     folder : `~pathlib.Path`
         Keeps frames and figures.
     run : `~astrosieve_training.frametype.train.Run`, optional
-        The training, which keeps what networks said of the real frames of cameras and
-        nights that were left out.
+        The training. One that showed its networks real frames keeps what those said of
+        cameras and nights that they had not seen; without it the real frames are left
+        out. Any other is not asked.
     real : `~pathlib.Path`, optional
         Folder of real frames, for the forest and the headers.
     spit : `~astrosieve_training.frametype.train.Run`, optional
@@ -161,7 +164,18 @@ def judge(
     Returns
     -------
     report : `~astrosieve_training.judge.report.Report`
+
+    Raises
+    ------
+    ConfigError
+        If the configuration's networks saw real frames, and there is no training.
     """
+    if config.real and run is None:
+        msg = (
+            f'{config.name} learnt from real frames; what it says of those that it did '
+            'not see is kept by its training: give the folder of that'
+        )
+        raise ConfigError(msg)
     stages = Stages(folder / 'frames', tidy=False)
     shown = simulated_frames(config, config.judged, stages, 'judged', jobs=jobs)
     frames, contested = shown.decidable, shown.take(shown.contested != '')
@@ -184,9 +198,10 @@ def judge(
         )
         everyone.append(doubtful)
         aside = [Section('Contested frames', _contested(doubtful, contested))]
-    if run is not None and config.trees.rounds:
-        everyone += _alone(run, sample, p, frames)
-    if run is not None and (records := _records(run, real)):
+    if config.trees.rounds:
+        everyone += _alone(model, sample, p, frames, config)
+    asked = partial(predict_flips, model.predict)
+    if records := _records(config, run, asked, least, real):
         found = _real(records, config)
         everyone += found
         limits += _real_limits(found)
@@ -198,12 +213,12 @@ def judge(
         seen = simulated_frames(
             own, own.judged, stages, 'judged-spit', decidable=True, jobs=jobs
         )
-        theirs_p, _ = frame_flips(spit.network, spit.temperature, seen)
+        theirs_p = spit.flips(seen)
         theirs = [
             _simulated(
                 f'{sample}, five types', own.name, theirs_p, seen, own, spit.least
             ),
-            *_real(_records(spit, real), own),
+            *_real(_records(own, spit, spit.flips, spit.least, real), own),
         ]
         everyone += theirs
         published = [_published(theirs_p, seen)]
@@ -259,21 +274,21 @@ def _simulated(
     )
 
 
-def _alone(run: Run, sample: str, p: np.ndarray, frames: Frames) -> list[Judged]:
+def _alone(
+    model: Model, sample: str, p: np.ndarray, frames: Frames, config: FrameConfig
+) -> list[Judged]:
     """
     Return what networks and trees say by themselves, and together (``p``).
 
     None has a threshold for 'unknown', as the forest has none.
     """
-    network = deepcopy(run.network)
-    network.get_buffer('offsets').zero_()
     told = {'networks and trees, no threshold': p}
     for by, share in (('networks alone', 0.0), ('trees alone', 1.0)):
-        network.get_buffer('share').fill_(share)
-        told[by], _ = frame_flips(network, run.temperature, frames)
+        with TemporaryDirectory() as folder:
+            part = changed_model(model, Path(folder), {'offsets': 0.0, 'share': share})
+            told[by] = predict_flips(part.predict, frames)
     return [
-        _simulated(sample, by, each, frames, run.config, 1.0)
-        for by, each in told.items()
+        _simulated(sample, by, each, frames, config, 1.0) for by, each in told.items()
     ]
 
 
@@ -333,17 +348,25 @@ def _published(p: np.ndarray, frames: Frames) -> Section:
     return Section('The published network', lines)
 
 
-def _records(run: Run, real: Path | None) -> list[dict[str, Any]]:
+def _records(
+    config: FrameConfig,
+    run: Run | None,
+    flips: Callable[[Frames], np.ndarray],
+    least: float,
+    real: Path | None,
+) -> list[dict[str, Any]]:
     """
     Return what networks said of real frames that they had not seen.
 
     Those that went on with other real frames left it with their training; one that
     learnt from none is asked now, with the preprocessing as it is now.
     """
-    if run.config.real or real is None:
+    if run is not None and (config.real or real is None):
         records: list[dict[str, Any]] = run.summary['real']
         return records
-    return told_untuned(run, real_frames(run.config, real))
+    if real is None:
+        return []
+    return told_untuned(flips, config.classes, least, real_frames(config, real))
 
 
 def _real(records: list[dict[str, Any]], config: FrameConfig) -> list[Judged]:

@@ -43,7 +43,6 @@ from astrosieve_training.versions import code_version, digest, module_of
 __all__ = [
     'Run',
     'folds',
-    'frame_flips',
     'load_run',
     'predict_flips',
     'told_untuned',
@@ -81,6 +80,13 @@ class Run:
     temperature: float
     least: float
     summary: dict[str, Any]
+
+    def flips(self, frames: Frames) -> np.ndarray:
+        """Return the probabilities of the four flips of frames, (N, 4, C)."""
+        predict = partial(loop.predict_logits, self.network, chunk_size=_CHUNK)
+        logits = predict_flips(predict, frames)
+        p = softmax(logits.reshape(-1, logits.shape[2]), self.temperature)
+        return p.reshape(logits.shape)
 
 
 def predict_flips(
@@ -134,12 +140,35 @@ def _splits(real: Frames) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return {'simulated frames alone': (~everybody, everybody), **folds(real)}
 
 
-def told_untuned(run: Run, real: Frames) -> list[dict[str, Any]]:
-    """Return what a network that learnt from no real frame says of them, by fold."""
+def told_untuned(
+    flips: Callable[[Frames], np.ndarray],
+    classes: tuple[str, ...],
+    least: float,
+    real: Frames,
+) -> list[dict[str, Any]]:
+    """
+    Return what a network that learnt from no real frame says of them, by fold.
+
+    Parameters
+    ----------
+    flips : callable
+        Gives the network's probabilities of the four flips of frames, (N, 4, C).
+    classes : tuple of str
+        Their classes.
+    least : float
+        As of a `Run`.
+    real : `~astrosieve_training.frametype.datasets.Frames`
+        The frames.
+
+    Returns
+    -------
+    records : list of dict
+        One for each frame of each fold.
+    """
     return [
         record
         for name, (_, left) in _splits(real).items()
-        for record in _told(name, run, real.take(left))
+        for record in _told(name, flips, classes, least, real.take(left))
     ]
 
 
@@ -275,26 +304,18 @@ def train(
             if len(seen):
                 mine = work.tuned(name.replace(' ', '-'), seen, states)
                 told_by = Run(config, network, *calibrated(mine), {})
-            summary['real'] += _told(name, told_by, frames.take(left))
+            summary['real'] += _told(
+                name, told_by.flips, config.classes, told_by.least, frames.take(left)
+            )
         if len(windows):
             states = work.tuned('tuned', windows, states)
             told_by = Run(config, network, *calibrated(states), {})
-    temperature, least = told_by.temperature, told_by.least
-    p, target = frame_flips(network, temperature, sets['calibrating'])
-    summary['calibration_error'] = expected_calibration_error(p.mean(axis=1), target)
-    run = Run(config, network, temperature, least, summary)
+    run = replace(told_by, summary=summary)
+    p = run.flips(sets['calibrating']).mean(axis=1)
+    target = sets['calibrating'].target
+    summary['calibration_error'] = expected_calibration_error(p, target)
     _save(run, folder)
     return run
-
-
-def frame_flips(
-    network: nn.Module, temperature: float, frames: Frames
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return a network's probabilities of the flips, (N, 4, C), and class numbers."""
-    predict = partial(loop.predict_logits, network, chunk_size=_CHUNK)
-    logits = predict_flips(predict, frames)
-    p = softmax(logits.reshape(-1, logits.shape[2]), temperature)
-    return p.reshape(logits.shape), frames.target
 
 
 def _grown(config: FrameConfig, frames: Frames, stages: Stages) -> State:
@@ -374,26 +395,31 @@ def _calibrated(
     return temperature, threshold_at_completeness(p, _CAUGHT)
 
 
-def _told(fold: str, run: Run, frames: Frames) -> list[dict[str, Any]]:
+def _told(
+    fold: str,
+    flips: Callable[[Frames], np.ndarray],
+    classes: tuple[str, ...],
+    least: float,
+    frames: Frames,
+) -> list[dict[str, Any]]:
     """Return what a network says of frames, one record each."""
-    config = run.config
-    p, target = frame_flips(run.network, run.temperature, frames)
     records = []
     for each, label, camera, night, file, header in zip(
-        p, target, frames.origin, frames.night, frames.path, frames.header, strict=True
-    ):
-        frame_type, votes = decide(each, config.classes, least=run.least)
+        flips(frames), frames.target, frames.origin, frames.night, frames.path,
+        frames.header, strict=True,
+    ):  # fmt: skip
+        frame_type, votes = decide(each, classes, least=least)
         records.append(
             {
                 'fold': fold,
                 'file': str(file),
                 'camera': str(camera),
                 'night': str(night),
-                'label': config.classes[label],
+                'label': classes[label],
                 'header_type': str(header),
                 'frame_type': frame_type,
                 'votes': votes,
-                'p': dict(zip(config.classes, each.mean(axis=0).tolist(), strict=True)),
+                'p': dict(zip(classes, each.mean(axis=0).tolist(), strict=True)),
             }
         )
     return records

@@ -1,5 +1,5 @@
 """
-Parameters of a network, read back from its ONNX file.
+Parameters of a network, read back from its ONNX file, or changed in it.
 
 What is exported has its batch normalisation folded into the convolutions and the
 calibration's offsets added to the last biases. It is read back as it is: the batch
@@ -9,12 +9,14 @@ that a network uses more than once the file has the batch normalisation itself.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from astrosieve.exceptions import ModelError
+from astrosieve.models.registry import Model, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ['fill_from_onnx', 'fit_statistics']
+__all__ = ['changed_model', 'fill_from_onnx', 'fit_statistics']
 
 
 def _initializers(file: Path | bytes) -> dict[str, np.ndarray]:
@@ -124,6 +126,46 @@ def fill_from_onnx(
         msg = f'{name}: its ONNX file has no layer of this network'
         raise ModelError(msg)
     return read | normalised
+
+
+def changed_model(model: Model, folder: Path, parameters: Mapping[str, float]) -> Model:
+    """
+    Return a model some of whose parameters have another value.
+
+    Parameters
+    ----------
+    model : `~astrosieve.models.registry.Model`
+        Stays as it is.
+    folder : `~pathlib.Path`
+        Gets the other ONNX file, in place of any that was there.
+    parameters : mapping of str to float
+        Values by name, as the ONNX file has them; one for all elements of each.
+
+    Returns
+    -------
+    changed : `~astrosieve.models.registry.Model`
+
+    Raises
+    ------
+    ModelError
+        If the ONNX file has no parameter of such a name.
+    """
+    import onnx
+
+    content = onnx.load(model.path)
+    known = {each.name: each for each in content.graph.initializer}
+    for name, value in parameters.items():
+        if name not in known:
+            msg = f'{model.card.name}: its ONNX file has no {name!r}'
+            raise ModelError(msg)
+        old = onnx.numpy_helper.to_array(known[name])
+        new = onnx.numpy_helper.from_array(np.full_like(old, value), name)
+        known[name].CopyFrom(new)
+    data = content.SerializeToString()
+    path = folder / model.path.name
+    path.write_bytes(data)
+    card = replace(model.card, sha256=sha256_of(data))
+    return Model(card, path)
 
 
 def fit_statistics(network: nn.Module, inputs: Mapping[str, np.ndarray]) -> None:

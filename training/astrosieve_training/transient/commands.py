@@ -18,6 +18,7 @@ from astrosieve_training.steps import (
     StepGroup,
     config_of,
     config_option,
+    folder_of,
     hand_over,
     judged_option,
     need,
@@ -243,7 +244,7 @@ def evaluate(
     readmes: tuple[Path, ...],
 ) -> None:
     """Judge a model: unseen surveys, real alerts, the benchmark's learners."""
-    config, training = config_of(run, 'transient'), Path(run)
+    config, training = config_of(run, 'transient'), folder_of(run)
     load_run = need('transient.train').load_run
     judged = load_model(model, task='transient')
     say('judging')
@@ -252,7 +253,7 @@ def evaluate(
         judged,
         config,
         output,
-        fields=training / 'fields' if training.is_dir() else None,
+        fields=training / 'fields' if training else None,
         alerts=_alert_folder(alerts) if config.training.fields else None,
         others=[load_run(each) for each in beside],
         published=published,

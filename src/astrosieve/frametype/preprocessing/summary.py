@@ -199,7 +199,7 @@ def _maps(found: Levels) -> np.ndarray:
 
 def _crops(found: Levels) -> np.ndarray:
     """Return the pixels about the brightest one of some cells."""
-    image, order = found.image, np.argsort(found.high, axis=None)
+    image, order = found.image, np.argsort(found.high, axis=None, kind='stable')
     contrast = int(np.argmax(found.high - found.middle))
     ranks = (len(order) - 1, int(0.9 * len(order)), len(order) // 2)
     first, *others = (int(order[rank]) for rank in ranks)
