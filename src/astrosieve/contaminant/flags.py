@@ -14,17 +14,13 @@ from astrosieve.models.cards import ModelCard
 __all__ = [
     'CLUSTER_POINT',
     'CORE_POINT',
-    'FAINT_POINT',
-    'LINE_POINT',
     'LOOKALIKES',
     'OPERATING_POINT',
     'Rules',
     'around',
     'bits_of',
     'either',
-    'foremost',
     'hysteresis',
-    'line_sums',
     'mask_type',
     'thresholds_of',
 ]
@@ -38,17 +34,9 @@ where it is stated.
 """
 CLUSTER_POINT = 'cluster'
 """Or how many of the 5x5 pixels must be expected to have either."""
-LINE_POINT = 'line'
-"""How many pixels along a line must be expected to have a class that lies in lines."""
-FAINT_POINT = 'faint'
-"""What a pixel of such a line must reach, instead of the threshold."""
 
 LOOKALIKES = {'cosmic_ray': 'hot_pixel'}
 """Of what a class is told with less certainty than of anything else."""
-
-_CELL = 4  # pixels along a side that are added up before lines are looked along
-_REACH = 12  # cells to either side
-_DIRECTIONS = 24  # of lines, those of rows and columns among them
 
 
 def bits_of(classes: tuple[str, ...]) -> dict[str, int]:
@@ -147,76 +135,6 @@ def hysteresis(
     return holds
 
 
-def foremost(probabilities: np.ndarray, number: int) -> np.ndarray:
-    """
-    Return where a class is as likely as any other.
-
-    Parameters
-    ----------
-    probabilities : (C, ny, nx) `~numpy.ndarray`
-        Of each class.
-    number : int
-        Of the class.
-
-    Returns
-    -------
-    foremost : (ny, nx) bool `~numpy.ndarray`
-    """
-    first: np.ndarray = probabilities[number] >= probabilities.max(axis=0)
-    return first
-
-
-def _steps() -> list[np.ndarray]:
-    """Return the cells of a line (N, 2) in each direction but rows and columns."""
-    lines = []
-    for turn in np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS:
-        along = np.array([np.sin(turn), np.cos(turn)])
-        longest = np.abs(along).max()
-        if longest < 1 - 1e-9:
-            half = round(_REACH * longest)
-            lines.append(np.arange(-half, half + 1)[:, None] / longest * along)
-    return [np.rint(line).astype(int) for line in lines]
-
-
-def line_sums(plane: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """
-    Add up probabilities along the straight line that has most of them.
-
-    Lines are 4 pixels wide and 100 long, in 22 directions: what lies along a row or a
-    column is the detector's mostly.
-
-    Parameters
-    ----------
-    plane : (ny, nx) `~numpy.ndarray`
-        Probabilities; beyond the edges they are taken to be zero.
-    where : (ny, nx) bool `~numpy.ndarray`
-        Pixels of which the sum is wanted.
-
-    Returns
-    -------
-    sums : (ny, nx) float32 `~numpy.ndarray`
-        How many pixels of the line through each are expected to have the class; 0
-        where nothing was wanted.
-    """
-    ny, nx = plane.shape
-    edge = [(0, -n % _CELL) for n in plane.shape]
-    cells, wanted = (
-        np.pad(each, edge).reshape(-(-ny // _CELL), _CELL, -1, _CELL)
-        for each in (plane.astype(np.float32), where)
-    )
-    wide = np.pad(cells.sum((1, 3)), _REACH)
-    any_wanted = wanted.any((1, 3))
-    places = np.argwhere(any_wanted) + _REACH
-    flat = places[:, 0] * wide.shape[1] + places[:, 1]
-    best = np.zeros(len(flat), np.float32)
-    for line in _steps():
-        steps = line[:, 0] * wide.shape[1] + line[:, 1]
-        np.maximum(best, wide.ravel()[flat[:, None] + steps].sum(axis=1), out=best)
-    sums = np.zeros(any_wanted.shape, np.float32)
-    sums[any_wanted] = best
-    return np.where(where, sums.repeat(_CELL, 0).repeat(_CELL, 1)[:ny, :nx], 0)
-
-
 @dataclass(frozen=True)
 class Rules:
     """
@@ -227,9 +145,6 @@ class Rules:
     either, but the core of a narrow star, which may look like a faint hit, has neither.
     A hit that may be a hot pixel is no star, and as sure. What is within two pixels of
     one that holds so, and reaches the threshold, is of the same hit.
-    Where it states `LINE_POINT`, the class holds also in fainter pixels of a line of
-    them, if it is the foremost there: a trail as faint as the noise is one in a
-    hundred pixels, but not in one.
 
     Parameters
     ----------
@@ -281,10 +196,7 @@ class Rules:
         mask : (ny, nx) integer `~numpy.ndarray`
             See `bits_of`.
         """
-        cores, clusters, lines, faint = (
-            self._stated(name)
-            for name in (CORE_POINT, CLUSTER_POINT, LINE_POINT, FAINT_POINT)
-        )
+        cores, clusters = (self._stated(name) for name in (CORE_POINT, CLUSTER_POINT))
         mask = np.zeros(probabilities.shape[1:], self.kind)
         for number, (name, limit) in enumerate(self.thresholds.items()):
             p = probabilities[number]
@@ -295,11 +207,6 @@ class Rules:
                 )
             else:
                 holds = p >= limit
-            if name in lines and name in faint:
-                fainter = (p >= faint[name]) & ~holds
-                fainter &= foremost(probabilities, number)
-                if fainter.any():
-                    holds |= line_sums(p, fainter) >= lines[name]
             mask |= self.kind.type(self.bits[name]) * holds
         return mask
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,8 @@ from astrosieve.contaminant.display import map_html
 from astrosieve.contaminant.flags import Rules
 from astrosieve.contaminant.preprocessing import get_preprocessing
 from astrosieve.contaminant.priors import Prior, expected_shares
-from astrosieve.contaminant.surroundings import (
-    Cells,
-    Surroundings,
-    clipped_logits,
-)
+from astrosieve.contaminant.surroundings import Fitted, stated_by
+from astrosieve.contaminant.surroundings.cells import Cells, clipped_logits
 from astrosieve.contaminant.verdict.judge import Verdict, verdict_of
 from astrosieve.exceptions import AstrosieveWarning
 from astrosieve.images.dq import DQMeaning
@@ -317,7 +314,8 @@ def segment_parts(
         for n in (ny, nx)
     )
     levels = prepare.levels(image)
-    about = Surroundings.of(card)
+    about = stated_by(card)
+    numbers = [number for each in about for number in each.numbers]
 
     def said(piece: _Piece) -> tuple[np.ndarray, ...]:
         (band, rows), (box, part) = piece
@@ -327,9 +325,7 @@ def segment_parts(
             slice(each.start - whole.start, each.stop - whole.start)
             for each, whole in ((rows, band), (part, box))
         )
-        logits = clipped_logits(probabilities[0, about.numbers, y, x]).astype(
-            np.float16
-        )
+        logits = clipped_logits(probabilities[0, numbers, y, x]).astype(np.float16)
         if shares:
             probabilities = card.for_prior(probabilities, shares)
         mask = rules.mask(probabilities[0])[y, x]
@@ -341,7 +337,7 @@ def segment_parts(
             height = rows.stop - rows.start
             probabilities = np.empty((len(card.classes), height, nx), np.float16)
             mask = np.empty((height, nx), rules.kind)
-            logits = np.empty((len(about.numbers), height, nx), np.float16)
+            logits = np.empty((len(numbers), height, nx), np.float16)
             for _, part in columns:
                 planes = (probabilities[:, :, part], mask[:, part], logits[:, :, part])
                 for plane, values in zip(planes, next(maps), strict=True):
@@ -358,7 +354,7 @@ def segment_parts(
 
 def _with_surroundings(
     parts: Iterable[tuple[Part, np.ndarray]],
-    about: Surroundings,
+    about: Sequence[Fitted],
     shape: tuple[int, int],
     rules: Rules,
     shares: dict[str, float] | None,
@@ -370,8 +366,8 @@ def _with_surroundings(
     ----------
     parts : iterable of (`Part`, `~numpy.ndarray`)
         Each with the network's logits of the classes whose surroundings count.
-    about : `~astrosieve.contaminant.surroundings.Surroundings`
-        Of the model.
+    about : sequence of `~astrosieve.contaminant.surroundings.Fitted`
+        What the model states, each of classes of its own.
     shape : (int, int)
         Of the image.
     rules : `~astrosieve.contaminant.flags.Rules`
@@ -380,28 +376,38 @@ def _with_surroundings(
         Expected shares of classes.
     """
     card = rules.card
-    names = [card.classes[number] for number in about.numbers]
     factors = card.prior_factors(shares) if shares else {}
-    cells = Cells(len(names), shape)
+    ends = np.cumsum([0, *(len(each.numbers) for each in about)])
+    kinds: list[tuple[Fitted, Cells, slice]] = [
+        (each, each.cells(shape), slice(first, end))
+        for each, (first, end) in zip(about, pairwise(ends), strict=True)
+    ]
 
     def settle(part: Part, logits: np.ndarray) -> None:
-        for first in range(0, len(part.mask), _ROWS):
+        for (kind, cells, planes), first in product(
+            kinds, range(0, len(part.mask), _ROWS)
+        ):
             some = slice(first, min(first + _ROWS, len(part.mask)))
             rows = slice(part.rows.start + first, part.rows.start + some.stop)
-            p = about.settled(logits[:, some], cells, rows)
+            names = [card.classes[number] for number in kind.numbers]
+            p = kind.settled(logits[planes, some], cells, rows)
             if factors:
                 p = reweight(p[None], names, factors=factors, exclusive=False)[0]
-            part.probabilities[about.numbers, some] = _halved(p)
+            part.probabilities[kind.numbers, some] = _halved(p)
             for name, plane in zip(names, p, strict=True):
                 rules.restate(part.mask[some], name, plane)
 
+    def needed(rows: slice) -> int:
+        return max([rows.stop, *(kind.needed(cells, rows) for kind, cells, _ in kinds)])
+
     waiting: deque[tuple[Part, np.ndarray]] = deque()
     for part, logits in parts:
-        cells.add(part.rows.start, sigmoid(logits[None])[0])
+        p = sigmoid(logits[None])[0]
+        for _, cells, planes in kinds:
+            cells.add(part.rows.start, p[planes])
         waiting.append((part, logits))
-        while waiting and cells.needed(waiting[0][0].rows) <= part.rows.stop:
-            if names:
-                settle(*waiting[0])
+        while waiting and needed(waiting[0][0].rows) <= part.rows.stop:
+            settle(*waiting[0])
             yield waiting.popleft()[0]
 
 

@@ -27,17 +27,14 @@ from astrosieve.contaminant import CLASSES, segment_contaminants
 from astrosieve.contaminant.flags import (
     CLUSTER_POINT,
     CORE_POINT,
-    FAINT_POINT,
-    LINE_POINT,
     OPERATING_POINT,
 )
-from astrosieve.contaminant.surroundings import Cells
+from astrosieve.contaminant.surroundings import Lines, Regions
 from astrosieve.exceptions import ModelError
 from astrosieve.models.registry import Model, load_model
 from astrosieve_training.contaminant import ablation, baselines
 from astrosieve_training.contaminant.calibrate import (
     _hit_points,
-    _line_points,
     best_matthews,
 )
 from astrosieve_training.contaminant.commands import contaminant
@@ -62,6 +59,7 @@ from astrosieve_training.contaminant.train import (
     Run,
     _averaged,
     build_network,
+    calibrate_run,
     fit,
     load_run,
     train,
@@ -239,6 +237,9 @@ def test_best_matthews() -> None:
     assert even == pytest.approx(1, abs=0.1)
     assert coefficient > 0.9
     assert rare > even + 0.2
+    lower, left = best_matthews(scores, has, 0.5, enough=0.9)
+    assert lower < even
+    assert 0.9 * coefficient <= left < 0.92 * coefficient
 
 
 @pytest.mark.parametrize('kind', ['training', 'model'])
@@ -317,25 +318,6 @@ def test_hits_may_be_faint_beside_sure_ones(
     assert hits.found.n == np.count_nonzero(truth)
 
 
-@pytest.mark.parametrize('true', [True, False])
-def test_faint_pixels_of_lines_are_trails_where_they_were(true: bool) -> None:
-    """As faint as those of the calibrating images, if these are of trails."""
-    y, x = np.mgrid[:96, :96]
-    faint, bright = np.abs(y - 0.7 * x - 10) < 2, np.abs(y - 0.7 * x - 50) < 2
-    planes = np.full((2, 5, 96, 96), -9, np.float16)
-    planes[:, 0][:, faint], planes[:, 0][:, bright] = np.log(0.2 / 0.8), 3
-    truth = np.where(bright | (faint & true), 1 << TRAIL, 0).astype(np.uint16)
-    truth = np.stack([truth, truth])
-    images = Images(planes, truth, np.zeros_like(truth), crop=96)
-    limits = dict.fromkeys(CLASSES.names, 0.5)
-    points = _line_points(Told(TRAIL), images, np.ones(len(CLASSES)), limits)
-    least = points[FAINT_POINT].threshold['satellite_trail']
-    found = points[FAINT_POINT].measured['found pixels']
-    assert least == pytest.approx(0.2 if true else 0.5, abs=1e-3)
-    assert found.n == np.count_nonzero(truth)
-    assert found.value > 0.9
-
-
 @pytest.mark.parametrize('telling', [True, False])
 def test_surroundings_count_if_they_tell(telling: bool) -> None:
     """Faint signs are believed in images that have many of them, if these were true."""
@@ -350,20 +332,71 @@ def test_surroundings_count_if_they_tell(telling: bool) -> None:
         truth[row][true] = 1 << FRINGE
     images = Images(planes, truth, np.zeros_like(truth), crop=96)
     network, ones = Told(FRINGE), np.ones(len(CLASSES))
-    settled = fit_surroundings(network, ones, images, (FRINGE, TRAIL), 1)
-    about = settled.surroundings
+    settled = fit_surroundings(network, ones, images, Regions, (FRINGE, TRAIL), 1)
+    about = settled.fitted
     assert about.numbers.tolist() == [FRINGE]  # no pixel is of a trail
     p, has = settled.samples[FRINGE]
     assert p.mean() == pytest.approx(has.mean(), rel=0.05)
     found = []
     for row in (0, 1):
         signs = planes[row, 0] == -1
-        cells = Cells(1, signs.shape)
+        cells = about.cells((96, 96))
         logits = planes[row, :1].astype(np.float32)
         cells.add(0, 1 / (1 + np.exp(-logits)))
         found.append(about.settled(logits, cells, slice(0, 96))[0][signs].mean())
     wanted = (1, 0.2) if telling else (0.2, 0.2)
     assert found == pytest.approx(wanted, abs=0.05)
+
+
+def test_lines_count_if_they_are_trails() -> None:
+    """As faint as others, what lies in a line is believed, if such were trails."""
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:192, :192]
+    planes = np.full((12, 5, 192, 192), -6, np.float16)
+    truth = np.zeros((12, 192, 192), np.uint16)
+    for row in range(12):
+        turn, at = rng.uniform(0.2, 1.3), rng.uniform(60, 130)
+        away = (y - at) * np.cos(turn) - (x - at) * np.sin(turn)
+        trail = np.abs(away) < 3
+        patches = rng.random((6, 6)).repeat(32, 0).repeat(32, 1) < 0.15
+        planes[row, 0][trail | patches & (rng.random((192, 192)) < 0.5)] = -1
+        truth[row][trail] = 1 << TRAIL
+    images = Images(planes, truth, np.zeros_like(truth), crop=192)
+    settled = fit_surroundings(
+        Told(TRAIL), np.ones(len(CLASSES)), images, Lines, (TRAIL,), 1
+    )
+    assert isinstance(settled.fitted, Lines)
+    p, has = settled.samples[TRAIL]
+    assert p.mean() == pytest.approx(has.mean(), rel=0.05)
+    assert p[has].mean() > p[~has].mean() + 0.3
+    (weights,) = settled.fitted.weights
+    assert weights[1] + weights[3] > 0
+
+
+def test_calibrated_anew(made: Made, config: ContaminantConfig, tmp_path: Path) -> None:
+    """The same network, with other thresholds; a command writes it."""
+    other = replace(config, regions=('nebulosity',), lines=(), seed=9)
+    found = calibrate_run(made.run, other, tmp_path, images=made.folder / 'images')
+    assert load_run(tmp_path).config == other
+    assert found.options.keys() <= {'surroundings'}
+    before, after = (
+        [p for n, p in run.network.state_dict().items() if p.ndim > 1]
+        for run in (load_run(made.folder), load_run(tmp_path))
+    )
+    assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
+    with pytest.raises(ConfigError, match='has another network than the training of'):
+        calibrate_run(made.run, load_config('contaminant'), tmp_path)
+    result = CliRunner().invoke(
+        contaminant, ['calibrate', str(made.folder), '-o', str(tmp_path / 'new')]
+    )
+    assert result.exit_code == 1
+    assert 'has another network' in result.output
+    assert not any((tmp_path / 'new').iterdir())
+
+
+def test_a_class_is_of_a_region_or_a_line(config: ContaminantConfig) -> None:
+    with pytest.raises(ConfigError, match='fringe is in regions and in lines'):
+        replace(config, regions=('fringe',), lines=('fringe',))
 
 
 def test_a_run_is_kept(made: Made) -> None:
@@ -388,11 +421,6 @@ def test_export(made: Made, tmp_path: Path) -> None:
         cores = card.operating_points[name].measured['cores of stars flagged']
         assert cores.n > 5
         assert cores.value < 0.1
-    limits = card.operating_points[OPERATING_POINT].threshold
-    (faint,) = card.operating_points[FAINT_POINT].threshold.items()
-    assert faint[0] == 'satellite_trail'
-    assert 0 < faint[1] <= limits['satellite_trail']
-    assert card.operating_points[LINE_POINT].threshold['satellite_trail'] > 1
     assert 0 < card.options['overlap'] <= 384
     assert card.options['surroundings'].keys() <= {*made.run.config.regions}
     assert card.options['surroundings'] == made.run.options['surroundings']

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +13,13 @@ from astrosieve.contaminant.classes import CLASSES
 from astrosieve.contaminant.flags import (
     CLUSTER_POINT,
     CORE_POINT,
-    FAINT_POINT,
-    LINE_POINT,
     LOOKALIKES,
     OPERATING_POINT,
     around,
     either,
-    foremost,
     hysteresis,
-    line_sums,
 )
+from astrosieve.contaminant.surroundings import Fitted, Lines
 from astrosieve.models.calibration import sigmoid
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.metrics import Share
@@ -37,17 +34,14 @@ __all__ = ['Calibration', 'best_matthews', 'calibrate']
 _PIXELS = 40_000  # of a class, and as many without it, that are calibrated with
 _CHUNK = 4  # images that a network is shown at a time
 _SPREAD = 2.0  # expected of the calibration's parameters
-_HIT, _OBJECT, _TRAIL = (
-    CLASSES.names.index(name) for name in ('cosmic_ray', 'object', 'satellite_trail')
-)
+_HIT, _OBJECT = (CLASSES.names.index(name) for name in ('cosmic_ray', 'object'))
 _HOT = CLASSES.names.index(LOOKALIKES['cosmic_ray'])
 _CORES = 0.01  # of stars' cores that may be flagged as cosmic rays, by each rule
 _ABOUT = 7  # pixels along a side: of a core, and those within two of it
 _BRIGHT = np.arcsinh(5) / 3  # in the first plane: stars of which cores are counted
 _LOWER = np.arange(10, 2, -1) / 10  # of the threshold of hits without what is near
+_ENOUGH = 0.97  # of the coefficient: a trail that is missed costs more than its edges
 _KNOWN = 0.3  # Matthews coefficient: a class that is known less is flagged where likely
-_LINE = 8.0  # pixels that a line's probabilities must sum to
-_FAINTEST = 0.01  # probability: fainter pixels of a line are never flagged
 
 
 @dataclass(frozen=True)
@@ -230,44 +224,6 @@ def _hit_points(
     return max(tried, key=lambda one: one.matthews)
 
 
-def _line_points(
-    network: nn.Module,
-    images: Images,
-    temperatures: np.ndarray,
-    limits: dict[str, float],
-) -> dict[str, OperatingPoint]:
-    """
-    Return from where on faint pixels of trails are flagged, where they lie in lines.
-
-    As faint as leaves the Matthews coefficient of all that is flagged where it was.
-    """
-    name = CLASSES.names[_TRAIL]
-    counts = np.zeros((2, 2), int)
-    faint: list[np.ndarray] = []
-    for each, truth, known in _maps(network, images, temperatures):
-        p, has, told = each[_TRAIL], truth[_TRAIL], known[_TRAIL]
-        flagged = p >= limits[name]
-        counts += _counted(has[told], flagged[told])
-        fainter = (p >= _FAINTEST) & ~flagged & told & foremost(each, _TRAIL)
-        fainter &= line_sums(p, fainter) >= _LINE
-        faint.append(np.stack([p[fainter], has[fainter]]))
-    p, has = np.concatenate(faint, axis=1)
-    order = np.argsort(-p, kind='stable')
-    right, false = (
-        counts[k, 1] + np.append(0, np.cumsum(has[order] == k)) for k in (1, 0)
-    )
-    without, with_it = counts.sum(axis=1)
-    matthews = _matthews(right, false, float(with_it), float(without))
-    last = int(np.flatnonzero(matthews >= matthews[0])[-1]) if with_it else 0
-    least = {name: round(float(p[order][last - 1]) if last else limits[name], 4)}
-    found = {'found pixels': Share(int(right[last]), int(with_it))}
-    on = f'{len(images)} simulated images'
-    return {
-        LINE_POINT: OperatingPoint({name: _LINE}, 'expected pixels', {}, on),
-        FAINT_POINT: OperatingPoint(least, 'p', found, on),
-    }
-
-
 def _samples(
     network: nn.Module, images: Images, seed: int
 ) -> tuple[list[_Sample], np.ndarray]:
@@ -298,7 +254,7 @@ def _samples(
 
 
 def best_matthews(
-    scores: np.ndarray, has: np.ndarray, share: float
+    scores: np.ndarray, has: np.ndarray, share: float, *, enough: float = 1.0
 ) -> tuple[float, float]:
     """
     Return the threshold of the best Matthews coefficient, and the coefficient.
@@ -311,6 +267,9 @@ def best_matthews(
         Truth; some must be true, and some not.
     share : float
         Of what is true outside of the sample.
+    enough : float, optional
+        Part of the best coefficient that is enough: of the lowest threshold that has
+        it.
     """
     order = np.argsort(-scores, kind='stable')
     ranked = scores[order]
@@ -318,20 +277,25 @@ def best_matthews(
     right = (np.cumsum(has[order]) / has.sum())[last]
     false = (np.cumsum(~has[order]) / (~has).sum())[last]
     matthews = _matthews(share * right, (1 - share) * false, share, 1 - share)
-    best = int(np.argmax(matthews))
+    best = int(np.flatnonzero(matthews >= enough * matthews.max())[-1])
     return float(ranked[last][best]), float(matthews[best])
 
 
-def _limit(p: np.ndarray, has: np.ndarray, share: float) -> tuple[float, float]:
+def _limit(
+    p: np.ndarray, has: np.ndarray, share: float, enough: float = 1.0
+) -> tuple[float, float]:
     """Return a class's threshold, and the Matthews coefficient there."""
-    threshold, coefficient = best_matthews(p, has, share)
+    threshold, coefficient = best_matthews(p, has, share, enough=enough)
     if coefficient < _KNOWN:
         threshold = max(threshold, 0.5)
     return round(min(max(threshold, 1e-4), 1 - 1e-4), 4), coefficient
 
 
 def calibrate(
-    network: nn.Module, images: Images, seed: int, regions: Sequence[str] = ()
+    network: nn.Module,
+    images: Images,
+    seed: int,
+    about: Mapping[type[Fitted], Sequence[str]] | None = None,
 ) -> Calibration:
     """
     Set probabilities and thresholds right.
@@ -344,8 +308,8 @@ def calibrate(
         That it has not seen.
     seed : int
         Draws pixels of them.
-    regions : sequence of str, optional
-        Classes whose surroundings count.
+    about : mapping of type to sequence of str, optional
+        What counts as the surroundings, and of which classes.
 
     Returns
     -------
@@ -371,12 +335,17 @@ def calibrate(
         limits[name], coefficients[name] = _limit(p, each.has, each.share)
         measured[name] = Share.of(p >= limits[name], each.has)
     networks.shift_logits(network, offsets)
-    numbers = tuple(CLASSES.names.index(name) for name in regions)
-    settled = fit_surroundings(network, temperatures, images, numbers, seed)
-    for number, (p, has) in settled.samples.items():
-        name = CLASSES.names[number]
-        limits[name], coefficients[name] = _limit(p, has, samples[number].share)
-        measured[name] = Share.of(p >= limits[name], has)
+    options: dict[str, Any] = {}
+    for kind, names in (about or {}).items():
+        numbers = tuple(CLASSES.names.index(name) for name in names)
+        settled = fit_surroundings(network, temperatures, images, kind, numbers, seed)
+        options |= settled.fitted.stated(CLASSES.names)
+        for number, (p, has) in settled.samples.items():
+            name = CLASSES.names[number]
+            limits[name], coefficients[name] = _limit(
+                p, has, samples[number].share, _ENOUGH if kind is Lines else 1.0
+            )
+            measured[name] = Share.of(p >= limits[name], has)
     two = [_HIT, _HOT]
     p = sigmoid(cores + offsets[two][:, None, None], tuple(temperatures[two]))
     name = CLASSES.names[_HIT]
@@ -395,8 +364,7 @@ def calibrate(
                 limits, 'p', measured, f'{told}, found pixels'
             ),
             **hits.points(told),
-            **_line_points(network, images, temperatures, limits),
         },
         coefficients,
-        settled.surroundings.stated(CLASSES.names),
+        options,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -49,6 +50,12 @@ def _room(kind: str | None) -> str:
     return 'contaminant.verdict' if kind == _VERDICT else 'contaminant'
 
 
+def _tell_matthews(run: Any) -> None:
+    """Tell how well the classes of a training are told at their thresholds."""
+    for name, each in run.summary['matthews'].items():
+        click.echo(f'{name}: Matthews coefficient {each:.3f}')
+
+
 @contaminant.command()
 @config_option(_CONFIG)
 @training_folder_option
@@ -84,9 +91,29 @@ def train(
     if whole:
         click.echo(run.point)
     else:
-        for name, each in run.summary['matthews'].items():
-            click.echo(f'{name}: Matthews coefficient {each:.3f}')
+        _tell_matthews(run)
     click.echo(f'written to {folder}')
+
+
+@contaminant.command()
+@RUN
+@config_option(_CONFIG)
+@output_folder_option('the training')
+@_IMAGES
+def calibrate(run: Path, config: str, output: Path, images: Path | None) -> None:
+    """
+    Fit probabilities and thresholds of a training of pixels anew, as --config says.
+
+    Its network stays as it is; the training that is written has it, too.
+    """
+    room = need('contaminant.train')
+    loaded = need('contaminant.config').load_config(config)
+    output.mkdir(parents=True, exist_ok=True)
+    made = room.calibrate_run(
+        room.load_run(run), loaded, output, images=images, say=say
+    )
+    _tell_matthews(made)
+    click.echo(f'written to {output}')
 
 
 @contaminant.command()

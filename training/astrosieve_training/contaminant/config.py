@@ -128,6 +128,8 @@ class ContaminantConfig(NetworkSettings):
         one; the rest is of that. 1 for what is learnt alone.
     regions : tuple of str
         Classes that fill regions: what is around a pixel counts for them.
+    lines : tuple of str
+        Classes that lie in straight lines: what is along these counts for them.
     default : bool
         Whether the task's name means this model.
     """
@@ -142,6 +144,7 @@ class ContaminantConfig(NetworkSettings):
     crop: Count = 256
     average: Share = 1.0
     regions: tuple[Annotated[str, one_of(*CLASSES.names)], ...] = ()
+    lines: tuple[Annotated[str, one_of(*CLASSES.names)], ...] = ()
     default: bool = False
 
     def __post_init__(self) -> None:
@@ -154,6 +157,9 @@ class ContaminantConfig(NetworkSettings):
                 f'crop must be a multiple of {MULTIPLE} within the {side} pixels of '
                 f'an image; got {self.crop}'
             )
+            raise ConfigError(msg)
+        if both := {*self.regions} & {*self.lines}:
+            msg = f'{sorted(both)[0]} is in regions and in lines; take it from one'
             raise ConfigError(msg)
 
 

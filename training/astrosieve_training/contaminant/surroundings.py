@@ -1,4 +1,4 @@
-"""Fit what the surroundings of a pixel say of classes that fill regions."""
+"""Fit what the surroundings of a pixel say of classes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from astrosieve.contaminant.surroundings import (
-    CELL,
-    Cells,
-    Surroundings,
-    clipped_logits,
-    features,
-)
+from astrosieve.contaminant.surroundings import Fitted
+from astrosieve.contaminant.surroundings.cells import clipped_logits
 from astrosieve.models.calibration import sigmoid
 from astrosieve_training.contaminant.datasets import Images, unpacked
 from astrosieve_training.learn.loop import predict_logits
@@ -33,13 +28,13 @@ class Settled:
 
     Parameters
     ----------
-    surroundings : `~astrosieve.contaminant.surroundings.Surroundings`
+    fitted : `~astrosieve.contaminant.surroundings.Fitted`
         Of the classes that could be fitted.
     samples : dict of int to (`~numpy.ndarray`, `~numpy.ndarray`)
         Probabilities of pixels, and whether they have the class, by its number.
     """
 
-    surroundings: Surroundings
+    fitted: Fitted
     samples: dict[int, tuple[np.ndarray, np.ndarray]]
 
 
@@ -47,6 +42,7 @@ def fit_surroundings(
     network: nn.Module,
     temperatures: np.ndarray,
     images: Images,
+    kind: type[Fitted],
     numbers: tuple[int, ...],
     seed: int,
 ) -> Settled:
@@ -61,6 +57,8 @@ def fit_surroundings(
         Divide the logits of each class.
     images : `~astrosieve_training.contaminant.datasets.Images`
         That the network has not seen.
+    kind : type of `~astrosieve.contaminant.surroundings.Fitted`
+        What counts as the surroundings.
     numbers : tuple of int
         Of the classes.
     seed : int
@@ -78,10 +76,9 @@ def fit_surroundings(
         planes = images.planes[row : row + 1].astype(np.float32)
         logits = predict_logits(network, {'image': planes})
         p = sigmoid(logits, tuple(temperatures))[0, chosen]
-        cells = Cells(len(chosen), (p.shape[1], p.shape[2]))
+        cells = kind(np.array(chosen)).cells((p.shape[1], p.shape[2]))
         cells.add(0, p)
-        means = cells.means()
-        about = features(means, slice(0, means.shape[1]))
+        about = kind.features(cells.means(), slice(0, cells.rows))
         truth, ignore = (
             unpacked(each[row : row + 1])[0] for each in (images.truth, images.ignore)
         )
@@ -89,7 +86,7 @@ def fit_surroundings(
             y, x = np.nonzero(~ignore[number])
             some = rng.permutation(len(y))[:_PIXELS]
             y, x = y[some], x[some]
-            beside = far[y // CELL, x // CELL]
+            beside = far[y // kind.cell, x // kind.cell]
             known[number].append(np.column_stack([plane[y, x], beside]))
             true[number].append(truth[number][y, x])
     found, samples = [], {}
@@ -99,9 +96,9 @@ def fit_surroundings(
             scale, weights, samples[number] = _fitted(x, y)
             found.append((number, scale, weights))
     if not found:
-        return Settled(Surroundings(), {})
+        return Settled(kind(), {})
     which, scales, weights = (np.array(each) for each in zip(*found, strict=True))
-    return Settled(Surroundings(which, scales, weights), samples)
+    return Settled(kind(which, scales, weights), samples)
 
 
 def _fitted(

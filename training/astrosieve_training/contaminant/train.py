@@ -14,6 +14,7 @@ from torch import nn
 
 from astrosieve.contaminant.classes import CLASSES
 from astrosieve.contaminant.preprocessing import get_preprocessing
+from astrosieve.contaminant.surroundings import Lines, Regions
 from astrosieve.models.cards import OperatingPoint
 from astrosieve.models.registry import Model
 from astrosieve_training.contaminant import losses, networks
@@ -28,10 +29,11 @@ from astrosieve_training.learn.warm_start import (
     given_parameters,
     read_warm_start,
 )
+from astrosieve_training.settings import ConfigError
 from astrosieve_training.stages import Stages
 from astrosieve_training.versions import code_version, digest
 
-__all__ = ['Run', 'build_network', 'fit', 'load_run', 'train']
+__all__ = ['Run', 'build_network', 'calibrate_run', 'fit', 'load_run', 'train']
 
 _SETTLING, _BATCH = 64, 8  # images, and how many at a time, that statistics are of
 _HIT, _OBJECT = CLASSES.names.index('cosmic_ray'), CLASSES.names.index('object')
@@ -239,10 +241,64 @@ def train(
     """
     stages = Stages(images or folder / 'images', tidy=False)
     network, summary = fit(config, folder, stages, start=start, say=say)
+    return _calibrated(config, network, summary, folder, stages, say)
+
+
+def calibrate_run(
+    run: Run,
+    config: ContaminantConfig,
+    folder: Path,
+    *,
+    images: Path | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Run:
+    """
+    Calibrate the network of a finished training anew.
+
+    Parameters
+    ----------
+    run : `Run`
+        The training.
+    config : `~astrosieve_training.contaminant.config.ContaminantConfig`
+        Says on which images, and of which classes the surroundings count; of the
+        same network.
+    folder, images, say
+        As for `train`.
+
+    Returns
+    -------
+    run : `Run`
+        Of the configuration, with the same network.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration has another network.
+    """
+    if config.network != run.config.network:
+        msg = (
+            f'{config.name} {config.version} has another network than the training of '
+            f'{run.config.name} {run.config.version}; train it'
+        )
+        raise ConfigError(msg)
+    stages = Stages(images or folder / 'images', tidy=False)
+    return _calibrated(config, run.network, run.summary, folder, stages, say)
+
+
+def _calibrated(
+    config: ContaminantConfig,
+    network: nn.Module,
+    summary: Mapping[str, Any],
+    folder: Path,
+    stages: Stages,
+    say: Callable[[str], None] | None,
+) -> Run:
     if say is not None:
         say('calibrating')
     calibrating = simulated_images(config, config.calibrating, stages, 'calibrating')
-    found = calibrate(network, calibrating, config.seed, config.regions)
+    given = {Regions: config.regions, Lines: config.lines}
+    about = {kind: names for kind, names in given.items() if names}
+    found = calibrate(network, calibrating, config.seed, about)
     run = Run(
         config,
         network,
