@@ -383,12 +383,15 @@ def _with_surroundings(
         for each, (first, end) in zip(about, pairwise(ends), strict=True)
     ]
 
-    def settle(part: Part, logits: np.ndarray) -> None:
-        for (kind, cells, planes), first in product(
-            kinds, range(0, len(part.mask), _ROWS)
-        ):
+    def by_rows(part: Part) -> Iterator[tuple[Fitted, Cells, slice, slice, slice]]:
+        firsts = range(0, len(part.mask), _ROWS)
+        for (kind, cells, planes), first in product(kinds, firsts):
             some = slice(first, min(first + _ROWS, len(part.mask)))
             rows = slice(part.rows.start + first, part.rows.start + some.stop)
+            yield kind, cells, planes, some, rows
+
+    def settle(part: Part, logits: np.ndarray) -> None:
+        for kind, cells, planes, some, rows in by_rows(part):
             names = [card.classes[number] for number in kind.numbers]
             p = kind.settled(logits[planes, some], cells, rows)
             if factors:
@@ -402,9 +405,8 @@ def _with_surroundings(
 
     waiting: deque[tuple[Part, np.ndarray]] = deque()
     for part, logits in parts:
-        p = sigmoid(logits[None])[0]
-        for _, cells, planes in kinds:
-            cells.add(part.rows.start, p[planes])
+        for _, cells, planes, some, rows in by_rows(part):
+            cells.add(rows.start, sigmoid(logits[None, planes, some])[0])
         waiting.append((part, logits))
         while waiting and needed(waiting[0][0].rows) <= part.rows.stop:
             settle(*waiting[0])
