@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,10 +55,10 @@ from astrosieve.contaminant.dq import (
 )
 from astrosieve.contaminant.files import map_file
 from astrosieve.contaminant.filling import write_inpainted
-from astrosieve.contaminant.flags import bits_of, thresholds_of
+from astrosieve.contaminant.flags import bits_of, mask_type, thresholds_of
 from astrosieve.contaminant.plotting import overlay_figure
 from astrosieve.contaminant.priors import Prior, expected_shares
-from astrosieve.contaminant.segment import segment_parts
+from astrosieve.contaminant.segment import Part, segment_parts
 from astrosieve.contaminant.verdict.judge import Verdict, verdict_of, worst_of
 from astrosieve.exceptions import AstrosieveError, AstrosieveWarning
 from astrosieve.figures import require_matplotlib, save_figure
@@ -200,6 +200,27 @@ class _Seen:
         """Pixels of each image."""
         return [each.mask.size for each in self.masks]
 
+    def take(
+        self,
+        chip: Chip,
+        shape: tuple[int, int],
+        bits: dict[str, int],
+        parts: Iterable[Part],
+    ) -> None:
+        """Keep the mask of a chip, and how many pixels each class holds."""
+        mask = np.empty(shape, mask_type(bits))
+        counts = dict.fromkeys(bits, 0)
+
+        def keep(part: Part) -> None:
+            mask[part.rows] = part.mask
+            for name, bit in bits.items():
+                counts[name] += int(np.count_nonzero(part.mask & bit))
+
+        for _ in map(keep, parts):
+            pass
+        self.counts.append(counts)
+        self.masks.append(FlaggedImage(chip.extname, chip.extver, mask))
+
 
 @dataclass(frozen=True)
 class _Asked:
@@ -297,14 +318,7 @@ class _Asked:
                     wcs=chip.wcs,
                     verdict=verdict,
                 )
-                mask = np.concatenate([part.mask for part in parts])
-                seen.counts.append(
-                    {
-                        name: int(np.count_nonzero(mask & bit))
-                        for name, bit in bits_of(card.classes).items()
-                    }
-                )
-                seen.masks.append(FlaggedImage(chip.extname, chip.extver, mask))
+                seen.take(chip, image.sci.shape, bits_of(card.classes), parts)
                 if keep:
                     seen.chips.append(chip)
         return seen

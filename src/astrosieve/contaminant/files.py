@@ -126,7 +126,8 @@ class MapFile:
         mask = self._header('MASK', extver, 8 * kind.itemsize, shape, held, said)
         self._fill(np.prod(shape, dtype=int) * kind.itemsize)
         end = self._file.tell()
-        for part in parts:
+
+        def written(part: Part) -> Part:
             first = part.rows.start
             for n, plane in enumerate(part.probabilities):
                 values = np.rint(plane * np.float32(_LARGEST))
@@ -135,7 +136,9 @@ class MapFile:
                 self._file.write(values.astype(np.uint8).tobytes())
             self._file.seek(mask + first * shape[1] * kind.itemsize)
             self._file.write(part.mask.astype(kind.newbyteorder('>')).tobytes())
-            yield part
+            return part
+
+        yield from map(written, parts)
         self._file.seek(end)
 
     def _header(

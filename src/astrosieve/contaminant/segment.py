@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import pairwise, product, starmap
 from pathlib import Path
 from typing import Any
 
@@ -331,25 +331,30 @@ def segment_parts(
         mask = rules.mask(probabilities[0])[y, x]
         return _halved(probabilities[0, :, y, x]), mask, logits
 
-    def mapped() -> Iterator[tuple[Part, np.ndarray]]:
-        maps = _at_once(said, product(bands, columns))
-        for _, rows in bands:
-            height = rows.stop - rows.start
-            probabilities = np.empty((len(card.classes), height, nx), np.float16)
-            mask = np.empty((height, nx), rules.kind)
-            logits = np.empty((len(numbers), height, nx), np.float16)
-            for _, part in columns:
-                planes = (probabilities[:, :, part], mask[:, part], logits[:, :, part])
-                for plane, values in zip(planes, next(maps), strict=True):
-                    plane[:] = values
-            yield Part(rows, probabilities, mask), logits
+    maps = _at_once(said, product(bands, columns))
 
-    for part in _with_surroundings(mapped(), about, (ny, nx), rules, shares):
+    def mapped(rows: slice) -> tuple[Part, np.ndarray]:
+        height = rows.stop - rows.start
+        probabilities = np.empty((len(card.classes), height, nx), np.float16)
+        mask = np.empty((height, nx), rules.kind)
+        logits = np.empty((len(numbers), height, nx), np.float16)
+        for _, part in columns:
+            planes = (probabilities[:, :, part], mask[:, part], logits[:, :, part])
+            for plane, values in zip(planes, next(maps), strict=True):
+                plane[:] = values
+        return Part(rows, probabilities, mask), logits
+
+    def without_spoilt(part: Part) -> Part:
         if image.spoilt is not None:
             lost = image.spoilt[part.rows] != 0
             part.probabilities[:, lost] = np.nan
             part.mask[lost] = 0
-        yield part
+        return part
+
+    # Here and where parts are used no name holds one while the next is made.
+    parts = map(mapped, (rows for _, rows in bands))
+    settled = _with_surroundings(parts, about, (ny, nx), rules, shares)
+    yield from map(without_spoilt, settled)
 
 
 def _with_surroundings(
@@ -404,11 +409,15 @@ def _with_surroundings(
         return max([rows.stop, *(kind.needed(cells, rows) for kind, cells, _ in kinds)])
 
     waiting: deque[tuple[Part, np.ndarray]] = deque()
-    for part, logits in parts:
+
+    def seen(part: Part, logits: np.ndarray) -> int:
         for _, cells, planes, some, rows in by_rows(part):
             cells.add(rows.start, sigmoid(logits[None, planes, some])[0])
         waiting.append((part, logits))
-        while waiting and needed(waiting[0][0].rows) <= part.rows.stop:
+        return part.rows.stop
+
+    for stop in starmap(seen, parts):
+        while waiting and needed(waiting[0][0].rows) <= stop:
             settle(*waiting[0])
             yield waiting.popleft()[0]
 

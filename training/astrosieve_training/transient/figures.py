@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from matplotlib.artist import Artist
 
 from astrosieve.figures import GREY, line_styles
 from astrosieve_training.judge.figures import draw_reliability, figure_file
@@ -36,7 +37,7 @@ def draw_rocs(everyone: Sequence[_Scored], path: Path) -> None:
     """Draw the ROC of each, samples side by side."""
     samples = list(dict.fromkeys(each.sample for each in everyone))
     styles = line_styles(each.by for each in everyone)
-    with figure_file(path, columns=len(samples), size=(4.4, 4.0)) as (_, axes):
+    with figure_file(path, columns=len(samples), size=(4.6, 3.6)) as (figure, axes):
         for axis, sample in zip(axes[0], samples, strict=True):
             for each in everyone:
                 if each.sample == sample:
@@ -50,7 +51,13 @@ def draw_rocs(everyone: Sequence[_Scored], path: Path) -> None:
                 xscale='log', xlim=(1e-3, 1), ylim=(0.3, 1.005), title=sample,
                 xlabel='bogus candidates kept', ylabel='real candidates kept',
             )  # fmt: skip
-            axis.legend(fontsize=7, loc='lower right')
+        lines: dict[str, Artist] = {}
+        for axis in axes[0]:
+            handles, names = axis.get_legend_handles_labels()
+            lines |= dict(zip(names, handles, strict=True))
+        figure.legend(
+            lines.values(), lines.keys(), fontsize=7, loc='outside right upper'
+        )
 
 
 def draw_calibration(everyone: Sequence[_Scored], path: Path) -> None:

@@ -178,10 +178,11 @@ def _contrast(image: MeasuredImage, box: tuple[slice, slice]) -> np.ndarray:
     mesh = BackgroundMesh(rough.x, rough.y, np.nan_to_num(rough.level), noise)
     level, deviation = mesh.smoothed().over(slice(0, len(sci)), slice(0, sci.shape[1]))
     with np.errstate(all='ignore'):  # what is not usable is filled
-        contrast = (sci - level) / deviation
+        contrast: np.ndarray = sci - level
+        contrast /= deviation
     if spoilt is not None:
         contrast[spoilt != 0] = 0
-    return np.clip(contrast, -_LARGEST, _LARGEST)
+    return np.clip(contrast, -_LARGEST, _LARGEST, out=contrast)
 
 
 def _middle(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
@@ -220,8 +221,12 @@ def _halved(contrast: np.ndarray) -> np.ndarray:
 
 def _summed(contrast: np.ndarray) -> np.ndarray:
     """Return the S/N of 3x3 pixels, of the inner pixels."""
-    rows = contrast[:-2] + contrast[1:-1] + contrast[2:]
-    return np.asarray((rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) / np.float32(3))
+    rows = contrast[:-2] + contrast[1:-1]
+    rows += contrast[2:]
+    summed = rows[:, :-2] + rows[:, 1:-1]
+    summed += rows[:, 2:]
+    summed /= np.float32(3)
+    return summed
 
 
 def _peaks(contrast: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -229,8 +234,9 @@ def _peaks(contrast: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if min(contrast.shape) < 5:
         return np.empty((0, 2), int), np.empty(0, np.float32)
     signal = _summed(contrast)
-    y, x = np.nonzero(signal[1:-1, 1:-1] >= _LEAST)
-    y, x = y + 1, x + 1
+    y, x = np.divmod(np.flatnonzero(signal >= _LEAST), signal.shape[1])
+    inner = (y > 0) & (y < len(signal) - 1) & (x > 0) & (x < signal.shape[1] - 1)
+    y, x = y[inner], x[inner]
     highest = np.ones(len(y), bool)
     for dy in (-1, 0, 1):
         for dx in (-1, 0, 1):
@@ -244,12 +250,11 @@ def _peaks(contrast: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _apart(places: np.ndarray) -> np.ndarray:
     """Return the numbers of those that none before is near."""
-    kept: list[int] = []
-    for number, place in enumerate(places):
-        away = np.abs(places[kept] - place).max(axis=1, initial=0)
-        if not kept or away.min() >= _APART:
-            kept.append(number)
-    return np.array(kept, int)
+    near = (np.abs(places[:, None] - places) < _APART).all(axis=2)
+    kept = np.zeros(len(places), bool)
+    for number, beside in enumerate(near):
+        kept[number] = not (beside & kept).any()
+    return np.flatnonzero(kept)
 
 
 def _over_highest(cutouts: np.ndarray) -> np.ndarray:
