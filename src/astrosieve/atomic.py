@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from astrosieve.exceptions import OutputError
+from astrosieve.exceptions import AstrosieveError, OutputError
 
 __all__ = ['atomic_path', 'check_output', 'protected', 'replacing']
 
@@ -139,7 +139,7 @@ def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
-    except OutputError:
+    except AstrosieveError:  # of what is read meanwhile, too: it names its own cause
         raise
     except OSError as error:
         msg = f'{path}: cannot be written ({error.strerror or error})'
@@ -182,6 +182,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
             copy.replace(target)
         finally:
             copy.unlink(missing_ok=True)
+    except AstrosieveError:
+        raise
     except OSError as error:
         msg = f'{path}: cannot be replaced ({error.strerror or error})'
         raise OutputError(msg) from error

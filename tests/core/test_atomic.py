@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from astrosieve.atomic import atomic_path, protected, replacing
-from astrosieve.exceptions import OutputError
+from astrosieve.exceptions import ExposureError, OutputError
 
 
 def test_writes_the_file_and_nothing_else(tmp_path: Path) -> None:
@@ -38,6 +39,17 @@ def test_failure_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         fail_halfway(tmp_path / 'out.ecsv')
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('changing', [atomic_path, replacing])
+def test_errors_of_what_is_read(changing: Any, tmp_path: Path) -> None:
+    """What is wrong with an input is not said of the output."""
+    path = tmp_path / 'out.fits'
+    if changing is replacing:
+        path.write_text('old')
+    error = ExposureError('a.fits: it is empty')
+    with pytest.raises(ExposureError, match=r'^a\.fits: it is empty$'), changing(path):
+        raise error
 
 
 def test_failure_leaves_the_old_file(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ from astrosieve.contaminant.filling import write_inpainted
 from astrosieve.contaminant.flags import bits_of, mask_type, thresholds_of
 from astrosieve.contaminant.plotting import overlay_figure
 from astrosieve.contaminant.priors import Prior, expected_shares
-from astrosieve.contaminant.segment import Part, segment_parts
+from astrosieve.contaminant.segment import NOTHING_USABLE, Part, segment_parts
 from astrosieve.contaminant.verdict.judge import Verdict, verdict_of, worst_of
 from astrosieve.exceptions import AstrosieveError, AstrosieveWarning
 from astrosieve.figures import require_matplotlib, save_figure
@@ -305,6 +305,9 @@ class _Asked:
                     chip, unit=self.unit, gain=self.gain, exptime=self.exptime
                 )
                 shares = expected_shares(self.prior, card, image.exptime)
+                if not image.usable:
+                    said = f'{chip.name}: {NOTHING_USABLE}'
+                    warnings.warn(said, AstrosieveWarning, stacklevel=2)
                 verdict = verdict_of(image)
                 if verdict.failures:
                     said = f'{chip.name}: {verdict.warning()}'

@@ -32,12 +32,16 @@ from astrosieve.models.calibration import reweight, sigmoid
 from astrosieve.models.registry import Model, load_model
 
 __all__ = [
+    'NOTHING_USABLE',
     'Contaminants',
     'Part',
     'segment_contaminants',
     'segment_image',
     'segment_parts',
 ]
+
+NOTHING_USABLE = 'no pixel of the image is usable; nothing is said of any'
+"""What is warned of then."""
 
 _STEP = 32  # what tiles begin at and end at multiples of
 _TILE = 1056  # pixels along the longest side of a tile
@@ -218,9 +222,8 @@ def segment_contaminants(
         data, mask=mask, dq=dq, unit=unit, gain=gain, exptime=exptime, dq_bits=dq_bits
     )
     found = segment_image(image, loaded, shares)
-    if np.isnan(found.probabilities[0]).all():
-        msg = 'no pixel of the image is usable; nothing is said of any'
-        warnings.warn(msg, AstrosieveWarning, stacklevel=2)
+    if not image.usable:
+        warnings.warn(NOTHING_USABLE, AstrosieveWarning, stacklevel=2)
     return found
 
 
@@ -351,7 +354,7 @@ def segment_parts(
             part.mask[lost] = 0
         return part
 
-    # Here and where parts are used no name holds one while the next is made.
+    # No name holds a part while the next is made: of a wide image each is large.
     parts = map(mapped, (rows for _, rows in bands))
     settled = _with_surroundings(parts, about, (ny, nx), rules, shares)
     yield from map(without_spoilt, settled)

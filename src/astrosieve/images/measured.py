@@ -316,6 +316,11 @@ class MeasuredImage:
             likely_stars=likely_stars,
         )
 
+    @property
+    def usable(self) -> bool:
+        """Whether any pixel is."""
+        return bool(self.sci.size) and (self.spoilt is None or not self.spoilt.all())
+
     @cached_property
     def background(self) -> Background:
         """Sky of the whole image."""

@@ -237,10 +237,22 @@ def test_bad_files(run: Run, exposure: Path, tmp_path: Path) -> None:
     said = run(cube, text, tmp_path / 'none.fits', exposure, code=1).output
     for words in ('must be 2D', 'not a readable FITS', 'none.fits', '3 of 4 images'):
         assert words in said
+    assert 'cannot be written' not in said
     assert [each.name for each in Path().iterdir()] == ['j1_flc_segment.fits']
     assert 'name a .fits file' in run(exposure, '-o', 'a.fits.gz', code=1).output
     for prior in ('cosmic_ray', 'cosmic_ray=2', 'ghost=0.1', 'cosmic_ray=1/m'):
         run(exposure, '--prior', prior, code=2)
+
+
+def test_an_image_without_pixels_to_use(run: Run, tmp_path: Path) -> None:
+    """Where all is NaN a warning says so, and the map is NaN."""
+    path = tmp_path / 'nan.fits'
+    fits.PrimaryHDU(np.full((40, 50), np.nan, np.float32)).writeto(path)
+    said = run(path).output
+    assert 'nan.fits[PRIMARY,1]: no pixel of the image is usable' in said
+    found = read_contaminants('nan_segment.fits')
+    assert np.isnan(found.probabilities).all()
+    assert not found.mask.any()
 
 
 def test_a_mosaic(run: Run, tmp_path: Path, sky: Sky) -> None:
