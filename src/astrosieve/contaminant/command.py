@@ -216,7 +216,7 @@ class _Seen:
             for name, bit in bits.items():
                 counts[name] += int(np.count_nonzero(part.mask & bit))
 
-        for _ in map(keep, parts):
+        for _ in map(keep, parts):  # by no name, see `segment_parts`
             pass
         self.counts.append(counts)
         self.masks.append(FlaggedImage(chip.extname, chip.extver, mask))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import pairwise, product, starmap
+from itertools import islice, pairwise, product, starmap
 from pathlib import Path
 from typing import Any
 
@@ -341,9 +341,10 @@ def segment_parts(
         probabilities = np.empty((len(card.classes), height, nx), np.float16)
         mask = np.empty((height, nx), rules.kind)
         logits = np.empty((len(numbers), height, nx), np.float16)
-        for _, part in columns:
+        some = islice(maps, len(columns))
+        for (_, part), found in zip(columns, some, strict=True):
             planes = (probabilities[:, :, part], mask[:, part], logits[:, :, part])
-            for plane, values in zip(planes, next(maps), strict=True):
+            for plane, values in zip(planes, found, strict=True):
                 plane[:] = values
         return Part(rows, probabilities, mask), logits
 

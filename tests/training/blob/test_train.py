@@ -31,6 +31,7 @@ from astrosieve_training.blob.images import (
     turned_places,
 )
 from astrosieve_training.blob.train import Run, load_run, train
+from astrosieve_training.data_folder import data_folder
 from astrosieve_training.learn.parity import ExportError
 from astrosieve_training.learn.settings import LoopSettings
 from astrosieve_training.settings import ConfigError
@@ -210,7 +211,8 @@ def test_judged(made: Made, tmp_path: Path) -> None:
         'seconds of processor time',
     }  # fmt: skip
     text = (tmp_path / 'out' / 'blob-judge.md').read_text()
-    for name in ('matched filter', 'DAOStarFinder', 'held-back stamps', 'pull'):
+    stamps = [] if data_folder() is None else ['held-back stamps']  # real ones
+    for name in ('matched filter', 'DAOStarFinder', 'pull', *stamps):
         assert name in text
     assert len(list((tmp_path / 'out').glob('*.png'))) == 3
     assert 'matched filter' in page.read_text()

@@ -132,7 +132,7 @@ class Field:
 
 
 @pytest.fixture(scope='session')
-def make_field() -> Callable[..., Field]:
+def make_field(request: pytest.FixtureRequest) -> Callable[..., Field]:
     """Make dithered exposures of a globular cluster, of 256x256 pixels."""
     pytest.importorskip('galsim')
     from astrosieve_training.simulate import load_camera
@@ -142,6 +142,8 @@ def make_field() -> Callable[..., Field]:
 
     def make(folder: Path, camera: str = 'wfc3-uvis-f814w', n: int = 4) -> Field:
         loaded = load_camera(camera)
+        if loaded.psf.file:
+            request.getfixturevalue('data_dir')  # where PSFs of cameras are
         exposures = simulate_dithered_set(
             loaded, n, seed=11, shape=(256, 256), scene='globular', exptime=1230.0
         )
